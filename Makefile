@@ -1,0 +1,33 @@
+# make music: install, pull the trained models, run the pipeline. make test: lint and tests.
+
+PYTHON ?= python3
+VENV := .venv
+TORCH := 2.13.0
+
+# dvc runs `python` and, for queues, `dvc`: both are the environment's.
+export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
+export VIRTUAL_ENV := $(CURDIR)/$(VENV)
+
+.PHONY: music test
+
+music: $(VENV)/installed
+	dvc pull --allow-missing
+	dvc repro
+	@echo
+	@echo "The music:   results/compose/piece-*.wav (sound), .mid (MIDI), .png (pictures)"
+	@echo "The figures: results/evaluate.json, plots in results/evaluate/"
+	@echo "To go on:    . $(VENV)/bin/activate"
+
+test: $(VENV)/installed
+	ruff check .
+	ruff format --check .
+	pytest
+
+# torch comes first and alone: one that is there and fits stays, whatever its build.
+$(VENV)/installed: pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed; name one: make music PYTHON=python3.11")'
+	test -x $(VENV)/bin/python || $(PYTHON) -m venv $(VENV)
+	python -c 'import torch; v = tuple(map(int, torch.__version__.split(".")[:2])); assert (2, 6) <= v < (3, 0)' 2>/dev/null \
+		|| python -m pip install torch==$(TORCH)
+	python -m pip install --constraint constraints.txt --editable '.[test]'
+	touch $@

@@ -1,0 +1,1 @@
+"""Ostinato: learns to write music from a person's own scores, in reproducible stages."""

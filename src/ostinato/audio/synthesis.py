@@ -1,0 +1,67 @@
+"""MIDI to sound, with the SoundFont that pretty_midi brings."""
+
+import io
+from importlib.resources import files
+from pathlib import Path
+
+import midirenderer
+import numpy as np
+import soundfile
+import soxr
+
+from ostinato import files as output
+from ostinato.scores.midi import midi_bytes
+from ostinato.scores.score import TICKS_PER_BEAT, Part, Score
+
+RATE = 44_100
+"""Samples a second of everything that is rendered."""
+TAIL = 1.5
+"""Seconds after the last note; the renderer itself stops dead at its end."""
+
+
+def render(score: Score) -> np.ndarray:
+    """Render a score.
+
+    Parameters
+    ----------
+    score : Score
+        Its programs are taken as General MIDI instruments.
+
+    Returns
+    -------
+    ndarray[float32], shape [samples, 2]
+        Left and right in [-1, 1] at 44,100 samples a second, with 1.5 s after the last note.
+    """
+    soundfont = files("pretty_midi").joinpath("TimGM6mb.sf2").read_bytes()
+    wave = midirenderer.render_wave_from(soundfont, midi_bytes(_with_tail(score)))
+    samples, rate = soundfile.read(io.BytesIO(wave), dtype="float32", always_2d=True)
+    return np.clip(soxr.resample(samples, rate, RATE), -1, 1)
+
+
+def write_wav(path: Path, samples: np.ndarray) -> None:
+    """Write sound as a 16-bit WAV file, which carries no time stamp.
+
+    Parameters
+    ----------
+    path : Path
+        The file.
+    samples : ndarray[float32], shape [samples, channels]
+        In [-1, 1] at 44,100 samples a second.
+    """
+    data = io.BytesIO()
+    soundfile.write(data, samples, RATE, format="WAV", subtype="PCM_16")
+    output.write(path, data.getvalue())
+
+
+def _with_tail(score: Score) -> Score:
+    """Add a part whose only note, silent, ends `TAIL` seconds after all others."""
+    end = int((score.notes["onset"] + score.notes["length"]).max())
+    ticks = int(TAIL * score.tempi[-1].bpm / 60 * TICKS_PER_BEAT)
+    silent = np.array([(end + ticks, 1, 0, 1, len(score.parts))], score.notes.dtype)
+    return Score(
+        np.concatenate([score.notes, silent]),
+        [*score.parts, Part("tail", 0)],
+        score.metres,
+        score.tempi,
+        score.title,
+    )

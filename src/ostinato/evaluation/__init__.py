@@ -1,0 +1,1 @@
+"""Figures that compare compositions with real music, and pictures."""

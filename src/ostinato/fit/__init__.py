@@ -1,0 +1,51 @@
+"""Training of each kind of model on the dataset."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ostinato import training
+from ostinato.fragments import Batches
+from ostinato.params import Params, Training
+from ostinato.songs import Songs
+
+DATASET = Path("data/dataset")
+FRAGMENTS = Path("data/fragments/fragments.npy")
+
+
+def batches(params: Params, songs: Songs, size: int, past: int, keys: int, seed: int) -> Batches:
+    """Make the training batches from the table of fragments.
+
+    Parameters
+    ----------
+    params : Params
+        The whole of params.yaml.
+    songs : Songs
+        The dataset.
+    size, past, keys, seed
+        As for `ostinato.fragments.Batches`.
+    """
+    return Batches(songs, np.load(FRAGMENTS), size, params.augment.steps, past, keys, seed)
+
+
+def key(params: Params, config: dict[str, Any], settings: Training) -> str:
+    """Fingerprint a training.
+
+    Parameters
+    ----------
+    params : Params
+        The whole of params.yaml; what every training uses is taken from it.
+    config : dict
+        Of the model.
+    settings : Training
+        Of the training.
+    """
+    used = {
+        "seed": params.seed,
+        "threads": params.threads,
+        "augment": params.augment,
+        "config": config,
+        "training": settings,
+    }
+    return training.fingerprint(used, [DATASET / "notes.npy", DATASET / "songs.csv", FRAGMENTS])

@@ -1,0 +1,51 @@
+"""Training of the decoder."""
+
+from typing import Any
+
+import torch
+from torch import nn
+
+from ostinato import decoders, fit, rolls, training
+from ostinato.fragments import whole
+from ostinato.params import Params
+from ostinato.seeds import derive
+from ostinato.songs import Songs
+
+
+def fit_decoder(params: Params) -> tuple[nn.Module, dict[str, Any], list[dict[str, float]]]:
+    """Train the decoder that the parameters choose.
+
+    Parameters
+    ----------
+    params : Params
+        The whole of params.yaml.
+
+    Returns
+    -------
+    nn.Module
+        With its best weights.
+    dict
+        The content of its config.json.
+    list of dict
+        Its history, as from `ostinato.training.train`.
+    """
+    settings = params.decoder.training
+    seed = derive(params.seed, "decoder")
+    config = {"kind": "decoder", "decoder": params.config("decoders")}
+    training.prepare(params.threads, seed)
+    model = decoders.build(config["decoder"])
+    songs = Songs(fit.DATASET)
+    fragments = fit.batches(params, songs, settings.batch, 1, rolls.KEYS, seed)
+    _, valid = whole(songs, "valid", 1, rolls.KEYS)
+
+    def batch(step: int) -> tuple[Any, ...]:
+        chosen = fragments(step)
+        return chosen.past, chosen.notes, chosen.mask
+
+    @torch.no_grad()
+    def validate() -> float:
+        return model.eval()(valid.past, valid.notes, valid.mask).item()
+
+    key = fit.key(params, config, settings)
+    history = training.train(model, batch, validate, settings, key, "decoder")
+    return model, config, history

@@ -1,0 +1,58 @@
+"""Training of the generator."""
+
+from typing import Any
+
+import torch
+
+from ostinato import fit, rolls, training
+from ostinato.fragments import whole
+from ostinato.generator import Generator
+from ostinato.params import Params
+from ostinato.seeds import derive
+from ostinato.songs import Songs
+
+
+def fit_generator(params: Params) -> tuple[Generator, dict[str, Any], list[dict[str, float]]]:
+    """Train the generator that the parameters choose.
+
+    Parameters
+    ----------
+    params : Params
+        The whole of params.yaml.
+
+    Returns
+    -------
+    Generator
+        With its best weights.
+    dict
+        The content of its config.json.
+    list of dict
+        Its history, as from `ostinato.training.train`.
+    """
+    settings = params.generator.training
+    seed = derive(params.seed, "generator")
+    config = {
+        "kind": "generator",
+        "keys": rolls.CLASSES,
+        "memory": params.config("memory"),
+        "sampler": params.config("samplers"),
+    }
+    training.prepare(params.threads, seed)
+    model = Generator(config)
+    songs = Songs(fit.DATASET)
+    fragments = fit.batches(params, songs, settings.batch, model.reach, model.keys, seed)
+    _, valid = whole(songs, "valid", model.reach, model.keys)
+    valid_uniforms = training.uniforms((*valid.mask.shape, model.draws), seed, "valid")
+
+    def batch(step: int) -> tuple[Any, ...]:
+        chosen = fragments(step)
+        shape = (*chosen.mask.shape, model.draws)
+        return chosen, training.uniforms(shape, seed, "draws", step)
+
+    @torch.no_grad()
+    def validate() -> float:
+        return model.eval()(valid, valid_uniforms).item()
+
+    key = fit.key(params, config, settings)
+    history = training.train(model, batch, validate, settings, key, "generator")
+    return model, config, history

@@ -1,0 +1,207 @@
+"""params.yaml: what may stand in it, and reading it.
+
+No value has a default here: params.yaml holds them all, so that what a run depends on can be read
+in one place. Each memory, sampler and decoder keeps the schema of its own parameters.
+"""
+
+from importlib import import_module
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from ostinato.errors import UserError
+
+PACKAGES = {"memory": "memory", "samplers": "sampler", "decoders": "decoder"}
+"""The packages whose modules are chosen by name, each a section of params.yaml, and what one is."""
+
+Positive = Annotated[int, Field(ge=1)]
+Fraction = Annotated[float, Field(ge=0, le=1)]
+
+
+class Schema(BaseModel):
+    """A section of params.yaml: no unknown keys, no conversion of types."""
+
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True, allow_inf_nan=False)
+
+
+class Corpus(Schema):
+    """Where the scores come from."""
+
+    source: Literal["chorales", "folder"]
+    folder: Annotated[str, Field(min_length=1)]
+
+
+class Dataset(Schema):
+    """The grid and the filters; see `ostinato.scores.dataset.Filters`."""
+
+    steps_per_beat: Annotated[int, Field(ge=1, le=48)]
+    meters: Annotated[list[Annotated[str, Field(pattern=r"^\d+/\d+$")]], Field(min_length=1)]
+    pitches: Annotated[
+        list[Annotated[int, Field(ge=21, le=108)]], Field(min_length=2, max_length=2)
+    ]
+    max_tempo_changes: Annotated[int, Field(ge=0)]
+    grid_tolerance: Annotated[float, Field(ge=0, le=0.5)]
+    max_off_grid: Fraction
+
+    @model_validator(mode="after")
+    def _order(self) -> "Dataset":
+        if self.pitches[0] > self.pitches[1]:
+            raise ValueError("pitches: the lowest stands first")
+        return self
+
+
+class Augment(Schema):
+    """Training fragments."""
+
+    steps: Positive
+    hop: Positive
+    shifts: Annotated[list[Annotated[int, Field(ge=-48, le=48)]], Field(min_length=2, max_length=2)]
+
+    @model_validator(mode="after")
+    def _order(self) -> "Augment":
+        if not self.shifts[0] <= 0 <= self.shifts[1]:
+            raise ValueError("shifts: from 0 or less to 0 or more semitones")
+        return self
+
+
+class Training(Schema):
+    """The training loop; see `ostinato.training.train`."""
+
+    batch: Positive
+    learning_rate: Annotated[float, Field(gt=0)]
+    final_rate: Fraction
+    clip: Annotated[float, Field(gt=0)]
+    max_steps: Positive
+    validate_every: Positive
+    patience: Positive
+    precision: Literal["float32", "bfloat16"]
+
+
+class Decoder(Schema):
+    """12 pitch classes to 88 keys."""
+
+    kind: str
+    training: Training
+
+
+class Generator(Schema):
+    """What writes the pitch classes."""
+
+    memory: str
+    sampler: str
+    training: Training
+
+
+class Compose(Schema):
+    """The pieces to write."""
+
+    pieces: Positive
+    steps: Positive
+    temperature: Annotated[float, Field(ge=0, le=10)]
+    tempo: Annotated[float, Field(ge=10, le=400)]
+    hour: bool
+
+
+class Evaluate(Schema):
+    """The figures."""
+
+    draws: Positive
+
+
+class Params(Schema):
+    """The whole of params.yaml."""
+
+    seed: Annotated[int, Field(ge=0)]
+    threads: Positive
+    corpus: Corpus
+    dataset: Dataset
+    augment: Augment
+    decoder: Decoder
+    generator: Generator
+    memory: dict[str, Any]
+    samplers: dict[str, Any]
+    decoders: dict[str, Any]
+    compose: Compose
+    evaluate: Evaluate
+
+    @property
+    def chosen(self) -> dict[str, str]:
+        """The name chosen of each package."""
+        return {
+            "memory": self.generator.memory,
+            "samplers": self.generator.sampler,
+            "decoders": self.decoder.kind,
+        }
+
+    def config(self, package: str) -> dict[str, Any]:
+        """Name and parameters of the module chosen of a package, for a model's config.json."""
+        name = self.chosen[package]
+        return {"name": name, **getattr(self, package)[name]}
+
+
+def read_params(path: Path) -> Params:
+    """Read and check a parameter file, every section of it.
+
+    Parameters
+    ----------
+    path : Path
+        A YAML file.
+
+    Returns
+    -------
+    Params
+        The parameters.
+
+    Raises
+    ------
+    UserError
+        One line for each mistake: where, what stands there, what would be right.
+    """
+    try:
+        values = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise UserError(f"{path} is not YAML: {' '.join(str(error).split())}") from error
+    if not isinstance(values, dict):
+        raise UserError(f"{path} holds no parameters; `git checkout {path.name}` brings them back")
+    try:
+        params = Params.model_validate(values)
+    except ValidationError as error:
+        raise UserError(_lines(path, error)) from error
+    for package, what in PACKAGES.items():
+        modules = _modules(package)
+        chosen = params.chosen[package]
+        section = getattr(params, package)
+        for name in dict.fromkeys([*section, chosen]):
+            if name not in modules:
+                raise UserError(f"{path}: {name!r} is no {what}; known: {', '.join(modules)}")
+        if chosen not in section:
+            raise UserError(f"{path}: {package}.{chosen} is missing")
+        for name, values in section.items():
+            schema = import_module(f"ostinato.{package}.{name}").Params
+            try:
+                schema.model_validate(values)
+            except ValidationError as error:
+                raise UserError(_lines(path, error, f"{package}.{name}")) from error
+    return params
+
+
+def _modules(package: str) -> list[str]:
+    folder = Path(__file__).parent / package
+    return sorted(p.stem for p in folder.glob("*.py") if p.stem != "__init__")
+
+
+def _lines(path: Path, error: ValidationError, section: str = "") -> str:
+    lines = []
+    for mistake in error.errors():
+        where = ".".join(map(str, filter(lambda part: part != "", (section, *mistake["loc"]))))
+        if mistake["type"] == "extra_forbidden":
+            lines.append(f"{path}: {where} is no parameter")
+        elif mistake["type"] == "missing":
+            lines.append(f"{path}: {where} is missing")
+        else:
+            what = mistake["msg"].removeprefix("Value error, ")
+            value = "" if isinstance(mistake["input"], dict) else f" is {mistake['input']!r}"
+            lines.append(f"{path}: {where}{value}: {what}")
+    return "\n".join(lines)

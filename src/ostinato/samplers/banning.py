@@ -1,0 +1,195 @@
+"""Banning: voices that each decide one note, that it sounds or that it does not.
+
+The sampler of the systems "no_aposteriori" and "pytorch_baseline". Voice after voice sees the
+features and what was decided so far, and draws one of 2K outcomes: "note k sounds" or "note k does
+not sound"; decided notes are masked out. What no voice decided does not sound. One LSTM is shared
+by the voices, and each voice has a state of its own that runs along time.
+"""
+
+from collections.abc import Callable
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from ostinato.params import Positive, Schema
+from ostinato.samplers import draw
+
+State = list[tuple[Tensor, Tensor]]
+"""For each voice its LSTM's output and cells, each Tensor[1, B, hidden]."""
+
+Choice = Callable[[int, Tensor, Tensor, Tensor], Tensor]
+"""(voice, log probabilities [B, T, 2K], sounding [B, T, K], banned [B, T, K]) -> outcome [B, T]."""
+
+SMALLEST = 1e-6
+"""Probabilities are kept this far from 0 and 1, as in the author's code."""
+
+
+class Params(Schema):
+    """Sizes of the banning sampler.
+
+    Attributes
+    ----------
+    voices : int
+        V, how many notes are decided at each step.
+    hidden : int
+        Cells of the LSTM.
+    """
+
+    voices: Positive
+    hidden: Positive
+
+
+class Sampler(nn.Module):
+    """The banning sampler.
+
+    Parameters
+    ----------
+    features : int
+        F, numbers a step from the memory.
+    keys : int
+        K, keys (or pitch classes) a step; at least as many as voices.
+    params : Params
+        Sizes.
+
+    Attributes
+    ----------
+    draws : int
+        Random numbers that it needs a step: one for each voice.
+    """
+
+    def __init__(self, features: int, keys: int, params: Params):
+        super().__init__()
+        self.keys = keys
+        self.draws = params.voices
+        self.voice = nn.LSTM(features + 2 * keys, params.hidden, batch_first=True)
+        self.outcomes = nn.Linear(params.hidden, 2 * keys)
+
+    def initial(self, features: Tensor) -> State:
+        """Make the state at the beginning of a sequence, from features only for batch and type."""
+        zero = features.new_zeros(1, len(features), self.voice.hidden_size)
+        return [(zero, zero)] * self.draws
+
+    def loss(
+        self, features: Tensor, notes: Tensor, state: State, uniforms: Tensor
+    ) -> tuple[Tensor, State]:
+        """Compute what training minimises: the cross-entropy of each note's marginal.
+
+        Each voice draws from its own distribution; a wrong decision is turned round, so that what
+        the next voice sees is always true ("no a posteriori"). A note sounds with probability
+        p (1 - b), where p and b accumulate over the voices as p + (1 - p) p_v.
+
+        Parameters
+        ----------
+        features : Tensor[B, T, F]
+        notes : Tensor[B, T, K]
+            The true notes, 0 or 1.
+        state : State
+        uniforms : Tensor[B, T, V]
+            Random numbers in [0, 1).
+
+        Returns
+        -------
+        loss : Tensor[B, T]
+            Nats, summed over the keys.
+        state : State
+        """
+        silent = torch.ones_like(notes)
+        allowed = torch.ones_like(notes)
+
+        def choose(voice: int, log_probs: Tensor, sounding: Tensor, banned: Tensor) -> Tensor:
+            nonlocal silent, allowed
+            probs = log_probs.exp()
+            silent = silent * (1 - probs[..., : self.keys])
+            allowed = allowed * (1 - probs[..., self.keys :])
+            key = draw(probs.detach(), uniforms[..., voice]) % self.keys
+            sounds = notes.gather(-1, key[..., None])[..., 0] > 0
+            return torch.where(sounds, key, key + self.keys)
+
+        _, state = self._decide(features, state, choose)
+        p = ((1 - silent) * allowed).clamp(SMALLEST, 1 - SMALLEST)
+        return functional.binary_cross_entropy(p, notes, reduction="none").sum(-1), state
+
+    def log_prob(
+        self, features: Tensor, notes: Tensor, state: State, uniforms: Tensor
+    ) -> tuple[Tensor, State]:
+        """Compute a lower bound, in expectation over the draws, of the log-probability of notes.
+
+        Which voice decided what is hidden. Each voice draws from its distribution restricted to
+        outcomes that are true and leave every remaining note decidable; the probability allowed is
+        an importance weight, and the sum of its logarithms over voices and steps is at most
+        log p(sequence) in expectation (Jensen). Average several draws of a whole sequence with
+        log-mean-exp to come closer.
+
+        Parameters
+        ----------
+        features, notes, state, uniforms
+            As for `loss`.
+
+        Returns
+        -------
+        log_prob : Tensor[B, T]
+            Nats; minus infinity where there are more notes than voices.
+        state : State
+        """
+        total = torch.zeros_like(notes[..., 0])
+
+        def choose(voice: int, log_probs: Tensor, sounding: Tensor, banned: Tensor) -> Tensor:
+            nonlocal total
+            missing = notes * (1 - sounding)
+            silence = (1 - notes) * (1 - banned)
+            can_ban = missing.sum(-1, keepdim=True) < self.draws - voice
+            true = torch.cat([missing, silence * can_ban], -1)
+            mass = (log_probs.exp() * true).sum(-1)
+            too_many = missing.sum(-1) > self.draws - voice
+            total = total + torch.where(too_many, -torch.inf, mass.log())
+            # Where nothing is allowed the weight is zero already; any outcome keeps shapes whole.
+            weights = torch.where(mass[..., None] > 0, log_probs.exp() * true, log_probs.exp())
+            return draw(weights.detach(), uniforms[..., voice])
+
+        _, state = self._decide(features, state, choose)
+        return total, state
+
+    def sample(
+        self, features: Tensor, state: State, uniforms: Tensor, temperature: float
+    ) -> tuple[Tensor, State]:
+        """Draw the notes of some steps.
+
+        Parameters
+        ----------
+        features : Tensor[B, T, F]
+        state : State
+        uniforms : Tensor[B, T, V]
+            Random numbers in [0, 1).
+        temperature : float
+            Outcomes are drawn with probability proportional to p^(1/temperature); at 0 the most
+            probable is taken.
+
+        Returns
+        -------
+        notes : Tensor[B, T, K]
+            1 where a note sounds.
+        state : State
+        """
+
+        def choose(voice: int, log_probs: Tensor, sounding: Tensor, banned: Tensor) -> Tensor:
+            if temperature == 0:
+                return log_probs.argmax(-1)
+            return draw((log_probs / temperature).softmax(-1), uniforms[..., voice])
+
+        return self._decide(features, state, choose)
+
+    def _decide(self, features: Tensor, state: State, choose: Choice) -> tuple[Tensor, State]:
+        """Let the voices decide in turn, each over the whole sequence at once."""
+        decided = features.new_zeros(*features.shape[:2], 2 * self.keys)
+        after: State = []
+        for voice in range(self.draws):
+            output, voice_state = self.voice(torch.cat([features, decided], -1), state[voice])
+            after.append(voice_state)
+            sounding, banned = decided.split(self.keys, -1)
+            mask = (sounding + banned).repeat(1, 1, 2) > 0
+            logits = self.outcomes(output).masked_fill(mask, -torch.inf)
+            log_probs = logits.to(torch.promote_types(logits.dtype, torch.float32)).log_softmax(-1)
+            outcome = choose(voice, log_probs, sounding, banned)
+            decided = decided + functional.one_hot(outcome, 2 * self.keys).to(decided.dtype)
+        return decided[..., : self.keys], after

@@ -1,0 +1,1 @@
+"""Files to notes and back: scores, MIDI, music notation, corpora, datasets."""

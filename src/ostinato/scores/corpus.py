@@ -1,0 +1,233 @@
+"""The corpus: files of scores to our own MIDI, each song in one split."""
+
+import hashlib
+import re
+import unicodedata
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import pairwise
+from pathlib import Path
+
+from joblib import Parallel, delayed
+
+from ostinato import files
+from ostinato.errors import UserError
+from ostinato.progress import progress
+from ostinato.scores import notation
+from ostinato.scores.midi import midi_bytes, read_midi
+from ostinato.scores.score import Score, UnreadableScore, top_voice
+from ostinato.seeds import stable_hash
+from ostinato.songs import SPLITS
+
+MIDI_SUFFIXES = {".mid", ".midi", ".smf", ".kar"}
+HELD_OUT = 0.1
+"""Share of the hash range that goes to test, and as much to valid."""
+KEY_INTERVALS = 12
+CHORALE_PARTS = 4
+
+SONG_COLUMNS = ["id", "title", "source", "metre", "split"]
+REJECTED_COLUMNS = ["source", "reason"]
+
+
+@dataclass(frozen=True)
+class Song:
+    """A song that was read: what songs.csv says of it, and what splits and doublets need."""
+
+    id: str
+    title: str
+    source: str
+    metre: str
+    key: str
+    digest: str
+    midi: bytes
+
+
+@dataclass(frozen=True)
+class Rejected:
+    """A file that was not taken, and why."""
+
+    source: str
+    reason: str
+
+
+def build(out: Path, source: str, folder: Path) -> None:
+    """Write a corpus: ``midi/*.mid``, ``songs.csv`` and ``rejected.csv``.
+
+    Parameters
+    ----------
+    out : Path
+        An empty folder.
+    source : str
+        ``"chorales"`` (the four-voice chorales of music21) or ``"folder"``.
+    folder : Path
+        Where the person's scores lie, searched recursively, for ``"folder"``.
+
+    Raises
+    ------
+    UserError
+        When fewer than 3 songs can be read, since each split needs one.
+    """
+    if source == "chorales":
+        found = [(path, path.name, CHORALE_PARTS) for path in notation.chorale_files()]
+        where = "the music21 package"
+    else:
+        found = [(path, path.relative_to(folder).as_posix(), None) for path in scores_in(folder)]
+        where = f"corpus.folder: {folder}"
+        if not found:
+            raise UserError(
+                f"{where} holds no file; put MIDI, MusicXML, ABC or Humdrum files there"
+            )
+    songs: dict[str, Song] = {}
+    rejected: list[Rejected] = []
+    read = Parallel(-1, return_as="generator")(delayed(read_file)(*f) for f in found)
+    for result in progress(read, len(found), "corpus"):
+        for item in result:
+            if isinstance(item, Rejected):
+                rejected.append(item)
+            elif item.digest in songs:
+                same = songs[item.digest].source
+                rejected.append(Rejected(item.source, f"the same notes as {same}"))
+            else:
+                songs[item.digest] = item
+    if len(songs) < len(SPLITS):
+        why = "".join(f"; {r.source}: {r.reason}" for r in rejected[:3])
+        raise UserError(f"{where} holds {len(songs)} readable songs, at least 3 are needed{why}")
+    ordered = sorted(songs.values(), key=lambda song: song.id)
+    splits = split({song.id: song.key for song in ordered})
+    for song in ordered:
+        files.write(out / "midi" / f"{song.id}.mid", song.midi)
+    rows = [
+        {
+            "id": song.id,
+            "title": song.title,
+            "source": song.source,
+            "metre": song.metre,
+            "split": splits[song.id],
+        }
+        for song in ordered
+    ]
+    files.write_table(out / "songs.csv", SONG_COLUMNS, rows)
+    files.write_table(out / "rejected.csv", REJECTED_COLUMNS, map(vars, rejected))
+
+
+def scores_in(folder: Path) -> list[Path]:
+    """List the files below a folder, hidden ones left out, in order of their paths."""
+    if not folder.is_dir():
+        raise UserError(f"corpus.folder: {folder} is no folder; name the one with your scores")
+    paths = (p for p in folder.rglob("*") if p.is_file())
+    return sorted(
+        p for p in paths if not any(n.startswith(".") for n in p.relative_to(folder).parts)
+    )
+
+
+def read_file(path: Path, source: str, parts: int | None) -> list[Song | Rejected]:
+    """Read one file.
+
+    Parameters
+    ----------
+    path : Path
+        The file.
+    source : str
+        Its name in the tables, the same on every machine.
+    parts : int or None
+        How many parts a score must have, if that matters.
+
+    Returns
+    -------
+    list of Song or Rejected
+        What was found in it.
+    """
+    suffix = path.suffix.lower()
+    try:
+        if suffix in MIDI_SUFFIXES:
+            scores = [read_midi(path)]
+        elif suffix in notation.SUFFIXES:
+            scores = notation.read_notation(path)
+        else:
+            raise UnreadableScore("neither MIDI, MusicXML, ABC nor Humdrum by its name")
+        if not scores:
+            raise UnreadableScore("no score in it")
+    except (UnreadableScore, OSError) as error:
+        return [Rejected(source, str(error))]
+    results: list[Song | Rejected] = []
+    for number, score in enumerate(scores, 1):
+        name = source if len(scores) == 1 else f"{source}#{number}"
+        if parts and len(score.parts) != parts:
+            results.append(Rejected(name, f"{len(score.parts)} parts, not {parts}"))
+        elif len(score.pitched) == 0:
+            results.append(Rejected(name, "no notes"))
+        else:
+            results.append(_song(score, name, _identity(name)))
+    return results
+
+
+def _song(score: Score, source: str, identity: str) -> Song:
+    notes = score.pitched
+    return Song(
+        id=identity,
+        title=score.title or Path(source).stem,
+        source=source,
+        metre=score.metre,
+        key=split_key(score),
+        digest=hashlib.sha256(notes[["onset", "length", "pitch"]].tobytes()).hexdigest(),
+        midi=midi_bytes(score),
+    )
+
+
+def _identity(source: str) -> str:
+    """A file name of plain letters that no other source has: its words and a short hash."""
+    plain = unicodedata.normalize("NFKD", source).encode("ascii", "ignore").decode()
+    words = re.sub(r"[^A-Za-z0-9.]+", "-", Path(plain).with_suffix("").as_posix()).strip("-.")
+    canonical = unicodedata.normalize("NFC", source)
+    return f"{words[:60]}-{stable_hash(canonical):016x}"[:-8]
+
+
+def split_key(score: Score) -> str:
+    """What decides a song's split: the first 12 intervals of its top voice.
+
+    It depends on nothing but the song, and not on its key, so that settings of one melody stay
+    together and an added song moves no other.
+    """
+    line = top_voice(score.pitched).tolist()[: KEY_INTERVALS + 1]
+    return " ".join(str(b - a) for a, b in pairwise(line))
+
+
+def split(keys: dict[str, str]) -> dict[str, str]:
+    """Assign songs to train, valid and test.
+
+    Each key's hash decides: the lowest tenth is test, the next valid, the rest train. Where that
+    leaves a split empty (a small folder), keys are ranked by hash instead, the first to test, the
+    second to valid; with fewer than 3 different keys the songs themselves are ranked.
+
+    Parameters
+    ----------
+    keys : dict of str to str
+        Song id to its `split_key`; at least 3.
+
+    Returns
+    -------
+    dict of str to str
+        Song id to ``"train"``, ``"valid"`` or ``"test"``.
+    """
+    place = {song: stable_hash(key) / 2**64 for song, key in keys.items()}
+    splits = {song: _by_hash(p) for song, p in place.items()}
+    if len(set(splits.values())) == len(SPLITS):
+        return splits
+    group = keys if len(set(keys.values())) >= len(SPLITS) else {song: song for song in keys}
+    ranked = list(_ranked(place, group))
+    share = max(1, int(len(ranked) * HELD_OUT))
+    names = dict.fromkeys(ranked, "train")
+    names |= dict.fromkeys(ranked[share : 2 * share], "valid")
+    names |= dict.fromkeys(ranked[:share], "test")
+    return {song: names[group[song]] for song in keys}
+
+
+def _by_hash(place: float) -> str:
+    if place < HELD_OUT:
+        return "test"
+    return "valid" if place < 2 * HELD_OUT else "train"
+
+
+def _ranked(place: dict[str, float], group: dict[str, str]) -> Iterator[str]:
+    songs = sorted(place, key=lambda song: (place[song], stable_hash(song)))
+    yield from dict.fromkeys(group[song] for song in songs)

@@ -1,0 +1,158 @@
+"""MIDI files: foreign ones in, our own out."""
+
+import io
+import warnings
+from pathlib import Path
+
+import mido
+import numpy as np
+import pretty_midi
+
+from ostinato.scores.score import (
+    NOTE,
+    TICKS_PER_BEAT,
+    Metre,
+    Part,
+    Score,
+    Tempo,
+    UnreadableScore,
+    tidy,
+)
+
+MAX_BYTES = 2_000_000
+"""Larger MIDI files are refused: a parsed event takes about a kilobyte of memory."""
+
+MAX_BEATS = int(pretty_midi.pretty_midi.MAX_TICK) // TICKS_PER_BEAT - 64
+"""Longer scores are refused (2.9 hours at 120 quarter notes a minute): pretty_midi reads no file
+over 10 million ticks. 64 beats are left for the rest before a pickup."""
+
+DRUM_CHANNEL = 9
+
+
+def read_midi(path: Path) -> Score:
+    """Read a MIDI file of any origin.
+
+    Times are converted to our ticks without leaving the beat, so tempo changes do no harm. Where
+    the file begins with one shorter bar under a time signature of its own (how sequencers write a
+    pickup), a rest is put before it, so that bars begin at multiples of a bar.
+
+    Parameters
+    ----------
+    path : Path
+        The file.
+
+    Returns
+    -------
+    Score
+        Its notes; the title is the name of the first track, if there is one.
+
+    Raises
+    ------
+    UnreadableScore
+        When it is no MIDI file, is damaged, or is too large or too long.
+    """
+    size = path.stat().st_size
+    if size > MAX_BYTES:
+        raise UnreadableScore(f"{size:,} bytes of MIDI, more than {MAX_BYTES:,}")
+    data = path.read_bytes()
+    if not data.startswith(b"MThd"):
+        raise UnreadableScore("not a MIDI file (no MThd at its beginning)" if data else "0 bytes")
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of pretty_midi: tempo events on later tracks
+            file = mido.MidiFile(file=io.BytesIO(data))
+            if file.ticks_per_beat <= 0:
+                raise UnreadableScore("its time base is not in ticks a beat")
+            midi = pretty_midi.PrettyMIDI(mido_object=file)
+    except UnreadableScore:
+        raise
+    # mido and pretty_midi raise whatever a damaged byte leads to: EOFError, KeyError, IndexError,
+    # OSError, ValueError, ZeroDivisionError ... Each of them is a reason to reject this one file.
+    except Exception as error:
+        raise UnreadableScore(f"damaged MIDI: {type(error).__name__}: {error}") from error
+    return _score(midi, file)
+
+
+def _score(midi: pretty_midi.PrettyMIDI, file: mido.MidiFile) -> Score:
+    def ticks(seconds: float) -> int:
+        beats = midi.time_to_tick(seconds) / file.ticks_per_beat
+        if beats > MAX_BEATS:
+            raise UnreadableScore(f"{beats:,.0f} beats long, more than {MAX_BEATS:,}")
+        return int(beats * TICKS_PER_BEAT + 0.5)
+
+    rows = []
+    for part, instrument in enumerate(midi.instruments):
+        for note in instrument.notes:
+            onset = ticks(note.start)
+            rows.append((onset, ticks(note.end) - onset, note.pitch, note.velocity, part))
+    signatures = sorted(midi.time_signature_changes, key=lambda s: s.time)
+    metres = [Metre(ticks(s.time), s.numerator, s.denominator) for s in signatures]
+    for metre in metres:
+        if not (metre.beats and metre.unit) or metre.bar == 0:
+            raise UnreadableScore(f"the time signature {metre} is none")
+    if not metres or metres[0].tick > 0:
+        metres.insert(0, Metre(0, 4, 4))
+    times, bpms = midi.get_tempo_changes()
+    tempi = [Tempo(ticks(t), float(bpm)) for t, bpm in zip(times, bpms, strict=True)]
+    score = Score(
+        tidy(np.array(rows, NOTE)),
+        [Part(i.name, i.program, i.is_drum) for i in midi.instruments],
+        metres,
+        tempi,
+        next((track.name.strip() for track in file.tracks if track.name.strip()), ""),
+    )
+    if len(metres) > 1 and metres[1].tick == metres[0].bar < metres[1].bar:
+        pickup = metres[0].bar
+        full = Metre(0, metres[1].beats, metres[1].unit)
+        score = Score(score.notes, score.parts, [full, *metres[2:]], tempi, score.title)
+        score = score.delayed(full.bar - pickup)
+    return score
+
+
+def midi_bytes(score: Score) -> bytes:
+    """Encode a score as a MIDI file of format 1, 480 ticks a quarter note.
+
+    Parameters
+    ----------
+    score : Score
+        What to write; each part becomes a track, the first track holds tempi and metres.
+
+    Returns
+    -------
+    bytes
+        The file's content, the same for the same score. `read_midi` gives the score back.
+    """
+    file = mido.MidiFile(type=1, ticks_per_beat=TICKS_PER_BEAT)
+    conductor = [
+        (m.tick, 0, mido.MetaMessage("time_signature", numerator=m.beats, denominator=m.unit))
+        for m in score.metres
+    ] + [
+        (t.tick, 1, mido.MetaMessage("set_tempo", tempo=min(mido.bpm2tempo(t.bpm), 0xFFFFFF)))
+        for t in score.tempi
+    ]
+    file.tracks.append(_track(score.title, conductor))
+    melodic_channels = [c for c in range(16) if c != DRUM_CHANNEL]
+    for index, part in enumerate(score.parts):
+        channel = DRUM_CHANNEL if part.drums else melodic_channels[index % len(melodic_channels)]
+        events = [(0, 0, mido.Message("program_change", channel=channel, program=part.program))]
+        for note in score.notes[score.notes["part"] == index].tolist():
+            onset, length, pitch, velocity, _ = note
+            on = mido.Message("note_on", channel=channel, note=pitch, velocity=max(velocity, 1))
+            off = mido.Message("note_off", channel=channel, note=pitch, velocity=0)
+            events += [(onset, 2, on), (onset + length, 1, off)]
+        file.tracks.append(_track(part.name, events))
+    data = io.BytesIO()
+    file.save(file=data)
+    return data.getvalue()
+
+
+def _track(name: str, events: list[tuple[int, int, mido.Message]]) -> mido.MidiTrack:
+    """Turn (tick, rank, message) into a track; at one tick the lower rank comes first."""
+    # MIDI names are Latin-1; what it lacks is written as "?".
+    latin = name.encode("latin-1", "replace").decode("latin-1")
+    track = mido.MidiTrack([mido.MetaMessage("track_name", name=latin)] if latin else [])
+    now = 0
+    for tick, _, message in sorted(events, key=lambda event: event[:2]):
+        track.append(message.copy(time=tick - now))
+        now = tick
+    return track

@@ -1,0 +1,133 @@
+"""Music notation through music21: MusicXML, ABC and Humdrum files, and its chorales."""
+
+import warnings
+from pathlib import Path
+
+import music21
+import numpy as np
+
+from ostinato.scores.score import (
+    NOTE,
+    TICKS_PER_BEAT,
+    Metre,
+    Part,
+    Score,
+    Tempo,
+    UnreadableScore,
+    tidy,
+)
+
+SUFFIXES = {".xml", ".mxl", ".musicxml", ".abc", ".krn"}
+MAX_BYTES = 20_000_000
+"""Larger files are refused: music21 needs about a hundred times their size in memory."""
+VELOCITY = 80
+BPM = 100.0
+"""Velocity and tempo where the notation says nothing."""
+
+
+def chorale_files() -> list[Path]:
+    """List the scores by J. S. Bach in the music21 package (not its harmonic analyses)."""
+    return [p for p in music21.corpus.getComposer("bach") if p.suffix in SUFFIXES]
+
+
+def read_notation(path: Path) -> list[Score]:
+    """Read a file of music notation.
+
+    Pieces come as they are heard: repeats are played out, tied notes are one note, the first bar
+    begins with a rest where the piece begins with a pickup. Grace notes, which take no time of
+    their own, are left out.
+
+    Parameters
+    ----------
+    path : Path
+        A file whose suffix is one of `SUFFIXES`.
+
+    Returns
+    -------
+    list of Score
+        Usually one; a tune book gives a score for each tune.
+
+    Raises
+    ------
+    UnreadableScore
+        When music21 cannot read it.
+    """
+    size = path.stat().st_size
+    if size == 0:
+        raise UnreadableScore("0 bytes")
+    if size > MAX_BYTES:
+        raise UnreadableScore(f"{size:,} bytes of notation, more than {MAX_BYTES:,}")
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            # No pickle is read or written: music21 would keep them in the system's /tmp.
+            parsed = music21.converter.parse(path, forceSource=True, storePickle=False)
+            opus = isinstance(parsed, music21.stream.Opus)
+            return [_score(score) for score in (parsed.scores if opus else [parsed])]
+    # The same as for MIDI: whatever a parser raises is this file's reason.
+    except Exception as error:
+        reason = " ".join(str(error).split())[:200]
+        raise UnreadableScore(f"music21: {type(error).__name__}: {reason}") from error
+
+
+def _score(source: music21.stream.Score) -> Score:
+    try:
+        heard = source.expandRepeats() if source.parts else source
+    except music21.repeat.ExpanderException:
+        heard = source  # repeat signs that contradict each other: the piece as it is written
+    parts = list(heard.parts) or [heard]
+    rows: list[tuple[int, int, int, int, int]] = []
+    for index, part in enumerate(parts):
+        for element in part.flatten().stripTies().notes:
+            if element.duration.isGrace or isinstance(element, music21.harmony.ChordSymbol):
+                continue
+            onset = _ticks(element.offset)
+            length = _ticks(element.offset + element.quarterLength) - onset
+            velocity = element.volume.velocity or VELOCITY
+            pitches = [p.midi for p in element.pitches if 0 <= p.midi <= 127]
+            rows += [(onset, length, pitch, velocity, index) for pitch in pitches]
+    score = Score(
+        tidy(np.array(rows, NOTE)),
+        [_part(part) for part in parts],
+        _metres(parts[0]),
+        _tempi(heard),
+        (source.metadata.title if source.metadata else None) or "",
+    )
+    return score.delayed(_ticks(_pickup_rest(parts[0])))
+
+
+def _ticks(quarters: float) -> int:
+    return int(float(quarters) * TICKS_PER_BEAT + 0.5)
+
+
+def _part(part: music21.stream.Part) -> Part:
+    program = part.getInstrument(returnDefault=True).midiProgram
+    return Part(part.partName or "", program or 0)
+
+
+def _metres(part: music21.stream.Part) -> list[Metre]:
+    signatures = part.flatten().getElementsByClass(music21.meter.TimeSignature)
+    metres = [Metre(_ticks(s.offset), s.numerator, s.denominator) for s in signatures]
+    if not metres or metres[0].tick > 0:
+        metres.insert(0, Metre(0, 4, 4))
+    # Repeats that are played out write the same signature again.
+    return [m for i, m in enumerate(metres) if i == 0 or str(m) != str(metres[i - 1])]
+
+
+def _tempi(score: music21.stream.Score) -> list[Tempo]:
+    tempi = {0: BPM}
+    for mark in score.flatten().getElementsByClass(music21.tempo.MetronomeMark):
+        bpm = mark.getQuarterBPM()
+        if bpm:
+            tempi[_ticks(mark.offset)] = float(bpm)
+    return [Tempo(tick, bpm) for tick, bpm in sorted(tempi.items())]
+
+
+def _pickup_rest(part: music21.stream.Part) -> float:
+    """Quarter notes that the first bar lacks at its beginning."""
+    first = part.getElementsByClass(music21.stream.Measure).first()
+    if first is None:
+        return 0.0
+    if first.paddingLeft:
+        return float(first.paddingLeft)
+    return max(0.0, float(first.barDuration.quarterLength - first.duration.quarterLength))

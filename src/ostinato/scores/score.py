@@ -1,0 +1,170 @@
+"""A score: the notes of one piece in ticks, with its tempi and metres."""
+
+from dataclasses import dataclass
+from heapq import heappop, heappush
+
+import numpy as np
+
+TICKS_PER_BEAT = 480
+"""Ticks in a quarter note of every score and every MIDI file that is written here."""
+
+NOTE = np.dtype(
+    [("onset", "<i4"), ("length", "<i4"), ("pitch", "u1"), ("velocity", "u1"), ("part", "<u2")]
+)
+"""A note: onset and length in ticks, MIDI pitch, MIDI velocity, index of its part."""
+
+
+class UnreadableScore(Exception):
+    """A file that holds no score; the message is the reason, for a table of rejected files."""
+
+
+@dataclass(frozen=True)
+class Part:
+    """An instrument: its name, General MIDI program (0 to 127), and whether it is drums."""
+
+    name: str = ""
+    program: int = 0
+    drums: bool = False
+
+
+@dataclass(frozen=True)
+class Metre:
+    """A time signature from a tick on."""
+
+    tick: int
+    beats: int
+    unit: int
+
+    @property
+    def bar(self) -> int:
+        """Length of a bar in ticks."""
+        return self.beats * TICKS_PER_BEAT * 4 // self.unit
+
+    def __str__(self) -> str:
+        return f"{self.beats}/{self.unit}"
+
+
+@dataclass(frozen=True)
+class Tempo:
+    """A tempo from a tick on, in quarter notes a minute."""
+
+    tick: int
+    bpm: float
+
+
+@dataclass(frozen=True)
+class Score:
+    """The notes of a piece.
+
+    Attributes
+    ----------
+    notes : ndarray[NOTE]
+        Sorted by onset, pitch and part; no two notes of one pitch in one part overlap.
+    parts : list of Part
+        The instruments that the notes belong to.
+    metres : list of Metre
+        At least one, the first at tick 0.
+    tempi : list of Tempo
+        At least one, the first at tick 0.
+    title : str
+        Its name, or an empty string.
+    """
+
+    notes: np.ndarray
+    parts: list[Part]
+    metres: list[Metre]
+    tempi: list[Tempo]
+    title: str = ""
+
+    @property
+    def metre(self) -> str:
+        """Every time signature that occurs, in order of appearance, with a space between."""
+        return " ".join(dict.fromkeys(map(str, self.metres)))
+
+    @property
+    def pitched(self) -> np.ndarray:
+        """ndarray[NOTE]: The notes without those of drums."""
+        drums = [i for i, part in enumerate(self.parts) if part.drums]
+        return self.notes[~np.isin(self.notes["part"], drums)]
+
+    def delayed(self, ticks: int) -> "Score":
+        """The same score, starting with a rest, so that a pickup ends its bar.
+
+        Parameters
+        ----------
+        ticks : int
+            Length of the rest.
+        """
+        notes = self.notes.copy()
+        notes["onset"] += ticks
+
+        def later(tick: int) -> int:
+            return tick + ticks if tick else 0
+
+        return Score(
+            notes,
+            self.parts,
+            [Metre(later(m.tick), m.beats, m.unit) for m in self.metres],
+            [Tempo(later(t.tick), t.bpm) for t in self.tempi],
+            self.title,
+        )
+
+
+def tidy(notes: np.ndarray) -> np.ndarray:
+    """Sort notes and let no two notes of one pitch in one part overlap.
+
+    A MIDI channel cannot sound a pitch twice at once: the earlier note ends where the next begins;
+    of several with the same onset the longest stays. A note without length gets one tick.
+
+    Parameters
+    ----------
+    notes : ndarray[NOTE]
+        In any order.
+
+    Returns
+    -------
+    ndarray[NOTE]
+        Sorted by onset, pitch, part.
+    """
+    notes = notes[np.lexsort((-notes["length"], notes["onset"], notes["pitch"], notes["part"]))]
+    same_key = np.ones(len(notes), bool)
+    same_key[1:] = (notes["part"][1:] == notes["part"][:-1]) & (
+        notes["pitch"][1:] == notes["pitch"][:-1]
+    )
+    doublet = same_key.copy()
+    doublet[:1] = False
+    doublet[1:] &= notes["onset"][1:] == notes["onset"][:-1]
+    notes, same_key = notes[~doublet], same_key[~doublet]
+    room = np.full(len(notes), np.iinfo(np.int32).max)
+    room[:-1] = np.where(same_key[1:], np.diff(notes["onset"]), room[:-1])
+    notes["length"] = np.clip(notes["length"], 1, np.maximum(room, 1))
+    return notes[np.lexsort((notes["part"], notes["pitch"], notes["onset"]))]
+
+
+def top_voice(notes: np.ndarray) -> np.ndarray:
+    """Pitches of the melody on top: notes at whose onset nothing higher sounds.
+
+    It is computed from the notes alone, so it is the same however a piece is split into parts.
+
+    Parameters
+    ----------
+    notes : ndarray[NOTE]
+        Sorted by onset.
+
+    Returns
+    -------
+    ndarray[int64]
+        MIDI pitches in order of onset, one at an onset.
+    """
+    sounding: list[tuple[int, int]] = []
+    line: list[int] = []
+    onsets, starts = np.unique(notes["onset"], return_index=True)
+    for onset, chord in zip(onsets, np.split(notes, starts[1:]), strict=True):
+        while sounding and sounding[0][1] <= onset:
+            heappop(sounding)
+        highest = int(chord["pitch"].max())
+        if not sounding or -sounding[0][0] <= highest:
+            line.append(highest)
+        for note in chord:
+            heappush(sounding, (-int(note["pitch"]), int(note["onset"] + note["length"])))
+    return np.array(line, np.int64)

@@ -1,0 +1,55 @@
+"""The songs of a dataset, as later stages read them."""
+
+from pathlib import Path
+
+import numpy as np
+
+from ostinato import files
+
+SPLITS = ("train", "valid", "test")
+
+STEP_NOTE = np.dtype(
+    [("song", "<i4"), ("onset", "<i4"), ("length", "<i4"), ("pitch", "u1"), ("velocity", "u1")]
+)
+"""A note of a dataset: index of its song, onset and length in steps, MIDI pitch and velocity."""
+
+
+class Songs:
+    """A dataset on disk, its notes memory-mapped.
+
+    Parameters
+    ----------
+    folder : Path
+        What `ostinato.scores.dataset.build` wrote.
+
+    Attributes
+    ----------
+    notes : memmap[STEP_NOTE]
+        All notes, sorted by song, onset, pitch.
+    steps, bar : ndarray[int64], shape [songs]
+        Length of each song and of its bar, in steps.
+    split, metre, title, id : list of str
+        A song each.
+    """
+
+    def __init__(self, folder: Path):
+        rows = files.read_table(folder / "songs.csv")
+        self.notes = np.load(folder / "notes.npy", mmap_mode="r")
+        self.steps = np.array([int(row["steps"]) for row in rows])
+        self.bar = np.array([int(row["bar"]) for row in rows])
+        self.split = [row["split"] for row in rows]
+        self.metre = [row["metre"] for row in rows]
+        self.title = [row["title"] for row in rows]
+        self.id = [row["id"] for row in rows]
+        self._first = np.searchsorted(self.notes["song"], np.arange(len(rows) + 1))
+
+    def __len__(self) -> int:
+        return len(self.id)
+
+    def of(self, split: str) -> list[int]:
+        """Indices of the songs of a split."""
+        return [i for i, name in enumerate(self.split) if name == split]
+
+    def song(self, index: int) -> np.ndarray:
+        """ndarray[STEP_NOTE]: The notes of one song."""
+        return self.notes[self._first[index] : self._first[index + 1]]

@@ -1,0 +1,17 @@
+"""Stage compose: the trained models write pieces, as MIDI, sound and pictures."""
+
+from pathlib import Path
+
+from ostinato import compose
+from ostinato.stage import stage
+
+with stage("results/compose") as (params, [out]):
+    compose.write_pieces(
+        out,
+        Path("data/dataset"),
+        Path("models"),
+        params.compose,
+        params.dataset.steps_per_beat,
+        params.threads,
+        params.seed,
+    )

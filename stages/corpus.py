@@ -1,0 +1,9 @@
+"""Stage corpus: scores, the built-in ones or a person's, become our own MIDI."""
+
+from pathlib import Path
+
+from ostinato.scores import corpus
+from ostinato.stage import stage
+
+with stage("data/corpus") as (params, [out]):
+    corpus.build(out, params.corpus.source, Path(params.corpus.folder))

@@ -1,0 +1,11 @@
+"""Stage evaluate: figures and plots of the models and of what they composed."""
+
+from pathlib import Path
+
+from ostinato.evaluation import evaluate
+from ostinato.stage import stage
+
+with stage("results") as (params, [out]):
+    evaluate.write_report(
+        out, Path("data/dataset"), Path("models"), Path("results/compose"), params
+    )
