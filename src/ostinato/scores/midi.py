@@ -44,7 +44,7 @@ def read_midi(path: Path) -> Score:
     Returns
     -------
     Score
-        Its notes; the title is the name of the first track, if there is one.
+        Its notes; the title is the name of the first track.
 
     Raises
     ------
@@ -99,7 +99,7 @@ def _score(midi: pretty_midi.PrettyMIDI, file: mido.MidiFile) -> Score:
         [Part(i.name, i.program, i.is_drum) for i in midi.instruments],
         metres,
         tempi,
-        next((track.name.strip() for track in file.tracks if track.name.strip()), ""),
+        file.tracks[0].name.strip() if file.tracks else "",
     )
     if len(metres) > 1 and metres[1].tick == metres[0].bar < metres[1].bar:
         pickup = metres[0].bar

@@ -1,0 +1,134 @@
+from collections import Counter
+
+import numpy as np
+import pytest
+from conftest import make_score, melody
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ostinato import files
+from ostinato.errors import UserError
+from ostinato.scores import corpus
+from ostinato.scores.corpus import split, split_key
+from ostinato.scores.midi import midi_bytes, read_midi
+
+keys = st.dictionaries(st.text(min_size=1), st.text(), min_size=3, max_size=40)
+
+
+def transposed(score, shift):
+    notes = score.notes.copy()
+    notes["pitch"] = notes["pitch"] + shift
+    return type(score)(notes, score.parts, score.metres, score.tempi, score.title)
+
+
+@given(keys)
+def test_every_split_has_a_song(songs):
+    assert set(split(songs).values()) == {"train", "valid", "test"}
+
+
+@given(keys)
+def test_songs_on_one_melody_stay_together(songs):
+    if len(set(songs.values())) < 3:
+        return  # then the songs themselves are ranked, since each split needs one
+    splits = split(songs)
+    assert all(len({splits[s] for s in songs if songs[s] == key}) == 1 for key in songs.values())
+
+
+def test_an_added_song_moves_no_other():
+    songs = {f"song{i}": f"melody{i}" for i in range(200)}
+    before = split(songs)
+    after = split(songs | {f"new{i}": f"other{i}" for i in range(50)})
+    assert {song: after[song] for song in songs} == before
+
+
+def test_about_a_tenth_each_is_held_out():
+    counts = Counter(split({str(i): str(i) for i in range(5000)}).values())
+    assert 400 < counts["test"] < 600
+    assert 400 < counts["valid"] < 600
+
+
+def test_the_split_key_knows_melodies_in_any_key_and_setting():
+    score = melody(3)
+    assert split_key(transposed(score, 5)) == split_key(score)
+    rows = [(onset, length, pitch) for onset, length, pitch, _, _ in score.notes.tolist()]
+    other_bass = [(o, n, p - 7 if p < 52 else p) for o, n, p in rows]
+    assert split_key(make_score(other_bass)) == split_key(score)
+    assert split_key(melody(4)) != split_key(score)
+
+
+def test_a_folder_becomes_a_corpus(songs_folder, tmp_path):
+    folder = songs_folder(4)
+    nested = folder / "Lieder für später" / "Bär & Söhne"
+    nested.mkdir(parents=True)
+    (nested / "größtes lied.mid").write_bytes(midi_bytes(melody(77)))
+    (nested / "tune.abc").write_text("X:1\nT:A tune\nM:4/4\nL:1/4\nK:C\nCDEF|GABc|\n")
+    out = tmp_path / "out"
+    corpus.build(out, "folder", folder)
+    songs = files.read_table(out / "songs.csv")
+    assert list(songs[0]) == ["id", "title", "source", "metre", "split"]
+    assert {s["source"] for s in songs} >= {
+        "Lieder für später/Bär & Söhne/größtes lied.mid",
+        "Lieder für später/Bär & Söhne/tune.abc",
+    }
+    assert {s["title"] for s in songs} >= {"Song 77", "A tune", "Song 0"}
+    assert len(songs) == 6
+    for song in songs:
+        assert song["id"].isascii()
+        assert len(read_midi(out / "midi" / f"{song['id']}.mid").notes) > 0
+
+
+def test_bad_files_among_good_ones_are_listed_with_their_reason(songs_folder, tmp_path):
+    folder = songs_folder(3)
+    good = midi_bytes(melody(9))
+    bad = {
+        "damaged.mid": good[: len(good) // 2],
+        "empty.mid": b"",
+        "text.mid": b"I am no MIDI file.",
+        "silent.mid": midi_bytes(make_score([])),
+        "picture.png": b"\x89PNG",
+        "doublet.mid": midi_bytes(melody(0)),
+        "broken.musicxml": b"<score-partwise",
+    }
+    for name, data in bad.items():
+        (folder / name).write_bytes(data)
+    (folder / "one note.mid").write_bytes(midi_bytes(make_score([(0, 480, 60)])))
+    (folder / ".hidden").write_bytes(b"not even looked at")
+    corpus.build(tmp_path / "out", "folder", folder)
+    rejected = files.read_table(tmp_path / "out" / "rejected.csv")
+    reasons = {row["source"]: row["reason"] for row in rejected}
+    assert set(reasons) == (set(bad) - {"doublet.mid"}) | {"song0.mid"}
+    assert reasons["empty.mid"] == "0 bytes"
+    assert reasons["silent.mid"] == "no notes"
+    assert reasons["song0.mid"] == "the same notes as doublet.mid"
+    assert len(files.read_table(tmp_path / "out" / "songs.csv")) == 4
+
+
+@pytest.mark.parametrize(
+    ("count", "message"),
+    [(0, "holds no file"), (2, "holds 2 readable songs, at least 3")],
+)
+def test_too_few_songs_are_one_clear_error(songs_folder, tmp_path, count, message):
+    with pytest.raises(UserError, match=message):
+        corpus.build(tmp_path / "out", "folder", songs_folder(count))
+
+
+def test_no_readable_song_tells_a_reason(tmp_path):
+    (tmp_path / "a.mid").write_bytes(b"no")
+    with pytest.raises(UserError, match=r"0 readable songs.*a\.mid: not a MIDI file"):
+        corpus.build(tmp_path / "out", "folder", tmp_path)
+
+
+def test_a_missing_folder_is_one_clear_error(tmp_path):
+    with pytest.raises(UserError, match="is no folder"):
+        corpus.build(tmp_path / "out", "folder", tmp_path / "nowhere")
+
+
+def test_three_songs_on_one_melody_still_fill_the_splits(tmp_path):
+    rng = np.random.default_rng(0)
+    tune = [(i * 480, 480, int(p)) for i, p in enumerate(rng.integers(70, 80, 16))]
+    for bass in range(3):
+        song = make_score([*tune, (0, 480, 40 + bass)])
+        (tmp_path / f"{bass}.mid").write_bytes(midi_bytes(song))
+    corpus.build(tmp_path / "out", "folder", tmp_path)
+    songs = files.read_table(tmp_path / "out" / "songs.csv")
+    assert sorted(s["split"] for s in songs) == ["test", "train", "valid"]

@@ -1,0 +1,81 @@
+from pathlib import Path
+
+import pytest
+
+from ostinato.scores.notation import chorale_files, read_notation
+from ostinato.scores.score import UnreadableScore
+
+MEASURE = '<measure number="{n}">{attributes}{notes}{end}</measure>'
+ATTRIBUTES = (
+    "<attributes><divisions>2</divisions><time><beats>3</beats><beat-type>4</beat-type></time>"
+    "</attributes>"
+)
+REPEAT = '<barline location="right"><repeat direction="backward"/></barline>'
+
+
+def note(step: str, duration: int, extra: str = "") -> str:
+    pitch = f"<pitch><step>{step}</step><octave>4</octave></pitch>"
+    return f"<note>{pitch}<duration>{duration}</duration>{extra}</note>"
+
+
+def musicxml(*measures: str) -> str:
+    head = '<?xml version="1.0"?><score-partwise version="4.0"><work><work-title>Ländler'
+    parts = '</work-title></work><part-list><score-part id="P1"><part-name>Geige</part-name>'
+    return f'{head}{parts}</score-part></part-list><part id="P1">{"".join(measures)}</part></score-partwise>'
+
+
+def read(text: str, path: Path):
+    path.write_text(text, encoding="utf-8")
+    return read_notation(path)
+
+
+def test_musicxml_pickup_ends_its_bar_and_ties_become_one_note(tmp_path):
+    tie_start, tie_stop = '<tie type="start"/>', '<tie type="stop"/>'
+    text = musicxml(
+        MEASURE.format(n=0, attributes=ATTRIBUTES, notes=note("C", 2), end=""),
+        MEASURE.format(n=1, attributes="", notes=note("D", 4) + note("E", 2, tie_start), end=""),
+        MEASURE.format(n=2, attributes="", notes=note("E", 6, tie_stop), end=""),
+    )
+    [score] = read(text, tmp_path / "a.musicxml")
+    assert score.title == "Ländler"
+    assert score.metre == "3/4"
+    assert score.parts[0].name == "Geige"
+    expected = [(960, 480, 60), (1440, 960, 62), (2400, 1920, 64)]
+    assert score.notes[["onset", "length", "pitch"]].tolist() == expected
+
+
+def test_repeats_are_played_out_and_grace_notes_left_out(tmp_path):
+    grace = "<note><grace/><pitch><step>B</step><octave>4</octave></pitch></note>"
+    text = musicxml(
+        MEASURE.format(n=1, attributes=ATTRIBUTES, notes=grace + note("C", 6), end=REPEAT)
+    )
+    [score] = read(text, tmp_path / "a.xml")
+    assert score.notes[["onset", "pitch"]].tolist() == [(0, 60), (1440, 60)]
+    assert score.metre == "3/4"
+
+
+def test_a_tune_book_gives_its_tunes(tmp_path):
+    tune = "X:{n}\nT:Tune {n}\nM:4/4\nL:1/4\nK:C\nCDEF|GABc|\n"
+    scores = read(tune.format(n=1) + "\n" + tune.format(n=2), tmp_path / "book.abc")
+    assert [score.title for score in scores] == ["Tune 1", "Tune 2"]
+    assert [len(score.notes) for score in scores] == [8, 8]
+
+
+def test_humdrum_is_read(tmp_path):
+    text = "**kern\n*M4/4\n=1\n4c\n4d\n4e\n4f\n=2\n1g\n==\n*-\n"
+    [score] = read(text, tmp_path / "a.krn")
+    assert score.notes["pitch"].tolist() == [60, 62, 64, 65, 67]
+
+
+@pytest.mark.parametrize("text", ["", "<score-partwise>", "no music at all"])
+def test_what_is_no_music_says_why(tmp_path, text):
+    with pytest.raises(UnreadableScore, match="0 bytes|music21"):
+        read(text, tmp_path / "a.musicxml")
+
+
+def test_a_chorale_with_a_pickup_begins_on_its_last_beat():
+    [path] = [p for p in chorale_files() if p.name == "bwv269.mxl"]
+    [score] = read_notation(path)
+    assert len(score.parts) == 4
+    assert score.metre == "3/4"
+    assert score.notes["onset"][0] == 2 * 480
