@@ -17,6 +17,7 @@ RATE = 44_100
 """Samples a second of everything that is rendered."""
 TAIL = 1.5
 """Seconds after the last note; the renderer itself stops dead at its end."""
+PEAK = 0.9
 
 
 def render(score: Score) -> np.ndarray:
@@ -30,12 +31,15 @@ def render(score: Score) -> np.ndarray:
     Returns
     -------
     ndarray[float32], shape [samples, 2]
-        Left and right in [-1, 1] at 44,100 samples a second, with 1.5 s after the last note.
+        Left and right at 44,100 samples a second, with 1.5 s after the last note, scaled so that
+        the loudest sample is 0.9.
     """
     soundfont = files("pretty_midi").joinpath("TimGM6mb.sf2").read_bytes()
     wave = midirenderer.render_wave_from(soundfont, midi_bytes(_with_tail(score)))
     samples, rate = soundfile.read(io.BytesIO(wave), dtype="float32", always_2d=True)
-    return np.clip(soxr.resample(samples, rate, RATE), -1, 1)
+    samples = soxr.resample(samples, rate, RATE)
+    peak = np.abs(samples).max()
+    return samples * (PEAK / peak) if peak else samples
 
 
 def write_wav(path: Path, samples: np.ndarray) -> None:

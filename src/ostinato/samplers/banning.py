@@ -7,6 +7,7 @@ by the voices, and each voice has a state of its own that runs along time.
 """
 
 from collections.abc import Callable
+from typing import Literal
 
 import torch
 from torch import Tensor, nn
@@ -34,10 +35,16 @@ class Params(Schema):
         V, how many notes are decided at each step.
     hidden : int
         Cells of the LSTM.
+    objective : str
+        What training minimises: ``"marginals"``, the author's cross-entropy of each note's
+        marginal, or ``"bound"``, the negative of `Sampler.log_prob`. The marginals let a note be
+        drawn often as long as it is banned often, too, which costs them nothing and shows when
+        composing.
     """
 
     voices: Positive
     hidden: Positive
+    objective: Literal["marginals", "bound"]
 
 
 class Sampler(nn.Module):
@@ -62,6 +69,7 @@ class Sampler(nn.Module):
         super().__init__()
         self.keys = keys
         self.draws = params.voices
+        self.objective = params.objective
         self.voice = nn.LSTM(features + 2 * keys, params.hidden, batch_first=True)
         self.outcomes = nn.Linear(params.hidden, 2 * keys)
 
@@ -73,11 +81,7 @@ class Sampler(nn.Module):
     def loss(
         self, features: Tensor, notes: Tensor, state: State, uniforms: Tensor
     ) -> tuple[Tensor, State]:
-        """Compute what training minimises: the cross-entropy of each note's marginal.
-
-        Each voice draws from its own distribution; a wrong decision is turned round, so that what
-        the next voice sees is always true ("no a posteriori"). A note sounds with probability
-        p (1 - b), where p and b accumulate over the voices as p + (1 - p) p_v.
+        """Compute what training minimises.
 
         Parameters
         ----------
@@ -91,8 +95,22 @@ class Sampler(nn.Module):
         Returns
         -------
         loss : Tensor[B, T]
-            Nats, summed over the keys.
+            Nats. For the bound, 0 at steps with more notes than voices.
         state : State
+        """
+        if self.objective == "marginals":
+            return self._marginals(features, notes, state, uniforms)
+        log_prob, state = self.log_prob(features, notes, state, uniforms)
+        return -log_prob.masked_fill(log_prob.isinf(), 0), state
+
+    def _marginals(
+        self, features: Tensor, notes: Tensor, state: State, uniforms: Tensor
+    ) -> tuple[Tensor, State]:
+        """Sum the cross-entropy of each note's marginal over the keys.
+
+        Each voice draws from its own distribution; a wrong decision is turned round, so that what
+        the next voice sees is always true ("no a posteriori"). A note sounds with probability
+        p (1 - b), where p and b accumulate over the voices as p + (1 - p) p_v.
         """
         silent = torch.ones_like(notes)
         allowed = torch.ones_like(notes)
@@ -142,9 +160,10 @@ class Sampler(nn.Module):
             true = torch.cat([missing, silence * can_ban], -1)
             mass = (log_probs.exp() * true).sum(-1)
             too_many = missing.sum(-1) > self.draws - voice
-            total = total + torch.where(too_many, -torch.inf, mass.log())
-            # Where nothing is allowed the weight is zero already; any outcome keeps shapes whole.
-            weights = torch.where(mass[..., None] > 0, log_probs.exp() * true, log_probs.exp())
+            mass = mass.clamp(min=torch.finfo(mass.dtype).tiny)  # keeps the gradient finite
+            total = total + mass.log().masked_fill(too_many, -torch.inf)
+            # With too many notes nothing may be allowed; any outcome keeps the shapes whole.
+            weights = log_probs.exp() * torch.where(true.any(-1, keepdim=True), true, 1)
             return draw(weights.detach(), uniforms[..., voice])
 
         _, state = self._decide(features, state, choose)

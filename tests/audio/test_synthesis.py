@@ -1,0 +1,36 @@
+import librosa
+import numpy as np
+import pytest
+import soundfile
+from conftest import make_score
+
+from ostinato.audio.synthesis import RATE, TAIL, render, write_wav
+
+
+@pytest.mark.parametrize("pitch", [36, 48, 60, 72, 84, 96])
+def test_the_piano_is_in_tune(pitch):
+    """C2 to C7 lie within 50 cents of where they should."""
+    samples = render(make_score([(0, 960, pitch)])).mean(1)
+    held = samples[int(0.2 * RATE) : int(0.9 * RATE)]
+    true = librosa.midi_to_hz(pitch)
+    heard = np.median(
+        librosa.yin(held, fmin=true / 1.9, fmax=true * 1.9, sr=RATE, frame_length=4096)
+    )
+    assert abs(1200 * np.log2(heard / true)) < 50
+
+
+def test_sound_is_as_long_as_the_score_and_its_tail():
+    samples = render(make_score([(0, 480, 60), (1920, 480, 64)]))  # at 100 beats a minute
+    assert samples.shape[1] == 2
+    assert len(samples) / RATE == pytest.approx(5 * 0.6 + TAIL, abs=0.1)
+    assert np.abs(samples[-RATE // 10 :]).max() < 0.05
+    assert np.abs(samples).max() == pytest.approx(0.9)
+
+
+def test_the_same_score_gives_the_same_file(tmp_path):
+    score = make_score([(0, 480, 60)])
+    for name in ("a.wav", "b.wav"):
+        write_wav(tmp_path / name, render(score))
+    assert (tmp_path / "a.wav").read_bytes() == (tmp_path / "b.wav").read_bytes()
+    info = soundfile.info(tmp_path / "a.wav")
+    assert (info.samplerate, info.channels, info.subtype) == (44_100, 2, "PCM_16")

@@ -1,0 +1,159 @@
+"""A tiny pipeline: the project's own files with small parameters, run once by the real dvc."""
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from conftest import melody
+
+from ostinato.scores.midi import midi_bytes
+
+ROOT = Path(__file__).parents[2]
+TINY = {
+    "threads": 1,
+    "corpus.source": "folder",
+    "augment.steps": 64,
+    "decoder.training.batch": 4,
+    "decoder.training.max_steps": 4,
+    "decoder.training.validate_every": 2,
+    "generator.training.batch": 4,
+    "generator.training.max_steps": 40,
+    "generator.training.validate_every": 4,
+    "generator.training.patience": 100,
+    "memory.history_user.lags": [4, 8, 16, 32],
+    "memory.history_user.local": 8,
+    "memory.history_user.read": 8,
+    "memory.history_user.aggregation": 8,
+    "samplers.banning.hidden": 8,
+    "decoders.lstm.hidden": 8,
+    "compose.pieces": 2,
+    "compose.steps": 32,
+    "evaluate.draws": 2,
+}
+
+
+class Project:
+    """A clone of a tiny project, with caches of its own."""
+
+    def __init__(self, folder: Path):
+        self.folder = folder
+        self.env = os.environ | {
+            "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
+            "OSTINATO_CACHE": str(folder / ".checkpoints"),
+            "DVC_NO_ANALYTICS": "1",
+            "DVC_SITE_CACHE_DIR": str(folder / ".dvc" / "site"),
+        }
+        self.env.pop("PYTHONPATH", None)
+
+    def start(self, *command: str) -> subprocess.Popen:
+        return subprocess.Popen(
+            command,
+            cwd=self.folder,
+            env=self.env,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+
+    def run(self, *command: str, code: int = 0) -> str:
+        process = self.start(*command)
+        output, _ = process.communicate()
+        assert process.returncode == code, output
+        return output
+
+    def repro(self) -> list[str]:
+        """Run the pipeline and say which stages ran."""
+        return stages_run(self.run("dvc", "repro"))
+
+    def set(self, **values: Any) -> None:
+        """Change parameters, dots written as two underscores."""
+        set_params(self.folder / "params.yaml", {k.replace("__", "."): v for k, v in values.items()})
+
+    def read(self, path: str) -> bytes:
+        return (self.folder / path).read_bytes()
+
+    def clone(self, folder: Path) -> "Project":
+        """Clone what is committed; DVC's cache is not."""
+        subprocess.run(["git", "clone", "-q", str(self.folder), str(folder)], check=True)
+        return Project(folder)
+
+    def copy(self, folder: Path) -> "Project":
+        shutil.copytree(self.folder, folder, symlinks=True)
+        return Project(folder)
+
+
+def stages_run(output: str) -> list[str]:
+    return [line.split("'")[1] for line in output.splitlines() if line.startswith("Running stage")]
+
+
+def set_params(path: Path, values: dict[str, Any]) -> None:
+    params = yaml.safe_load(path.read_text(encoding="utf-8"))
+    for where, value in values.items():
+        *sections, name = where.split(".")
+        section = params
+        for part in sections:
+            section = section[part]
+        assert name in section, where
+        section[name] = value
+    path.write_text(yaml.safe_dump(params), encoding="utf-8")
+
+
+def commit(project: Project, message: str) -> None:
+    project.run("git", "add", "--all")
+    project.run("git", "-c", "user.name=t", "-c", "user.email=t@t", "commit", "-qm", message)
+
+
+@pytest.fixture(scope="session")
+def fresh(tmp_path_factory: pytest.TempPathFactory) -> Project:
+    """The tiny project as committed, before anything ran. Not to be changed."""
+    folder = tmp_path_factory.mktemp("tiny") / "project"
+    listed = subprocess.run(
+        ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    for name in listed.stdout.split("\0"):
+        path = ROOT / name
+        if name and path.is_file() and not name.startswith(("store/", "results/", "tests/")):
+            (folder / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy(path, folder / name)
+    (folder / "dvc.lock").unlink(missing_ok=True)
+    set_params(folder / "params.yaml", TINY)
+    for seed in range(6):
+        name = "Lied für später.mid" if seed == 0 else f"song{seed}.mid"
+        data = midi_bytes(melody(seed, beats=24))
+        (folder / "data" / "scores" / name).write_bytes(data)
+    project = Project(folder)
+    project.run("git", "init", "-q", "-b", "main")
+    commit(project, "tiny")
+    return project
+
+
+@pytest.fixture(scope="session")
+def done(fresh: Project, tmp_path_factory: pytest.TempPathFactory) -> Project:
+    """The tiny project after `dvc repro`, its lock committed. Not to be changed: copy it."""
+    project = fresh.clone(tmp_path_factory.mktemp("done") / "project")
+    assert project.repro() == [
+        "corpus",
+        "dataset",
+        "augment",
+        "decoder",
+        "generator",
+        "compose",
+        "evaluate",
+    ]
+    commit(project, "after dvc repro")
+    return project
+
+
+@pytest.fixture
+def project(done: Project, tmp_path: Path) -> Project:
+    """A copy of the tiny project after `dvc repro`, caches included."""
+    return done.copy(tmp_path / "project")

@@ -1,0 +1,183 @@
+"""The pipeline as a DVC user knows it."""
+
+import json
+import os
+import re
+import shutil
+import signal
+import time
+from pathlib import Path
+
+import pytest
+from conftest import melody
+
+from ostinato.scores.midi import midi_bytes, read_midi
+
+MODEL = "models/generator/model.safetensors"
+
+
+def test_everything_a_person_expects_is_there(done):
+    compose = done.folder / "results" / "compose"
+    for number in (1, 2):
+        piece = compose / f"piece-{number:02d}"
+        assert len(read_midi(piece.with_suffix(".mid")).notes) > 0
+        assert piece.with_suffix(".wav").stat().st_size > 100_000
+        assert piece.with_suffix(".png").read_bytes().startswith(b"\x89PNG")
+    report = json.loads(done.read("results/evaluate.json"))
+    assert set(report) == {"generator", "decoder", "compositions", "real"}
+    assert set(report["compositions"]) == set(report["real"])
+    assert (done.folder / "results/evaluate/reading.png").exists()
+    ignored = done.run("git", "status", "--porcelain")
+    assert ignored == ""
+
+
+def test_a_second_run_runs_nothing(project):
+    output = project.run("dvc", "repro")
+    assert "Running stage" not in output
+    assert "up to date" in output
+
+
+@pytest.mark.parametrize(
+    ("change", "stages"),
+    [
+        ({"compose__temperature": 0.5}, ["compose", "evaluate"]),
+        ({"evaluate__draws": 1}, ["evaluate"]),
+    ],
+)
+def test_a_changed_parameter_runs_what_reads_it_and_what_follows(project, change, stages):
+    project.set(**change)
+    assert project.repro() == stages
+
+
+def test_an_added_song_is_noticed(project):
+    song = project.folder / "data/scores/neu/noch ein Lied.mid"
+    song.parent.mkdir()
+    song.write_bytes(midi_bytes(melody(99, beats=24)))
+    output = project.run("dvc", "repro", "augment")
+    assert stages(output) == ["corpus", "dataset", "augment"]
+    assert "neu/noch ein Lied.mid" in project.read("data/corpus/songs.csv").decode()
+
+
+def test_an_experiment_changes_a_parameter_and_is_compared(project):
+    output = project.run("dvc", "exp", "run", "-S", "compose.temperature=0.7", "-n", "cooler")
+    assert stages(output) == ["compose", "evaluate"]
+    assert "cooler" in project.run("dvc", "exp", "show", "--no-pager")
+    assert "compositions.silent_steps" in project.run("dvc", "metrics", "diff", "HEAD", "--all")
+    project.run("dvc", "plots", "diff", "HEAD", "-o", "plots")
+    page = project.read("plots/index.html").decode()
+    assert "learning curve of the generator" in page
+    assert "histograms.png" in page
+
+
+def test_a_queued_experiment_runs_the_code_of_its_snapshot(project):
+    project.run("dvc", "exp", "run", "--queue", "-n", "queued", "-S", "compose.temperature=0.6")
+    broken = project.folder / "src/ostinato/compose.py"
+    broken.write_text(broken.read_text() + "\nraise RuntimeError('the workspace was read')\n")
+    project.run("dvc", "exp", "run", "--run-all")
+    assert "queued" in project.run("dvc", "exp", "list", "--name-only")
+    shown = project.run("dvc", "metrics", "show", "queued", "--json")
+    assert "silent_steps" in shown
+
+
+def test_an_experiment_in_a_temporary_copy_leaves_the_workspace_alone(project):
+    before = project.read("results/evaluate.json")
+    project.run("dvc", "exp", "run", "--temp", "-n", "aside", "-S", "compose.temperature=0.6")
+    assert "aside" in project.run("dvc", "exp", "list", "--name-only")
+    assert project.read("results/evaluate.json") == before
+    assert project.run("git", "status", "--porcelain") == ""
+
+
+def test_two_cold_clones_give_the_same_lock(fresh, done, tmp_path):
+    other = fresh.clone(tmp_path / "other")
+    other.repro()
+    assert other.read("dvc.lock") == done.read("dvc.lock")
+
+
+def test_trained_models_travel(project, tmp_path):
+    project.run("dvc", "push")
+    shutil.rmtree(project.folder / ".dvc" / "cache")
+    shutil.copytree(project.folder / "store", tmp_path / "store")
+    elsewhere = project.clone(tmp_path / "elsewhere")
+    shutil.copytree(tmp_path / "store", elsewhere.folder / "store", dirs_exist_ok=True)
+    elsewhere.run("dvc", "pull", "--allow-missing")
+    assert elsewhere.read(MODEL) == project.read(MODEL)
+    ran = elsewhere.repro()
+    assert "decoder" not in ran
+    assert "generator" not in ran
+    for path in (MODEL, "results/compose/piece-01.wav", "results/evaluate.json", "dvc.lock"):
+        assert elsewhere.read(path) == project.read(path)
+
+
+def checkpoints(project) -> list[Path]:
+    return list((project.folder / ".checkpoints").rglob("checkpoint.safetensors"))
+
+
+def wait_for(condition, what: str) -> None:
+    deadline = time.monotonic() + 120
+    while not condition():
+        assert time.monotonic() < deadline, what
+        time.sleep(0.02)
+
+
+def trainer(project) -> int:
+    """Process id of the training stage that dvc started in this project."""
+    for process in Path("/proc").glob("[0-9]*"):
+        try:
+            if os.readlink(process / "cwd") != str(project.folder):
+                continue
+            command = (process / "cmdline").read_bytes().decode().split("\0")
+        except OSError:
+            continue
+        if command[0].endswith("python") and command[1:2] == ["stages/generator.py"]:
+            return int(process.name)
+    raise AssertionError("no training runs")
+
+
+@pytest.mark.skipif(not Path("/proc").exists(), reason="finds processes through /proc")
+@pytest.mark.parametrize("victim", ["dvc", "trainer"])
+def test_a_killed_run_goes_on_and_ends_with_the_same_model(project, victim):
+    project.set(generator__training__learning_rate=0.02, generator__training__max_steps=120)
+    uninterrupted = project.copy(project.folder.with_name("uninterrupted"))
+    uninterrupted.run("dvc", "repro", "generator")
+    dvc = project.start("dvc", "repro", "generator")
+    wait_for(lambda: checkpoints(project), "no checkpoint was written")
+    training = trainer(project)
+    os.kill(dvc.pid if victim == "dvc" else training, signal.SIGKILL)
+    dvc.communicate()
+    assert dvc.returncode != 0
+    output = project.run("dvc", "repro", "generator")
+    assert stages(output) == ["generator"]
+    assert project.read(MODEL) == uninterrupted.read(MODEL)
+    curves = "results/generator/curves.tsv"
+    assert project.read(curves) == uninterrupted.read(curves)
+    assert checkpoints(project) == []
+
+
+@pytest.mark.parametrize(
+    ("mistake", "line"),
+    [
+        ("compose: {temprature: 1}", r"params\.yaml: \w+.*"),
+        ("colour: blue", r"params\.yaml: colour is no parameter"),
+    ],
+)
+def test_a_typo_stops_the_run_before_the_first_stage_works(fresh, tmp_path, mistake, line):
+    project = fresh.clone(tmp_path / "project")
+    with (project.folder / "params.yaml").open("a") as file:
+        file.write(mistake + "\n")
+    output = project.run("dvc", "repro", code=255)
+    assert re.search(line, output)
+    assert "Traceback" not in output
+    assert not (project.folder / "data/corpus").exists()
+
+
+def test_an_empty_folder_is_one_line(fresh, tmp_path):
+    project = fresh.clone(tmp_path / "project")
+    (project.folder / "leer").mkdir()
+    project.set(corpus__folder="leer")
+    output = project.run("dvc", "repro", code=255)
+    assert "corpus.folder: leer holds no file; put MIDI" in output
+    assert "Traceback" not in output
+
+
+def stages(output: str) -> list[str]:
+    return re.findall(r"^Running stage '(\w+)'", output, re.MULTILINE)

@@ -1,0 +1,43 @@
+import numpy as np
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
+
+from ostinato.rolls import CLASS_OF_KEY, KEYS, LOWEST, onset_roll, pitch_classes
+from ostinato.songs import STEP_NOTE
+
+rolls = arrays(np.uint8, (3, KEYS), elements=st.integers(0, 1))
+
+
+def notes(*rows: tuple[int, int]) -> np.ndarray:
+    return np.array([(0, onset, 1, pitch, 80) for onset, pitch in rows], STEP_NOTE)
+
+
+@given(rolls, st.integers(-6, 5))
+def test_transposing_keys_rotates_their_classes(roll, shift):
+    roll[:, :6] = roll[:, -6:] = 0  # nothing leaves the keyboard
+    moved = np.roll(roll, shift, 1)
+    assert (pitch_classes(moved) == np.roll(pitch_classes(roll), shift, 1)).all()
+
+
+@given(rolls)
+def test_a_class_sounds_when_one_of_its_keys_does(roll):
+    classes = pitch_classes(roll)
+    for c in range(12):
+        assert (classes[:, c] == roll[:, c == CLASS_OF_KEY].any(1)).all()
+
+
+def test_middle_c_is_class_0():
+    assert CLASS_OF_KEY[60 - LOWEST] == 0
+
+
+def test_a_roll_shows_its_window_and_silence_before_the_song():
+    song = notes((0, 60), (2, 64), (5, 67))
+    roll = onset_roll(song, -2, 6)
+    assert list(zip(*np.nonzero(roll), strict=True)) == [(2, 60 - LOWEST), (4, 64 - LOWEST)]
+
+
+def test_transposition_loses_what_leaves_the_keyboard():
+    song = notes((0, 21), (0, 60), (1, 108))
+    assert onset_roll(song, 0, 2, -1).sum(1).tolist() == [1, 1]
+    assert onset_roll(song, 0, 2, 1).sum(1).tolist() == [2, 0]
