@@ -2,7 +2,7 @@ import librosa
 import numpy as np
 import pytest
 import soundfile
-from conftest import make_score
+from making import make_score
 
 from ostinato.audio.synthesis import RATE, TAIL, render, write_wav
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 import yaml
-from conftest import melody
+from making import melody
 
 from ostinato.scores.midi import midi_bytes
 
@@ -72,7 +72,9 @@ class Project:
 
     def set(self, **values: Any) -> None:
         """Change parameters, dots written as two underscores."""
-        set_params(self.folder / "params.yaml", {k.replace("__", "."): v for k, v in values.items()})
+        set_params(
+            self.folder / "params.yaml", {k.replace("__", "."): v for k, v in values.items()}
+        )
 
     def read(self, path: str) -> bytes:
         return (self.folder / path).read_bytes()

@@ -9,7 +9,7 @@ import time
 from pathlib import Path
 
 import pytest
-from conftest import melody
+from making import melody
 
 from ostinato.scores.midi import midi_bytes, read_midi
 

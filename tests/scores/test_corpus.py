@@ -2,9 +2,9 @@ from collections import Counter
 
 import numpy as np
 import pytest
-from conftest import make_score, melody
 from hypothesis import given
 from hypothesis import strategies as st
+from making import make_score, melody
 
 from ostinato import files
 from ostinato.errors import UserError

@@ -5,9 +5,9 @@ from pathlib import Path
 import mido
 import numpy as np
 import pytest
-from conftest import make_score, melody, raw_midi
 from hypothesis import given
 from hypothesis import strategies as st
+from making import make_score, melody, raw_midi
 
 from ostinato.scores.midi import MAX_BEATS, midi_bytes, read_midi
 from ostinato.scores.score import NOTE, Metre, Part, Score, Tempo, UnreadableScore, tidy

@@ -21,7 +21,8 @@ def note(step: str, duration: int, extra: str = "") -> str:
 def musicxml(*measures: str) -> str:
     head = '<?xml version="1.0"?><score-partwise version="4.0"><work><work-title>Ländler'
     parts = '</work-title></work><part-list><score-part id="P1"><part-name>Geige</part-name>'
-    return f'{head}{parts}</score-part></part-list><part id="P1">{"".join(measures)}</part></score-partwise>'
+    body = f'</score-part></part-list><part id="P1">{"".join(measures)}</part>'
+    return f"{head}{parts}{body}</score-partwise>"
 
 
 def read(text: str, path: Path):
@@ -69,7 +70,7 @@ def test_humdrum_is_read(tmp_path):
 
 @pytest.mark.parametrize("text", ["", "<score-partwise>", "no music at all"])
 def test_what_is_no_music_says_why(tmp_path, text):
-    with pytest.raises(UnreadableScore, match="0 bytes|music21"):
+    with pytest.raises(UnreadableScore, match=r"0 bytes|music21"):
         read(text, tmp_path / "a.musicxml")
 
 

@@ -1,7 +1,7 @@
 import numpy as np
-from conftest import make_score
 from hypothesis import given
 from hypothesis import strategies as st
+from making import make_score
 
 from ostinato.scores.score import NOTE, tidy, top_voice
 

@@ -1,0 +1,51 @@
+"""Scores and MIDI files made on the spot."""
+
+import io
+from collections.abc import Sequence
+
+import mido
+import numpy as np
+
+from ostinato.scores import dataset
+from ostinato.scores.score import NOTE, Metre, Part, Score, Tempo, tidy
+
+FILTERS = dataset.Filters(
+    steps_per_beat=4,
+    meters=["4/4", "3/4"],
+    pitches=[21, 108],
+    max_tempo_changes=3,
+    grid_tolerance=0.15,
+    max_off_grid=0.2,
+)
+
+
+def make_score(
+    notes: Sequence[tuple[int, int, int]], metre: tuple[int, int] = (4, 4), title: str = ""
+) -> Score:
+    """A score of one part from (onset, length, pitch) in ticks."""
+    rows = [(onset, length, pitch, 80, 0) for onset, length, pitch in notes]
+    return Score(
+        tidy(np.array(rows, NOTE)), [Part("Piano")], [Metre(0, *metre)], [Tempo(0, 100.0)], title
+    )
+
+
+def melody(seed: int, beats: int = 32, metre: tuple[int, int] = (4, 4)) -> Score:
+    """A song in two voices, on the beat with some eighths, a different one for each seed."""
+    rng = np.random.default_rng(seed)
+    notes = []
+    for beat in range(beats):
+        high = 60 + int(rng.integers(20))
+        notes.append((beat * 480, 480, 40 + int(rng.integers(12))))
+        notes.append((beat * 480, 240, high))
+        if rng.random() < 0.5:
+            notes.append((beat * 480 + 240, 240, high + 2))
+    return make_score(notes, metre, f"Song {seed}")
+
+
+def raw_midi(*tracks: list[mido.Message], resolution: int = 480) -> bytes:
+    """A MIDI file of any messages, for what our own writer never writes."""
+    file = mido.MidiFile(type=1, ticks_per_beat=resolution)
+    file.tracks.extend(mido.MidiTrack(track) for track in tracks)
+    data = io.BytesIO()
+    file.save(file=data)
+    return data.getvalue()
