@@ -8,7 +8,7 @@ TORCH := 2.13.0
 export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
 export VIRTUAL_ENV := $(CURDIR)/$(VENV)
 
-.PHONY: music test
+.PHONY: music test readme
 
 music: $(VENV)/installed
 	dvc pull --allow-missing
@@ -22,6 +22,10 @@ test: $(VENV)/installed
 	ruff check .
 	ruff format --check .
 	pytest
+
+# The figures and the picture in the README, from results/.
+readme: $(VENV)/installed
+	python bench/readme.py
 
 # torch comes first and alone: one that is there and fits stays, whatever its build.
 $(VENV)/installed: pyproject.toml constraints.txt

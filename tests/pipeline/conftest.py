@@ -44,9 +44,9 @@ class Project:
         self.folder = folder
         self.env = os.environ | {
             "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
-            "OSTINATO_CACHE": str(folder / ".checkpoints"),
+            "OSTINATO_CACHE": str(folder.parent / f"checkpoints-{folder.name}"),
             "DVC_NO_ANALYTICS": "1",
-            "DVC_SITE_CACHE_DIR": str(folder / ".dvc" / "site"),
+            "DVC_SITE_CACHE_DIR": str(folder.parent / f"site-{folder.name}"),
         }
         self.env.pop("PYTHONPATH", None)
 

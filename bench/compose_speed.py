@@ -1,0 +1,53 @@
+"""Composing speed: the hour of music (G4), all 120 pieces together against one at a time.
+
+    python bench/compose_speed.py
+
+Both use the same models, with random weights of the sizes in params.yaml, which take as long as
+trained ones. The slow form composes one piece in each turn, and its time is multiplied by 120; the
+two take turns and the ratio is the median.
+"""
+
+import argparse
+import statistics
+import time
+
+import torch
+from reference_a18 import CONFIG
+
+from ostinato import decoders, training
+from ostinato.compose import HOUR_PIECES, HOUR_STEPS, SEED_STEPS, continue_keys
+from ostinato.generator import Generator
+from ostinato.rolls import KEYS
+
+
+def main() -> None:
+    """Compose both ways in turn and print seconds and ratio."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--turns", type=int, default=5)
+    parser.add_argument("--threads", type=int, default=2)
+    options = parser.parse_args()
+    training.prepare(options.threads, 0)
+    generator = Generator(CONFIG)
+    decoder = decoders.build({"name": "lstm", "hidden": 100})
+    begun = (torch.rand(HOUR_PIECES, SEED_STEPS, KEYS) < 0.03).double()
+    shape = (HOUR_PIECES, SEED_STEPS + HOUR_STEPS, generator.draws + decoder.draws)
+    uniforms = torch.rand(shape, dtype=torch.float64)
+
+    def seconds(pieces: slice) -> float:
+        start = time.perf_counter()
+        continue_keys(generator, decoder, begun[pieces], HOUR_STEPS, 1.0, uniforms[pieces])
+        return time.perf_counter() - start
+
+    seconds(slice(2))
+    together, alone = [], []
+    for turn in range(options.turns):
+        together.append(seconds(slice(None)))
+        alone.append(HOUR_PIECES * seconds(slice(turn, turn + 1)))
+    print(f"all {HOUR_PIECES} pieces together: {statistics.median(together):.1f} s")
+    print(f"one at a time: {statistics.median(alone):.1f} s")
+    pairs = zip(alone, together, strict=True)
+    print(f"ratio: {statistics.median(one / other for one, other in pairs):.1f}")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,130 @@
+"""The slow form of the system A18: step by step and voice by voice, as its notebook was written.
+
+The same weights, the same random numbers, the same mathematics as `ostinato.generator.Generator`
+with the memory ``history_user`` and the sampler ``banning`` (objective ``marginals``). It is the
+yardstick of the benchmarks, and a test holds both to the same loss and gradients.
+"""
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from ostinato.fragments import Batch
+from ostinato.generator import Generator
+from ostinato.memory import clock
+
+CONFIG = {
+    "kind": "generator",
+    "keys": 12,
+    "memory": {
+        "name": "history_user",
+        "lags": [4, 8, 16, 32, 48, 64, 96, 128],
+        "local": 100,
+        "read": 100,
+        "aggregation": 130,
+    },
+    "sampler": {"name": "banning", "voices": 5, "hidden": 100, "objective": "marginals"},
+}
+"""A18 with the sizes of its notebook."""
+
+SMALLEST = 1e-6
+
+LSTMState = tuple[Tensor, Tensor]
+
+
+class SlowGenerator(nn.Module):
+    """A18, one LSTM cell at a time.
+
+    Parameters
+    ----------
+    fast : Generator
+        Its weights are shared, not copied.
+    """
+
+    def __init__(self, fast: Generator):
+        super().__init__()
+        memory, sampler = fast.memory, fast.sampler
+        self.lags = memory.lags
+        self.keys = fast.keys
+        self.voices = fast.draws
+        self.local = _cell(memory.local)
+        self.read = _cell(memory.read)
+        self.aggregation = _cell(memory.aggregation)
+        self.voice = _cell(sampler.voice)
+        self.weigh = memory.weigh
+        self.outcomes = sampler.outcomes
+
+    def forward(self, batch: Batch, uniforms: Tensor) -> Tensor:
+        """Compute the loss, as `Generator.forward` does."""
+        size, steps = batch.mask.shape
+        heard = torch.cat([batch.past, batch.notes], 1)
+        time = clock(batch.start, steps, batch.notes.dtype)
+        local, read, aggregation = (
+            self._zero(cell, size) for cell in (self.local, self.read, self.aggregation)
+        )
+        voices = [self._zero(self.voice, size) for _ in range(self.voices)]
+        total = batch.notes.new_zeros(())
+        for step in range(steps):
+            now = batch.past.shape[1] + step
+            inputs = torch.cat([heard[:, now - 1], time[:, step]], 1)
+            local = self.local(inputs, local)
+            read = self.read(inputs, read)
+            weights = self.weigh(read[0]).softmax(-1)
+            past = torch.stack([heard[:, now - lag] for lag in self.lags], 1)
+            recalled = (weights[..., None] * past).sum(1)
+            aggregation = self.aggregation(torch.cat([local[0], recalled], 1), aggregation)
+            true = batch.notes[:, step]
+            loss = self._voices(aggregation[0], true, voices, uniforms[:, step])
+            total = total + (loss * batch.mask[:, step]).sum()
+        return total / batch.mask.sum()
+
+    def _voices(
+        self, features: Tensor, true: Tensor, states: list[LSTMState], uniforms: Tensor
+    ) -> Tensor:
+        sounds, banned = torch.zeros_like(true), torch.zeros_like(true)
+        p, b = torch.zeros_like(true), torch.zeros_like(true)
+        for voice in range(self.voices):
+            inputs = torch.cat([features, sounds, banned], 1)
+            states[voice] = self.voice(inputs, states[voice])
+            decided = (sounds + banned).repeat(1, 2) > 0
+            logits = self.outcomes(states[voice][0]).masked_fill(decided, -torch.inf)
+            probs = logits.softmax(-1)
+            p = p + (1 - p) * probs[:, : self.keys]
+            b = b + (1 - b) * probs[:, self.keys :]
+            cumulative = probs.detach().cumsum(-1)
+            point = uniforms[:, voice, None] * cumulative[:, -1:]
+            key = (cumulative <= point).sum(-1) % self.keys
+            chosen = functional.one_hot(key, self.keys).to(true.dtype)
+            sounds = sounds + chosen * true
+            banned = banned + chosen * (1 - true)
+        sounding = (p * (1 - b)).clamp(SMALLEST, 1 - SMALLEST)
+        return functional.binary_cross_entropy(sounding, true, reduction="none").sum(-1)
+
+    def _zero(self, cell: nn.LSTMCell, size: int) -> LSTMState:
+        zero = cell.weight_hh.new_zeros(size, cell.hidden_size)
+        return zero, zero
+
+
+def _cell(lstm: nn.LSTM) -> nn.LSTMCell:
+    """An LSTM cell with the weights of an LSTM layer."""
+    cell = nn.LSTMCell(lstm.input_size, lstm.hidden_size)
+    for name in ("weight_ih", "weight_hh", "bias_ih", "bias_hh"):
+        setattr(cell, name, getattr(lstm, f"{name}_l0"))
+    return cell
+
+
+def random_batch(
+    size: int, steps: int, generator: Generator, seed: int = 0
+) -> tuple[Batch, Tensor]:
+    """Make a batch of random notes, about as dense as chorales, and uniforms for it."""
+    rng = torch.Generator().manual_seed(seed)
+    notes = (
+        torch.rand(size, generator.reach + steps, generator.keys, generator=rng) < 0.08
+    ).float()
+    batch = Batch(
+        notes[:, : generator.reach],
+        notes[:, generator.reach :],
+        torch.ones(size, steps),
+        torch.arange(size) * 32,
+    )
+    return batch, torch.rand(size, steps, generator.draws, generator=rng)
