@@ -10,9 +10,10 @@ two take turns and the ratio is the median.
 import argparse
 import statistics
 import time
+from collections.abc import Callable
 
 import torch
-from reference_a18 import CONFIG
+from reference_a18 import CONFIG, SlowGenerator
 
 from ostinato import decoders, training
 from ostinato.compose import HOUR_PIECES, HOUR_STEPS, SEED_STEPS, continue_keys
@@ -29,24 +30,31 @@ def main() -> None:
     training.prepare(options.threads, 0)
     generator = Generator(CONFIG)
     decoder = decoders.build({"name": "lstm", "hidden": 100})
-    begun = (torch.rand(HOUR_PIECES, SEED_STEPS, KEYS) < 0.03).double()
+    begun = (torch.rand(HOUR_PIECES, SEED_STEPS, KEYS) < 0.03).float()
     shape = (HOUR_PIECES, SEED_STEPS + HOUR_STEPS, generator.draws + decoder.draws)
-    uniforms = torch.rand(shape, dtype=torch.float64)
+    uniforms = torch.rand(shape)
 
-    def seconds(pieces: slice) -> float:
+    slow = SlowGenerator(generator)
+
+    def together() -> None:
+        continue_keys(generator, decoder, begun, HOUR_STEPS, 1.0, uniforms)
+
+    def alone() -> None:
+        slow.compose(decoder, begun[0], HOUR_STEPS, uniforms[0])
+
+    def seconds(compose: Callable[[], None]) -> float:
         start = time.perf_counter()
-        continue_keys(generator, decoder, begun[pieces], HOUR_STEPS, 1.0, uniforms[pieces])
+        compose()
         return time.perf_counter() - start
 
-    seconds(slice(2))
-    together, alone = [], []
-    for turn in range(options.turns):
-        together.append(seconds(slice(None)))
-        alone.append(HOUR_PIECES * seconds(slice(turn, turn + 1)))
-    print(f"all {HOUR_PIECES} pieces together: {statistics.median(together):.1f} s")
-    print(f"one at a time: {statistics.median(alone):.1f} s")
-    pairs = zip(alone, together, strict=True)
-    print(f"ratio: {statistics.median(one / other for one, other in pairs):.1f}")
+    seconds(together), seconds(alone)
+    fast, one = zip(
+        *((seconds(together), seconds(alone)) for _ in range(options.turns)), strict=True
+    )
+    print(f"all {HOUR_PIECES} pieces together: {statistics.median(fast):.1f} s")
+    print(f"one at a time: {HOUR_PIECES * statistics.median(one):.1f} s")
+    ratios = (HOUR_PIECES * slow / fast for slow, fast in zip(one, fast, strict=True))
+    print(f"ratio: {statistics.median(ratios):.1f}")
 
 
 if __name__ == "__main__":

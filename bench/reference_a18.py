@@ -12,6 +12,7 @@ from torch.nn import functional
 from ostinato.fragments import Batch
 from ostinato.generator import Generator
 from ostinato.memory import clock
+from ostinato.rolls import CLASS_OF_KEY
 
 CONFIG = {
     "kind": "generator",
@@ -99,6 +100,72 @@ class SlowGenerator(nn.Module):
             banned = banned + chosen * (1 - true)
         sounding = (p * (1 - b)).clamp(SMALLEST, 1 - SMALLEST)
         return functional.binary_cross_entropy(sounding, true, reduction="none").sum(-1)
+
+    @torch.no_grad()
+    def compose(self, decoder: nn.Module, begun: Tensor, steps: int, uniforms: Tensor) -> Tensor:
+        """Go on from the beginning of one piece, as `ostinato.compose.continue_keys` does at 1.
+
+        Parameters
+        ----------
+        decoder : nn.Module
+            The decoder ``lstm``.
+        begun : Tensor[S, 88]
+            Onsets given.
+        steps : int
+            New steps.
+        uniforms : Tensor[S + steps, draws of both]
+            Random numbers in [0, 1).
+
+        Returns
+        -------
+        Tensor[S + steps, 88]
+        """
+        decode = _cell(decoder.lstm)
+        silence = begun.new_zeros(1, self.keys)
+        heard = [silence] * max(self.lags)
+        keys = [begun.new_zeros(1, begun.shape[1])]
+        local, read, aggregation, octaves = (
+            self._zero(cell, 1) for cell in (self.local, self.read, self.aggregation, decode)
+        )
+        voices = [self._zero(self.voice, 1) for _ in range(self.voices)]
+        for step in range(len(begun) + steps):
+            time = clock(torch.tensor([step]), 1, begun.dtype)[:, 0]
+            inputs = torch.cat([heard[-1], time], 1)
+            local, read = self.local(inputs, local), self.read(inputs, read)
+            weights = self.weigh(read[0]).softmax(-1)
+            past = torch.stack([heard[-lag] for lag in self.lags], 1)
+            recalled = (weights[..., None] * past).sum(1)
+            aggregation = self.aggregation(torch.cat([local[0], recalled], 1), aggregation)
+            given = begun[step : step + 1] if step < len(begun) else None
+            true = None if given is None else decoder.classes(given)
+            sounds, banned = torch.zeros_like(silence), torch.zeros_like(silence)
+            for voice in range(self.voices):
+                inputs = torch.cat([aggregation[0], sounds, banned], 1)
+                voices[voice] = self.voice(inputs, voices[voice])
+                decided = (sounds + banned).repeat(1, 2) > 0
+                logits = self.outcomes(voices[voice][0]).masked_fill(decided, -torch.inf)
+                cumulative = logits.softmax(-1).cumsum(-1)
+                point = uniforms[step, voice] * cumulative[:, -1:]
+                outcome = (cumulative <= point).sum(-1)
+                key = outcome % self.keys
+                chosen = functional.one_hot(key, self.keys).to(silence.dtype)
+                sounding = (outcome < self.keys)[:, None] if true is None else chosen * true > 0
+                sounds = sounds + chosen * sounding
+                banned = banned + chosen * ~sounding
+            classes = sounds if true is None else true
+            octaves = decode(torch.cat([classes, keys[-1]], 1), octaves)
+            if given is None:
+                logits = decoder.keys(octaves[0])
+                drawn = (uniforms[step : step + 1, self.voices :] < logits.sigmoid()).float()
+                given = drawn * classes[:, CLASS_OF_KEY]
+                for c in range(self.keys):
+                    of_class = torch.from_numpy(c == CLASS_OF_KEY)
+                    if classes[0, c] and not given[0, of_class].any():
+                        best = logits[0].masked_fill(~of_class, -torch.inf).argmax()
+                        given[0, best] = 1
+            heard.append(classes)
+            keys.append(given)
+        return torch.cat(keys[1:])
 
     def _zero(self, cell: nn.LSTMCell, size: int) -> LSTMState:
         zero = cell.weight_hh.new_zeros(size, cell.hidden_size)

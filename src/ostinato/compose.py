@@ -28,6 +28,8 @@ SEED_STEPS = 16
 """Steps of a song that a piece begins with."""
 VELOCITY = 80
 
+BLOCK = 120
+"""Pieces that are always computed together."""
 PIECE_COLUMNS = ["piece", "begins_as", "metre"]
 
 HOUR_PIECES, HOUR_STEPS, HOUR_PAUSE, HOUR_LENGTH = 120, 240, 24, 28_760
@@ -137,8 +139,8 @@ def compose(
 ) -> list[Piece]:
     """Compose pieces, all together, each from the beginning of another test song.
 
-    Piece i has random numbers of its own and is the same however many pieces are made: the models
-    compute in float64, where the rounding that depends on the batch does not reach a decision.
+    Piece i has random numbers of its own, and is the same however many pieces are made: the models
+    always compute blocks of 120, since rounding depends on the size of a matrix product.
 
     Parameters
     ----------
@@ -165,18 +167,21 @@ def compose(
     begun = window(songs, rows, SEED_STEPS, 1, rolls.KEYS).notes
     draws = generator.draws + decoder.draws
     uniforms = torch.stack(
-        [
-            torch.rand(
-                (SEED_STEPS + steps, draws),
-                generator=torch.Generator().manual_seed(derive(seed, "piece", i)),
-                dtype=torch.float64,
-            )
-            for i in range(pieces)
-        ]
+        [training.uniforms((SEED_STEPS + steps, draws), seed, "piece", i) for i in range(pieces)]
     )
-    keys = continue_keys(generator, decoder, begun, steps, temperature, uniforms)
-    played = keys.numpy().astype(np.uint8)
+    blocks = [
+        continue_keys(
+            generator, decoder, _whole_block(one), steps, temperature, _whole_block(other)
+        )
+        for one, other in zip(begun.split(BLOCK), uniforms.split(BLOCK), strict=True)
+    ]
+    played = torch.cat(blocks).numpy().astype(np.uint8)[:pieces]
     return [Piece(int(song), roll) for song, roll in zip(rows["song"], played, strict=True)]
+
+
+def _whole_block(rows: Tensor) -> Tensor:
+    """Append rows of zeros to make a whole block."""
+    return torch.cat([rows, rows.new_zeros(BLOCK - len(rows), *rows.shape[1:])])
 
 
 @torch.no_grad()
@@ -200,17 +205,16 @@ def continue_keys(
         New steps.
     temperature : float
         Of generator and decoder.
-    uniforms : Tensor[B, S + steps, draws of both] of float64
+    uniforms : Tensor[B, S + steps, draws of both]
         Random numbers in [0, 1).
 
     Returns
     -------
-    Tensor[B, S + steps, 88] of float64
+    Tensor[B, S + steps, 88]
         Onsets, the given ones first.
     """
     if generator.keys != rolls.CLASSES:
         raise UserError(f"the generator writes {generator.keys} keys, the decoder reads 12")
-    generator, decoder, begun = generator.double(), decoder.double(), begun.double()
     batch, given = begun.shape[:2]
     for_notes, for_keys = uniforms.split([generator.draws, decoder.draws], -1)
     state = generator.initial(

@@ -6,10 +6,12 @@ of the 88 keys; keys whose pitch class is silent are masked, in the loss too.
 
 from typing import NamedTuple
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from ostinato import recurrent
 from ostinato.params import Positive, Schema
 from ostinato.rolls import CLASS_OF_KEY, CLASSES, KEYS
 
@@ -27,12 +29,11 @@ class State(NamedTuple):
     ----------
     keys : Tensor[B, 1, 88]
         The step before.
-    lstm : tuple of Tensor[1, B, hidden]
-        Output and cells.
+    lstm : recurrent.State
     """
 
     keys: Tensor
-    lstm: tuple[Tensor, Tensor]
+    lstm: recurrent.State
 
 
 class Decoder(nn.Module):
@@ -55,7 +56,13 @@ class Decoder(nn.Module):
         super().__init__()
         self.lstm = nn.LSTM(CLASSES + KEYS, params.hidden, batch_first=True)
         self.keys = nn.Linear(params.hidden, KEYS)
-        self.register_buffer("class_of_key", torch.from_numpy(CLASS_OF_KEY), persistent=False)
+        fold = functional.one_hot(torch.from_numpy(CLASS_OF_KEY), CLASSES).float()
+        self.register_buffer("fold", fold, persistent=False)
+        octaves = max(np.bincount(CLASS_OF_KEY))
+        rows = [np.flatnonzero(c == CLASS_OF_KEY) for c in range(CLASSES)]
+        # [12, octaves]; 88 stands where a class has a key less.
+        keys = np.stack([np.pad(r, (0, octaves - len(r)), constant_values=KEYS) for r in rows])
+        self.register_buffer("keys_of_class", torch.from_numpy(keys), persistent=False)
 
     def initial(self, past: Tensor) -> State:
         """Make the state at the beginning of a sequence.
@@ -70,8 +77,7 @@ class Decoder(nn.Module):
         State
             With the LSTM at zero.
         """
-        zero = past.new_zeros(1, len(past), self.lstm.hidden_size)
-        return State(past[:, -1:], (zero, zero))
+        return State(past[:, -1:], recurrent.zero_state(self.lstm, past))
 
     def forward(self, past: Tensor, keys: Tensor, mask: Tensor) -> Tensor:
         """Compute the loss of a batch of fragments.
@@ -178,15 +184,9 @@ class Decoder(nn.Module):
         """Drop keys of silent classes, and give each class without a key its most probable one."""
         keys = keys * self._possible(classes)
         missing = classes * (1 - self.classes(keys))
-        best = torch.stack(
-            [
-                (self.class_of_key == c)
-                & (logits == logits.masked_fill(self.class_of_key != c, -torch.inf).amax(-1, True))
-                for c in range(CLASSES)
-            ],
-            -1,
-        )
-        return torch.maximum(keys, (best.to(keys.dtype) * missing[..., None, :]).amax(-1))
+        by_class = functional.pad(logits, (0, 1), value=-torch.inf)[..., self.keys_of_class]
+        best = self.keys_of_class[torch.arange(CLASSES), by_class.argmax(-1)]
+        return keys.scatter_reduce(-1, best, missing, "amax")
 
     def classes(self, keys: Tensor) -> Tensor:
         """Fold keys into pitch classes: Tensor[..., 88] to Tensor[..., 12]."""
@@ -194,19 +194,19 @@ class Decoder(nn.Module):
 
     def _by_class(self, values: Tensor) -> Tensor:
         """Sum over the keys of each class."""
-        sums = values.new_zeros(*values.shape[:-1], CLASSES)
-        return sums.index_add(-1, self.class_of_key, values)
+        return values @ self.fold
 
     def _possible(self, classes: Tensor) -> Tensor:
-        return classes.index_select(-1, self.class_of_key)
+        """Mark the keys of the sounding classes."""
+        return classes @ self.fold.T
 
     def _logits(self, keys: Tensor, state: State) -> tuple[Tensor, State]:
         before = torch.cat([state.keys, keys[:, :-1]], 1)
-        output, lstm = self.lstm(torch.cat([self.classes(keys), before], -1), state.lstm)
+        output, lstm = recurrent.run(self.lstm, [self.classes(keys), before], state.lstm)
         return self._wide(output), State(keys[:, -1:], lstm)
 
-    def _step(self, classes: Tensor, state: State) -> tuple[Tensor, tuple[Tensor, Tensor]]:
-        output, lstm = self.lstm(torch.cat([classes, state.keys], -1), state.lstm)
+    def _step(self, classes: Tensor, state: State) -> tuple[Tensor, recurrent.State]:
+        output, lstm = recurrent.run(self.lstm, [classes, state.keys], state.lstm)
         return self._wide(output), lstm
 
     def _wide(self, output: Tensor) -> Tensor:

@@ -11,10 +11,9 @@ import torch
 from pydantic import Field
 from torch import Tensor, nn
 
+from ostinato import recurrent
 from ostinato.memory import CLOCK_BITS
 from ostinato.params import Positive, Schema
-
-LSTMState = tuple[Tensor, Tensor]
 
 
 class Params(Schema):
@@ -46,9 +45,9 @@ class State(NamedTuple):
     """
 
     past: Tensor
-    local: LSTMState
-    read: LSTMState
-    aggregation: LSTMState
+    local: recurrent.State
+    read: recurrent.State
+    aggregation: recurrent.State
 
 
 class Memory(nn.Module):
@@ -92,13 +91,9 @@ class Memory(nn.Module):
         State
             With the LSTMs at zero.
         """
-
-        def zeros(lstm: nn.LSTM) -> LSTMState:
-            zero = past.new_zeros(1, len(past), lstm.hidden_size)
-            return zero, zero
-
+        lstms = (self.local, self.read, self.aggregation)
         recent = past[:, past.shape[1] - (self.reach - 1) :]
-        return State(recent, zeros(self.local), zeros(self.read), zeros(self.aggregation))
+        return State(recent, *(recurrent.zero_state(lstm, past) for lstm in lstms))
 
     def forward(self, notes: Tensor, clock: Tensor, state: State) -> tuple[Tensor, State]:
         """Turn the notes of some steps into features for predicting the step after each.
@@ -117,9 +112,8 @@ class Memory(nn.Module):
         features : Tensor[B, T, F]
         state : State
         """
-        heard = torch.cat([notes, clock], -1)
-        local, local_state = self.local(heard, state.local)
-        weights, read_state = self._weights(heard, state.read)
+        local, local_state = recurrent.run(self.local, [notes, clock], state.local)
+        weights, read_state = self._weights(notes, clock, state.read)
         past = torch.cat([state.past, notes], 1)
         steps = notes.shape[1]
         # Each lag is a shifted view of the past, so no tensor of batch x time x lags x keys exists.
@@ -127,8 +121,8 @@ class Memory(nn.Module):
             weights[..., i, None] * past[:, self.reach - lag : self.reach - lag + steps]
             for i, lag in enumerate(self.lags)
         )
-        features, aggregation_state = self.aggregation(
-            torch.cat([local, recalled], -1), state.aggregation
+        features, aggregation_state = recurrent.run(
+            self.aggregation, [local, recalled], state.aggregation
         )
         recent = past[:, past.shape[1] - (self.reach - 1) :]
         return features, State(recent, local_state, read_state, aggregation_state)
@@ -146,8 +140,10 @@ class Memory(nn.Module):
         Tensor[B, T, lags]
             The weight of each lag; they sum to 1.
         """
-        return self._weights(torch.cat([notes, clock], -1), state.read)[0]
+        return self._weights(notes, clock, state.read)[0]
 
-    def _weights(self, heard: Tensor, state: LSTMState) -> tuple[Tensor, LSTMState]:
-        read, state = self.read(heard, state)
+    def _weights(
+        self, notes: Tensor, clock: Tensor, state: recurrent.State
+    ) -> tuple[Tensor, recurrent.State]:
+        read, state = recurrent.run(self.read, [notes, clock], state)
         return self.weigh(read).softmax(-1), state

@@ -13,11 +13,12 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from ostinato import recurrent
 from ostinato.params import Positive, Schema
 from ostinato.samplers import draw
 
-State = list[tuple[Tensor, Tensor]]
-"""For each voice its LSTM's output and cells, each Tensor[1, B, hidden]."""
+State = list[recurrent.State]
+"""The LSTM's state of each voice."""
 
 Choice = Callable[[int, Tensor, Tensor, Tensor], Tensor]
 """(voice, log probabilities [B, T, 2K], sounding [B, T, K], banned [B, T, K]) -> outcome [B, T]."""
@@ -75,8 +76,7 @@ class Sampler(nn.Module):
 
     def initial(self, features: Tensor) -> State:
         """Make the state at the beginning of a sequence, from features only for batch and type."""
-        zero = features.new_zeros(1, len(features), self.voice.hidden_size)
-        return [(zero, zero)] * self.draws
+        return [recurrent.zero_state(self.voice, features)] * self.draws
 
     def loss(
         self, features: Tensor, notes: Tensor, state: State, uniforms: Tensor
@@ -201,12 +201,17 @@ class Sampler(nn.Module):
     def _decide(self, features: Tensor, state: State, choose: Choice) -> tuple[Tensor, State]:
         """Let the voices decide in turn, each over the whole sequence at once."""
         decided = features.new_zeros(*features.shape[:2], 2 * self.keys)
+        single = features.shape[1] == 1
+        projection = recurrent.project(self.voice, features) if single else None
         after: State = []
         for voice in range(self.draws):
-            output, voice_state = self.voice(torch.cat([features, decided], -1), state[voice])
+            output, voice_state = recurrent.run(
+                self.voice, [features, decided], state[voice], projection
+            )
             after.append(voice_state)
             sounding, banned = decided.split(self.keys, -1)
-            mask = (sounding + banned).repeat(1, 1, 2) > 0
+            either = sounding + banned
+            mask = torch.cat([either, either], -1) > 0
             logits = self.outcomes(output).masked_fill(mask, -torch.inf)
             log_probs = logits.to(torch.promote_types(logits.dtype, torch.float32)).log_softmax(-1)
             outcome = choose(voice, log_probs, sounding, banned)
