@@ -64,7 +64,7 @@ class SlowGenerator(nn.Module):
             self._zero(cell, size) for cell in (self.local, self.read, self.aggregation)
         )
         voices = [self._zero(self.voice, size) for _ in range(self.voices)]
-        total = batch.notes.new_zeros(())
+        total = count = batch.notes.new_zeros(())
         for step in range(steps):
             now = batch.past.shape[1] + step
             inputs = torch.cat([heard[:, now - 1], time[:, step]], 1)
@@ -76,8 +76,9 @@ class SlowGenerator(nn.Module):
             aggregation = self.aggregation(torch.cat([local[0], recalled], 1), aggregation)
             true = batch.notes[:, step]
             loss = self._voices(aggregation[0], true, voices, uniforms[:, step])
-            total = total + (loss * batch.mask[:, step]).sum()
-        return total / batch.mask.sum()
+            counted = batch.mask[:, step] * (true.sum(-1) <= self.voices)
+            total, count = total + (loss * counted).sum(), count + counted.sum()
+        return total / count
 
     def _voices(
         self, features: Tensor, true: Tensor, states: list[LSTMState], uniforms: Tensor

@@ -30,7 +30,7 @@ VELOCITY = 80
 
 BLOCK = 120
 """Pieces that are always computed together."""
-PIECE_COLUMNS = ["piece", "begins_as", "metre"]
+PIECE_COLUMNS = ["piece", "begins_as", "metre", "steps"]
 
 HOUR_PIECES, HOUR_STEPS, HOUR_PAUSE, HOUR_LENGTH = 120, 240, 24, 28_760
 HOUR_TEMPO = 120.0
@@ -91,12 +91,19 @@ def write_pieces(
     for number, piece in enumerate(progress(pieces, len(pieces), "render"), 1):
         name = f"piece-{number:02d}"
         metre = main_metre(songs.metre[piece.song])
-        title = f"{name}, after the first bar of {songs.title[piece.song]}"
+        title = f"{name}, beginning as {songs.title[piece.song]}"
         score = score_of(piece.roll, metre, settings.tempo, steps_per_beat, title)
         files.write(out / f"{name}.mid", midi_bytes(score))
         synthesis.write_wav(out / f"{name}.wav", synthesis.render(score))
         plots.save(out / f"{name}.png", plots.roll(score, SEED_STEPS, steps_per_beat))
-        rows.append({"piece": name, "begins_as": songs.id[piece.song], "metre": str(metre)})
+        rows.append(
+            {
+                "piece": name,
+                "begins_as": songs.id[piece.song],
+                "metre": str(metre),
+                "steps": len(piece.roll),
+            }
+        )
     files.write_table(out / "pieces.csv", PIECE_COLUMNS, rows)
     if settings.hour:
         pieces = compose(

@@ -1,5 +1,6 @@
 """Fragments: windows over the songs, and the batches that models see."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -109,8 +110,10 @@ def window(songs: Songs, rows: np.ndarray, steps: int, past: int, keys: int) -> 
     )
 
 
-def whole(songs: Songs, split: str, past: int, keys: int) -> tuple[list[int], Batch]:
+def held_out(songs: Songs, split: str, past: int, keys: int, most: int = 16_384) -> Iterator[Batch]:
     """Draw all songs of a split, each from its first step to its last, none transposed.
+
+    Songs of about the same length come together, so that memory does not grow with their number.
 
     Parameters
     ----------
@@ -122,18 +125,22 @@ def whole(songs: Songs, split: str, past: int, keys: int) -> tuple[list[int], Ba
         P, silent steps before each.
     keys : int
         K: 88, or 12 for pitch classes.
+    most : int
+        Songs times steps of a batch, unless one song alone is longer.
 
-    Returns
-    -------
-    list of int
-        The songs.
+    Yields
+    ------
     Batch
-        As long as the longest of them.
+        As long as the longest song in it.
     """
-    chosen = songs.of(split)
-    rows = np.zeros(len(chosen), FRAGMENT)
-    rows["song"] = chosen
-    return chosen, window(songs, rows, int(songs.steps[chosen].max()), past, keys)
+    by_length = sorted(songs.of(split), key=lambda song: int(songs.steps[song]))
+    while by_length:
+        longest = int(songs.steps[by_length[-1]])
+        chosen = by_length[-max(1, most // longest) :]
+        del by_length[-len(chosen) :]
+        rows = np.zeros(len(chosen), FRAGMENT)
+        rows["song"] = chosen
+        yield window(songs, rows, longest, past, keys)
 
 
 class Batches:

@@ -85,10 +85,12 @@ class Generator(nn.Module):
         Returns
         -------
         Tensor[]
-            Mean of the sampler's loss over the steps that the songs have, in nats a step.
+            Mean of the sampler's loss, in nats a step, over the steps that the songs have and the
+            sampler can draw.
         """
         loss, _ = self.loss(batch.notes, self.initial(batch.past, batch.start), uniforms)
-        return (loss * batch.mask).sum() / batch.mask.sum()
+        counted = batch.mask * self.sampler.possible(batch.notes)
+        return (loss * counted).sum() / counted.sum().clamp(min=1)
 
     def loss(self, notes: Tensor, state: State, uniforms: Tensor) -> tuple[Tensor, State]:
         """Compute the sampler's loss at each step.

@@ -4,6 +4,7 @@ No value has a default here: params.yaml holds them all, so that what a run depe
 in one place. Each memory, sampler and decoder keeps the schema of its own parameters.
 """
 
+import re
 from importlib import import_module
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -18,6 +19,17 @@ PACKAGES = {"memory": "memory", "samplers": "sampler", "decoders": "decoder"}
 
 Positive = Annotated[int, Field(ge=1)]
 Fraction = Annotated[float, Field(ge=0, le=1)]
+
+
+class _Loader(yaml.SafeLoader):
+    """YAML 1.2 numbers, as DVC reads and writes them: 1e-05 is one, too."""
+
+
+_Loader.add_implicit_resolver(
+    "tag:yaml.org,2002:float",
+    re.compile(r"^[-+]?(\.\d+|\d+(\.\d*)?)[eE][-+]?\d+$"),
+    list("-+.0123456789"),
+)
 
 
 class Schema(BaseModel):
@@ -36,7 +48,7 @@ class Corpus(Schema):
 class Dataset(Schema):
     """The grid and the filters; see `ostinato.scores.dataset.Filters`."""
 
-    steps_per_beat: Annotated[int, Field(ge=1, le=48)]
+    steps_per_beat: Literal[1, 2, 3, 4, 5, 6, 8, 10, 12, 15, 16, 20, 24, 30, 32, 40, 48]
     meters: Annotated[list[Annotated[str, Field(pattern=r"^\d+/\d+$")]], Field(min_length=1)]
     pitches: Annotated[
         list[Annotated[int, Field(ge=21, le=108)]], Field(min_length=2, max_length=2)
@@ -63,13 +75,15 @@ class Augment(Schema):
     def _order(self) -> "Augment":
         if not self.shifts[0] <= 0 <= self.shifts[1]:
             raise ValueError("shifts: from 0 or less to 0 or more semitones")
+        if self.hop > self.steps:
+            raise ValueError("hop: at most steps, or some steps would never be trained on")
         return self
 
 
 class Training(Schema):
     """The training loop; see `ostinato.training.train`."""
 
-    batch: Positive
+    batch: Annotated[int, Field(ge=1, le=4096)]
     learning_rate: Annotated[float, Field(gt=0)]
     final_rate: Fraction
     clip: Annotated[float, Field(gt=0)]
@@ -97,8 +111,8 @@ class Generator(Schema):
 class Compose(Schema):
     """The pieces to write."""
 
-    pieces: Positive
-    steps: Positive
+    pieces: Annotated[int, Field(ge=1, le=10_000)]
+    steps: Annotated[int, Field(ge=1, le=20_000)]
     temperature: Annotated[float, Field(ge=0, le=10)]
     tempo: Annotated[float, Field(ge=10, le=400)]
     hour: bool
@@ -114,7 +128,7 @@ class Params(Schema):
     """The whole of params.yaml."""
 
     seed: Annotated[int, Field(ge=0)]
-    threads: Positive
+    threads: Annotated[int, Field(ge=1, le=1024)]
     corpus: Corpus
     dataset: Dataset
     augment: Augment
@@ -160,7 +174,7 @@ def read_params(path: Path) -> Params:
         One line for each mistake: where, what stands there, what would be right.
     """
     try:
-        values = yaml.safe_load(path.read_text(encoding="utf-8"))
+        values = yaml.load(path.read_text(encoding="utf-8"), _Loader)
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise UserError(f"{path} is not YAML: {' '.join(str(error).split())}") from error
     if not isinstance(values, dict):

@@ -37,17 +37,19 @@ def run(
         return lstm(torch.cat(parts, -1), state)
     # For a single step PyTorch's LSTM takes three times as long as its arithmetic. Gates are rows
     # here, so that each is contiguous.
-    gates = project(lstm, parts[0]) if projection is None else projection
+    gates = project(lstm, parts[0]) if projection is None else projection.clone()
     first = parts[0].shape[-1]
     for part in parts[1:]:
         last = first + part.shape[-1]
-        gates = torch.addmm(gates, lstm.weight_ih_l0[:, first:last], part[:, 0].T)
+        gates.addmm_(lstm.weight_ih_l0[:, first:last], part[:, 0].T)
         first = last
     h, c = (tensor[0].T for tensor in state)
-    gates = torch.addmm(gates, lstm.weight_hh_l0, h)
-    write_in, keep, new, show = gates.split(lstm.hidden_size)
-    c = keep.sigmoid() * c + write_in.sigmoid() * new.tanh()
-    h = show.sigmoid() * c.tanh()
+    gates.addmm_(lstm.weight_hh_l0, h)
+    size = lstm.hidden_size
+    write_in, keep = gates[: 2 * size].sigmoid().split(size)
+    new, show = gates[2 * size : 3 * size].tanh(), gates[3 * size :].sigmoid()
+    c = torch.addcmul(keep * c, write_in, new)
+    h = show * c.tanh()
     return h.T[:, None], (h.T[None], c.T[None])
 
 

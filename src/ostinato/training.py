@@ -142,12 +142,12 @@ def train(
         When the loss is no number any more, or when the DVC process that started the training has
         ended: what it would write, nobody would take. The checkpoint stands.
     """
+    parent = os.getppid()
     folder = cache_folder() / key
     folder.mkdir(parents=True, exist_ok=True)
     with _lock(folder, what):
         run = _Run(module, settings, folder / "checkpoint.safetensors")
         run.load()
-        parent = os.getppid()
         for step in progress(run.steps(), settings.max_steps, what, run.step):
             run.update(batch(step))
             if run.step % settings.validate_every == 0 or run.step == settings.max_steps:

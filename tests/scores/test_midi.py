@@ -13,10 +13,10 @@ from ostinato.scores.midi import MAX_BEATS, midi_bytes, read_midi
 from ostinato.scores.score import NOTE, Metre, Part, Score, Tempo, UnreadableScore, tidy
 
 
-def read(data: bytes, tmp_path: Path) -> Score:
+def read(data: bytes, tmp_path: Path, pickup: bool = False) -> Score:
     path = tmp_path / "song.mid"
     path.write_bytes(data)
-    return read_midi(path)
+    return read_midi(path, pickup)
 
 
 @st.composite
@@ -84,7 +84,9 @@ def test_a_tempo_change_does_not_move_notes_off_the_beat(tmp_path):
 def test_a_short_first_bar_of_its_own_is_a_pickup(tmp_path):
     score = make_score([(0, 480, 60), (480, 480, 62)])
     metres = [Metre(0, 1, 4), Metre(480, 4, 4)]
-    again = read(midi_bytes(Score(score.notes, score.parts, metres, score.tempi)), tmp_path)
+    data = midi_bytes(Score(score.notes, score.parts, metres, score.tempi))
+    assert read(data, tmp_path).metre == "1/4 4/4"
+    again = read(data, tmp_path, pickup=True)
     assert again.notes["onset"].tolist() == [1440, 1920]
     assert again.metre == "4/4"
 

@@ -62,6 +62,13 @@ def test_a_tune_book_gives_its_tunes(tmp_path):
     assert [len(score.notes) for score in scores] == [8, 8]
 
 
+def test_a_mistake_in_one_tune_does_not_cost_the_others(tmp_path):
+    tunes = ["X:1\nM:4/4\nL:1/4\nK:C\n[CDEF|GABc|\n", "X:2\nM:4/4\nL:1/4\nK:C\nCDEF|GABc|\n"]
+    bad, good = read("\n".join(tunes), tmp_path / "book.abc")
+    assert isinstance(bad, UnreadableScore)
+    assert len(good.notes) == 8
+
+
 def test_humdrum_is_read(tmp_path):
     text = "**kern\n*M4/4\n=1\n4c\n4d\n4e\n4f\n=2\n1g\n==\n*-\n"
     [score] = read(text, tmp_path / "a.krn")
@@ -70,8 +77,14 @@ def test_humdrum_is_read(tmp_path):
 
 @pytest.mark.parametrize("text", ["", "<score-partwise>", "no music at all"])
 def test_what_is_no_music_says_why(tmp_path, text):
-    with pytest.raises(UnreadableScore, match=r"0 bytes|music21"):
-        read(text, tmp_path / "a.musicxml")
+    path = tmp_path / "a.musicxml"
+    if text:
+        [reason] = read(text, path)
+        assert isinstance(reason, UnreadableScore)
+        assert str(reason).startswith("music21: ")
+    else:
+        with pytest.raises(UnreadableScore, match="0 bytes"):
+            read(text, path)
 
 
 def test_a_chorale_with_a_pickup_begins_on_its_last_beat():

@@ -59,7 +59,7 @@ def write_wav(path: Path, samples: np.ndarray) -> None:
 
 def _with_tail(score: Score) -> Score:
     """Add a part whose only note, silent, ends `TAIL` seconds after all others."""
-    end = int((score.notes["onset"] + score.notes["length"]).max())
+    end = int((score.notes["onset"] + score.notes["length"]).max(initial=0))
     ticks = int(TAIL * score.tempi[-1].bpm / 60 * TICKS_PER_BEAT)
     silent = np.array([(end + ticks, 1, 0, 1, len(score.parts))], score.notes.dtype)
     return Score(

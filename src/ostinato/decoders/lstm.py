@@ -184,7 +184,10 @@ class Decoder(nn.Module):
         """Drop keys of silent classes, and give each class without a key its most probable one."""
         keys = keys * self._possible(classes)
         missing = classes * (1 - self.classes(keys))
-        by_class = functional.pad(logits, (0, 1), value=-torch.inf)[..., self.keys_of_class]
+        padded = functional.pad(logits, (0, 1), value=-torch.inf)
+        by_class = padded.index_select(-1, self.keys_of_class.flatten()).unflatten(
+            -1, (CLASSES, -1)
+        )
         best = self.keys_of_class[torch.arange(CLASSES), by_class.argmax(-1)]
         return keys.scatter_reduce(-1, best, missing, "amax")
 

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from ostinato import files, rolls, training
 from ostinato.compose import SEED_STEPS, load_models
 from ostinato.evaluation import figures, plots
-from ostinato.fragments import Batch, whole
+from ostinato.fragments import Batch, held_out
 from ostinato.generator import Generator
 from ostinato.params import Params
 from ostinato.progress import progress
@@ -64,6 +64,10 @@ def write_report(out: Path, dataset: Path, models: Path, composed: Path, params:
     plots.save(folder / "reading.png", plots.reading(roll, weights, lags, bar))
 
 
+MOST = 65_536
+"""Songs times steps times draws that are evaluated at once."""
+
+
 @dataclass(frozen=True)
 class Pieces:
     """Music to be measured: onsets of each piece from a bar's beginning, and its bar in steps."""
@@ -94,10 +98,26 @@ def generator_figures(
     Returns
     -------
     dict of str to float
-        ``loss``: the sampler's loss, nats a step. ``precision``, ``recall``, ``f1``: of one draw a
-        step against what was played, notes counted over all steps and draws together.
+        ``loss``: the sampler's loss, nats a step. ``impossible_steps``: the share of steps that
+        the sampler cannot draw; they are not in the loss. ``precision``, ``recall``, ``f1``: of
+        one draw a step against what was played, notes counted over all steps and draws together.
     """
-    _, batch = whole(songs, split, generator.reach, generator.keys)
+    counts = dict.fromkeys(("steps", "possible", "loss", "hits", "drawn", "played"), 0.0)
+    parts = list(held_out(songs, split, generator.reach, generator.keys, MOST // draws))
+    for number, part in enumerate(progress(parts, len(parts), "evaluate")):
+        for name, value in _count(generator, part, draws, derive(seed, number)).items():
+            counts[name] += value
+    return {
+        "loss": counts["loss"] / counts["possible"],
+        "impossible_steps": 1 - counts["possible"] / counts["steps"],
+        "precision": counts["hits"] / counts["drawn"] if counts["drawn"] else 0.0,
+        "recall": counts["hits"] / counts["played"],
+        "f1": 2 * counts["hits"] / (counts["drawn"] + counts["played"]),
+    }
+
+
+def _count(generator: Generator, batch: Batch, draws: int, seed: int) -> dict[str, float]:
+    """Sum the loss, and count notes drawn and played, over some songs and draws."""
     begin = generator.initial(batch.past, batch.start)
     features, _ = generator.features(batch.notes, begin)
 
@@ -105,26 +125,27 @@ def generator_figures(
         return tensor.repeat_interleave(draws, 0)
 
     features, notes, mask = repeat(features), repeat(batch.notes), repeat(batch.mask)
+    possible = mask * generator.sampler.possible(notes)
     voices = generator.sampler.initial(features)
     shape = (2, *mask.shape, generator.draws)
     for_truth, for_draws = training.uniforms(shape, seed, "evaluate")
-    loss, hits, drawn, played = 0.0, 0.0, 0.0, float((notes * mask[..., None]).sum())
-    steps = notes.shape[1]
-    for step in progress(range(steps), steps, "evaluate"):
+    nats, guesses = [], []
+    for step in range(notes.shape[1]):
         now = slice(step, step + 1)
-        there = mask[:, now]
         guess, _ = generator.sampler.sample(features[:, now], voices, for_draws[:, now], 1.0)
-        nats, voices = generator.sampler.loss(
+        loss, voices = generator.sampler.loss(
             features[:, now], notes[:, now], voices, for_truth[:, now]
         )
-        loss += float((nats * there).sum())
-        hits += float((guess * notes[:, now] * there[..., None]).sum())
-        drawn += float((guess * there[..., None]).sum())
+        nats.append(loss)
+        guesses.append(guess)
+    drawn = torch.cat(guesses, 1) * mask[..., None]
     return {
-        "loss": loss / float(mask.sum()),
-        "precision": hits / drawn if drawn else 0.0,
-        "recall": hits / played,
-        "f1": 2 * hits / (drawn + played),
+        "steps": float(mask.sum()),
+        "possible": float(possible.sum()),
+        "loss": float((torch.cat(nats, 1) * possible).sum()),
+        "hits": float((drawn * notes).sum()),
+        "drawn": float(drawn.sum()),
+        "played": float((notes * mask[..., None]).sum()),
     }
 
 
@@ -146,11 +167,13 @@ def octave_accuracy(decoder: nn.Module, songs: Songs, split: str) -> float:
     float
         The share of sounding pitch classes, over all steps, all of whose keys are right.
     """
-    _, batch = whole(songs, split, 1, rolls.KEYS)
-    guess = decoder.likeliest(batch.notes, decoder.initial(batch.past))
-    wrong = decoder.classes((guess - batch.notes).abs() * batch.mask[..., None])
-    sounding = decoder.classes(batch.notes * batch.mask[..., None])
-    return 1 - float((wrong * sounding).sum() / sounding.sum())
+    wrong, sounding = 0.0, 0.0
+    for batch in held_out(songs, split, 1, rolls.KEYS):
+        guess = decoder.likeliest(batch.notes, decoder.initial(batch.past))
+        played = decoder.classes(batch.notes * batch.mask[..., None])
+        wrong += float((decoder.classes((guess - batch.notes).abs()) * played).sum())
+        sounding += float(played.sum())
+    return 1 - wrong / sounding
 
 
 def music_figures(
@@ -210,13 +233,12 @@ def songs_of(songs: Songs, split: str) -> Pieces:
 def compositions(folder: Path, steps_per_beat: int) -> Pieces:
     """Read compositions back from their MIDI files, from the first bar that is wholly new."""
     drawn, bars = [], []
-    for path in sorted(folder.glob("piece-*.mid")):
-        score = read_midi(path)
+    for piece in files.read_table(folder / "pieces.csv"):
+        score = read_midi(folder / f"{piece['piece']}.mid", pickup=False)
         notes = quantise(score, steps_per_beat)
-        bar = score.metres[0].bar * steps_per_beat // TICKS_PER_BEAT
+        bar = max(score.metres[0].bar * steps_per_beat // TICKS_PER_BEAT, 1)
         first = -(-SEED_STEPS // bar) * bar
-        end = int((notes["onset"] + notes["length"]).max())
-        drawn.append(rolls.onset_roll(notes, first, max(end - first, bar)))
+        drawn.append(rolls.onset_roll(notes, first, max(int(piece["steps"]) - first, bar)))
         bars.append(bar)
     return Pieces(drawn, bars)
 

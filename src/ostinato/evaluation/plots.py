@@ -46,7 +46,7 @@ def roll(score: Score, given: int, steps_per_beat: int) -> Figure:
     axes = figure.add_subplot()
     _draw_roll(axes, score, given, steps_per_beat)
     axes.set_xlabel("bar")
-    axes.set_title(f"{score.title}, {score.metre}", loc="left", fontsize=10)
+    axes.set_title(f"{score.title}, {score.metre}", loc="left", fontsize=10, parse_math=False)
     return figure
 
 
@@ -61,10 +61,11 @@ def _draw_roll(axes: Axes, score: Score, given: int, steps_per_beat: int) -> Non
         height=0.8,
         color=np.where(notes["onset"] < first, PALE, INK),
     )
-    end = int(np.ceil((notes["onset"] + notes["length"]).max() / bar))
+    end = int(np.ceil((notes["onset"] + notes["length"]).max(initial=bar) / bar))
     axes.set_xlim(0, end)
     axes.set_xticks(range(0, end + 1), map(str, range(1, end + 2)))
-    low, high = int(notes["pitch"].min()) - 1, int(notes["pitch"].max()) + 1
+    pitches = notes["pitch"] if len(notes) else np.array([LOWEST, LOWEST + KEYS - 1])
+    low, high = int(pitches.min()) - 1, int(pitches.max()) + 1
     axes.set_ylim(low - 0.5, high + 0.5)
     tonics = [pitch for pitch in range(low, high + 1) if pitch % 12 in (0, 7)]
     axes.set_yticks(tonics, [f"{NAMES[p % 12]}{p // 12 - 1}" for p in tonics])
@@ -147,7 +148,15 @@ def reading(onsets: np.ndarray, weights: np.ndarray, lags: list[int], bar: int) 
     piece.scatter(steps, keys + LOWEST, s=6, color=INK, marker="s")
     piece.set_ylim(max(keys.min() - 2, 0) + LOWEST, min(keys.max() + 2, KEYS) + LOWEST)
     piece.set_ylabel("MIDI pitch")
-    image = read.imshow(weights.T, aspect="auto", origin="lower", cmap="magma_r", vmin=0, vmax=1)
+    image = read.imshow(
+        weights.T,
+        aspect="auto",
+        origin="lower",
+        cmap="magma_r",
+        vmin=0,
+        vmax=1,
+        interpolation="nearest",
+    )
     read.set_yticks(range(len(lags)), map(str, lags))
     read.set_ylabel("lag in steps")
     read.set_xlabel("bar")

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from ostinato import training
-from ostinato.fragments import Batches
+from ostinato.fragments import Batch, Batches
 from ostinato.params import Params, Training
 from ostinato.songs import Songs
 
@@ -27,6 +27,13 @@ def batches(params: Params, songs: Songs, size: int, past: int, keys: int, seed:
         As for `ostinato.fragments.Batches`.
     """
     return Batches(songs, np.load(FRAGMENTS), size, params.augment.steps, past, keys, seed)
+
+
+def mean(losses: list[tuple[float, Batch]]) -> float:
+    """Average losses of batches, each weighted by the steps that its songs have."""
+    weights = [float(batch.mask.sum()) for _, batch in losses]
+    total = sum(loss * weight for (loss, _), weight in zip(losses, weights, strict=True))
+    return total / sum(weights)
 
 
 def key(params: Params, config: dict[str, Any], settings: Training) -> str:

@@ -6,7 +6,7 @@ import torch
 from torch import nn
 
 from ostinato import decoders, fit, rolls, training
-from ostinato.fragments import whole
+from ostinato.fragments import held_out
 from ostinato.params import Params
 from ostinato.seeds import derive
 from ostinato.songs import Songs
@@ -36,7 +36,7 @@ def fit_decoder(params: Params) -> tuple[nn.Module, dict[str, Any], list[dict[st
     model = decoders.build(config["decoder"])
     songs = Songs(fit.DATASET)
     fragments = fit.batches(params, songs, settings.batch, 1, rolls.KEYS, seed)
-    _, valid = whole(songs, "valid", 1, rolls.KEYS)
+    valid = list(held_out(songs, "valid", 1, rolls.KEYS))
 
     def batch(step: int) -> tuple[Any, ...]:
         chosen = fragments(step)
@@ -44,7 +44,8 @@ def fit_decoder(params: Params) -> tuple[nn.Module, dict[str, Any], list[dict[st
 
     @torch.no_grad()
     def validate() -> float:
-        return model.eval()(valid.past, valid.notes, valid.mask).item()
+        model.eval()
+        return fit.mean([(model(p.past, p.notes, p.mask).item(), p) for p in valid])
 
     key = fit.key(params, config, settings)
     history = training.train(model, batch, validate, settings, key, "decoder")

@@ -5,7 +5,7 @@ from typing import Any
 import torch
 
 from ostinato import fit, rolls, training
-from ostinato.fragments import whole
+from ostinato.fragments import held_out
 from ostinato.generator import Generator
 from ostinato.params import Params
 from ostinato.seeds import derive
@@ -41,8 +41,10 @@ def fit_generator(params: Params) -> tuple[Generator, dict[str, Any], list[dict[
     model = Generator(config)
     songs = Songs(fit.DATASET)
     fragments = fit.batches(params, songs, settings.batch, model.reach, model.keys, seed)
-    _, valid = whole(songs, "valid", model.reach, model.keys)
-    valid_uniforms = training.uniforms((*valid.mask.shape, model.draws), seed, "valid")
+    valid = [
+        (part, training.uniforms((*part.mask.shape, model.draws), seed, "valid", number))
+        for number, part in enumerate(held_out(songs, "valid", model.reach, model.keys))
+    ]
 
     def batch(step: int) -> tuple[Any, ...]:
         chosen = fragments(step)
@@ -51,7 +53,7 @@ def fit_generator(params: Params) -> tuple[Generator, dict[str, Any], list[dict[
 
     @torch.no_grad()
     def validate() -> float:
-        return model.eval()(valid, valid_uniforms).item()
+        return fit.mean([(model.eval()(*part).item(), part[0]) for part in valid])
 
     key = fit.key(params, config, settings)
     history = training.train(model, batch, validate, settings, key, "generator")

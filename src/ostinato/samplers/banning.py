@@ -7,14 +7,16 @@ by the voices, and each voice has a state of its own that runs along time.
 """
 
 from collections.abc import Callable
-from typing import Literal
+from typing import Annotated, Literal
 
 import torch
+from pydantic import Field
 from torch import Tensor, nn
 from torch.nn import functional
 
 from ostinato import recurrent
 from ostinato.params import Positive, Schema
+from ostinato.rolls import CLASSES
 from ostinato.samplers import draw
 
 State = list[recurrent.State]
@@ -43,7 +45,7 @@ class Params(Schema):
         composing.
     """
 
-    voices: Positive
+    voices: Annotated[int, Field(ge=1, le=CLASSES)]
     hidden: Positive
     objective: Literal["marginals", "bound"]
 
@@ -77,6 +79,20 @@ class Sampler(nn.Module):
     def initial(self, features: Tensor) -> State:
         """Make the state at the beginning of a sequence, from features only for batch and type."""
         return [recurrent.zero_state(self.voice, features)] * self.draws
+
+    def possible(self, notes: Tensor) -> Tensor:
+        """Mark the steps that can be drawn: those with no more notes than voices.
+
+        Parameters
+        ----------
+        notes : Tensor[B, T, K]
+
+        Returns
+        -------
+        Tensor[B, T]
+            1 or 0, of the type of the notes.
+        """
+        return (notes.sum(-1) <= self.draws).to(notes.dtype)
 
     def loss(
         self, features: Tensor, notes: Tensor, state: State, uniforms: Tensor

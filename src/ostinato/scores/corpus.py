@@ -1,6 +1,7 @@
 """The corpus: files of scores to our own MIDI, each song in one split."""
 
 import hashlib
+import os
 import re
 import unicodedata
 from collections.abc import Iterator
@@ -71,7 +72,7 @@ def build(out: Path, source: str, folder: Path) -> None:
         found = [(path, path.name, CHORALE_PARTS) for path in notation.chorale_files()]
         where = "the music21 package"
     else:
-        found = [(path, path.relative_to(folder).as_posix(), None) for path in scores_in(folder)]
+        found = [(path, _printable(path.relative_to(folder)), None) for path in scores_in(folder)]
         where = f"corpus.folder: {folder}"
         if not found:
             raise UserError(
@@ -149,22 +150,22 @@ def read_file(path: Path, source: str, parts: int | None) -> list[Song | Rejecte
             raise UnreadableScore("no score in it")
     except (UnreadableScore, OSError) as error:
         return [Rejected(source, str(error))]
-    results: list[Song | Rejected] = []
-    for number, score in enumerate(scores, 1):
-        name = source if len(scores) == 1 else f"{source}#{number}"
-        if parts and len(score.parts) != parts:
-            results.append(Rejected(name, f"{len(score.parts)} parts, not {parts}"))
-        elif len(score.pitched) == 0:
-            results.append(Rejected(name, "no notes"))
-        else:
-            results.append(_song(score, name, _identity(name)))
-    return results
+    return [
+        _song(score, source if len(scores) == 1 else f"{source}#{number}", parts)
+        for number, score in enumerate(scores, 1)
+    ]
 
 
-def _song(score: Score, source: str, identity: str) -> Song:
+def _song(score: Score | UnreadableScore, source: str, parts: int | None) -> Song | Rejected:
+    if isinstance(score, UnreadableScore):
+        return Rejected(source, str(score))
     notes = score.pitched
+    if parts and len(score.parts) != parts:
+        return Rejected(source, f"{len(score.parts)} parts, not {parts}")
+    if len(notes) == 0:
+        return Rejected(source, "no notes")
     return Song(
-        id=identity,
+        id=_identity(source),
         title=score.title or Path(source).stem,
         source=source,
         metre=score.metre,
@@ -174,12 +175,17 @@ def _song(score: Score, source: str, identity: str) -> Song:
     )
 
 
+def _printable(path: Path) -> str:
+    """A path as text that any file can hold; what is no UTF-8 in it becomes question marks."""
+    return os.fsencode(path.as_posix()).decode("utf-8", "replace")
+
+
 def _identity(source: str) -> str:
     """A file name of plain letters that no other source has: its words and a short hash."""
     plain = unicodedata.normalize("NFKD", source).encode("ascii", "ignore").decode()
     words = re.sub(r"[^A-Za-z0-9.]+", "-", Path(plain).with_suffix("").as_posix()).strip("-.")
     canonical = unicodedata.normalize("NFC", source)
-    return f"{words[:60]}-{stable_hash(canonical):016x}"[:-8]
+    return f"{words[:60]}-{stable_hash(canonical) >> 32:08x}"
 
 
 def split_key(score: Score) -> str:

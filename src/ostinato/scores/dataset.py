@@ -10,7 +10,7 @@ from ostinato import files
 from ostinato.errors import UserError
 from ostinato.progress import progress
 from ostinato.scores.midi import read_midi
-from ostinato.scores.score import TICKS_PER_BEAT, Score
+from ostinato.scores.score import TICKS_PER_BEAT, Score, UnreadableScore
 from ostinato.songs import SPLITS, STEP_NOTE
 
 SONG_COLUMNS = ["song", "id", "title", "split", "metre", "bar", "steps", "notes"]
@@ -89,7 +89,9 @@ def build(out: Path, corpus: Path, filters: Filters) -> None:
     for split in SPLITS:
         if not any(row["split"] == split for row in rows):
             had = sum(song["split"] == split for song in songs)
-            why = "".join(f"; {r['id']}: {r['reason']}" for r in rejected[:3])
+            of_split = {song["id"] for song in songs if song["split"] == split}
+            reasons = [r for r in rejected if r["id"] in of_split][:3]
+            why = "".join(f"; {r['id']}: {r['reason']}" for r in reasons)
             raise UserError(
                 f"dataset: none of the {had} {split} songs passes the filters, "
                 f"loosen them in params.yaml or add songs{why}"
@@ -100,7 +102,10 @@ def build(out: Path, corpus: Path, filters: Filters) -> None:
 
 
 def _read(path: Path, filters: Filters) -> tuple[np.ndarray | tuple[str, str], int]:
-    score = read_midi(path)
+    try:
+        score = read_midi(path, pickup=False)
+    except UnreadableScore as error:  # what was just short enough to be read, written at length
+        return ("midi", str(error)), 1
     bar = score.metres[0].bar * filters.steps_per_beat // TICKS_PER_BEAT
     return rejection(score, filters) or quantise(score, filters.steps_per_beat), max(bar, 1)
 

@@ -2,6 +2,7 @@
 
 import io
 import warnings
+from dataclasses import replace
 from pathlib import Path
 
 import mido
@@ -29,17 +30,19 @@ over 10 million ticks. 64 beats are left for the rest before a pickup."""
 DRUM_CHANNEL = 9
 
 
-def read_midi(path: Path) -> Score:
+def read_midi(path: Path, pickup: bool = True) -> Score:
     """Read a MIDI file of any origin.
 
-    Times are converted to our ticks without leaving the beat, so tempo changes do no harm. Where
-    the file begins with one shorter bar under a time signature of its own (how sequencers write a
-    pickup), a rest is put before it, so that bars begin at multiples of a bar.
+    Times are converted to our ticks without leaving the beat, so tempo changes do no harm.
 
     Parameters
     ----------
     path : Path
         The file.
+    pickup : bool
+        Where the file begins with one shorter bar under a time signature of its own, as sequencers
+        write a pickup, put a rest before it, so that bars begin at multiples of a bar. Our own
+        files have that behind them.
 
     Returns
     -------
@@ -70,7 +73,8 @@ def read_midi(path: Path) -> Score:
     # OSError, ValueError, ZeroDivisionError ... Each of them is a reason to reject this one file.
     except Exception as error:
         raise UnreadableScore(f"damaged MIDI: {type(error).__name__}: {error}") from error
-    return _score(midi, file)
+    score = _score(midi, file)
+    return _with_whole_first_bar(score) if pickup else score
 
 
 def _score(midi: pretty_midi.PrettyMIDI, file: mido.MidiFile) -> Score:
@@ -94,18 +98,21 @@ def _score(midi: pretty_midi.PrettyMIDI, file: mido.MidiFile) -> Score:
         metres.insert(0, Metre(0, 4, 4))
     times, bpms = midi.get_tempo_changes()
     tempi = [Tempo(ticks(t), float(bpm)) for t, bpm in zip(times, bpms, strict=True)]
-    score = Score(
+    return Score(
         tidy(np.array(rows, NOTE)),
         [Part(i.name, i.program, i.is_drum) for i in midi.instruments],
         metres,
         tempi,
         file.tracks[0].name.strip() if file.tracks else "",
     )
+
+
+def _with_whole_first_bar(score: Score) -> Score:
+    metres = score.metres
     if len(metres) > 1 and metres[1].tick == metres[0].bar < metres[1].bar:
-        pickup = metres[0].bar
         full = Metre(0, metres[1].beats, metres[1].unit)
-        score = Score(score.notes, score.parts, [full, *metres[2:]], tempi, score.title)
-        score = score.delayed(full.bar - pickup)
+        rest = full.bar - metres[0].bar
+        score = replace(score, metres=[full, *metres[2:]]).delayed(rest)
     return score
 
 
@@ -120,7 +127,8 @@ def midi_bytes(score: Score) -> bytes:
     Returns
     -------
     bytes
-        The file's content, the same for the same score. `read_midi` gives the score back.
+        The file's content, the same for the same score; ``read_midi(path, pickup=False)`` gives the
+        score back.
     """
     file = mido.MidiFile(type=1, ticks_per_beat=TICKS_PER_BEAT)
     conductor = [

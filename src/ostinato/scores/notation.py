@@ -1,6 +1,8 @@
 """Music notation through music21: MusicXML, ABC and Humdrum files, and its chorales."""
 
+import re
 import warnings
+import zipfile
 from pathlib import Path
 
 import music21
@@ -18,7 +20,7 @@ from ostinato.scores.score import (
 )
 
 SUFFIXES = {".xml", ".mxl", ".musicxml", ".abc", ".krn"}
-MAX_BYTES = 20_000_000
+MAX_BYTES = 5_000_000
 """Larger files are refused: music21 needs about a hundred times their size in memory."""
 VELOCITY = 80
 BPM = 100.0
@@ -30,12 +32,12 @@ def chorale_files() -> list[Path]:
     return [p for p in music21.corpus.getComposer("bach") if p.suffix in SUFFIXES]
 
 
-def read_notation(path: Path) -> list[Score]:
+def read_notation(path: Path) -> list[Score | UnreadableScore]:
     """Read a file of music notation.
 
-    Pieces come as they are heard: repeats are played out, tied notes are one note, the first bar
-    begins with a rest where the piece begins with a pickup. Grace notes, which take no time of
-    their own, are left out.
+    Pieces come as they are heard: repeats are played out (unless they contradict each other), tied
+    notes are one note, the first bar begins with a rest where the piece begins with a pickup. Grace
+    notes, which take no time of their own, are left out.
 
     Parameters
     ----------
@@ -44,30 +46,49 @@ def read_notation(path: Path) -> list[Score]:
 
     Returns
     -------
-    list of Score
-        Usually one; a tune book gives a score for each tune.
+    list of Score or UnreadableScore
+        Usually one; an ABC tune book gives one for each tune.
 
     Raises
     ------
     UnreadableScore
-        When music21 cannot read it.
+        When the file is empty or too large.
     """
-    size = path.stat().st_size
+    size = _size(path)
     if size == 0:
         raise UnreadableScore("0 bytes")
     if size > MAX_BYTES:
         raise UnreadableScore(f"{size:,} bytes of notation, more than {MAX_BYTES:,}")
+    if path.suffix.lower() == ".abc":
+        # Tune by tune, so that a mistake in one does not cost the others. What stands before the
+        # first tune holds for all.
+        text = path.read_bytes().decode("utf-8", "replace")
+        head, *tunes = re.split(r"^(?=X:)", text, flags=re.MULTILINE)
+        return [_read(head + tune, "abc") for tune in tunes or [""]]
+    return [_read(path, None)]
+
+
+def _size(path: Path) -> int:
+    """Bytes of a file, those of a compressed one when it is unpacked."""
+    if zipfile.is_zipfile(path):
+        with zipfile.ZipFile(path) as archive:
+            return sum(entry.file_size for entry in archive.infolist())
+    return path.stat().st_size
+
+
+def _read(source: Path | str, kind: str | None) -> Score | UnreadableScore:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             # No pickle is read or written: music21 would keep them in the system's /tmp.
-            parsed = music21.converter.parse(path, forceSource=True, storePickle=False)
-            opus = isinstance(parsed, music21.stream.Opus)
-            return [_score(score) for score in (parsed.scores if opus else [parsed])]
-    # The same as for MIDI: whatever a parser raises is this file's reason.
+            parsed = music21.converter.parse(
+                source, format=kind, forceSource=True, storePickle=False
+            )
+            return _score(parsed)
+    # The same as for MIDI: whatever a parser raises is this piece's reason.
     except Exception as error:
         reason = " ".join(str(error).split())[:200]
-        raise UnreadableScore(f"music21: {type(error).__name__}: {reason}") from error
+        return UnreadableScore(f"music21: {type(error).__name__}: {reason}")
 
 
 def _score(source: music21.stream.Score) -> Score:
