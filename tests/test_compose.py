@@ -1,9 +1,14 @@
+import copy
+from io import BytesIO
+
 import numpy as np
 import pytest
 import torch
 
 from ostinato import decoders
+from ostinato.audio.synthesis import render
 from ostinato.compose import HOUR_LENGTH, SEED_STEPS, Piece, compose, hour_roll, score_of
+from ostinato.evaluation import plots
 from ostinato.generator import Generator
 from ostinato.rolls import KEYS, LOWEST, onset_roll
 from ostinato.scores.score import Metre
@@ -59,8 +64,7 @@ def test_seed_and_temperature_matter_but_not_at_temperature_zero(models, songs):
 
 def test_the_models_compose_as_they_are_trained(models):
     """The loss over a whole sequence and the states of composing go the same way."""
-    generator, _ = models
-    generator = generator.double()
+    generator = copy.deepcopy(models[0]).double()
     uniforms = torch.rand(2, 30, generator.draws, dtype=torch.float64)
     past = torch.zeros(2, generator.reach, 12, dtype=torch.float64)
     state = generator.initial(past, torch.tensor([0, 9]))
@@ -90,6 +94,15 @@ def test_a_note_sounds_until_the_next_onset_or_for_a_bar():
     waltz = score_of(roll, Metre(0, 3, 4), 90, 4, "x")
     assert waltz.notes["length"][2] == 1440
     assert (waltz.metre, waltz.tempi[0].bpm) == ("3/4", 90)
+
+
+def test_a_piece_without_notes_can_be_written():
+    score = score_of(np.zeros((32, KEYS), np.uint8), Metre(0, 4, 4), 90, 4, "100$ and 5_$")
+    assert len(score.notes) == 0
+    assert np.abs(render(score)).max() == 0
+    save = BytesIO()
+    plots.roll(score, 16, 4).savefig(save)
+    assert save.getvalue().startswith(b"\x89PNG")
 
 
 def test_an_hour_is_cut_to_its_length_and_has_pauses():

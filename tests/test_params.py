@@ -48,6 +48,13 @@ def test_the_defaults_are_valid_and_name_what_is_built():
         ("dataset.meters", ["four"], "dataset.meters.0 is 'four'"),
         ("dataset.pitches", [100, 30], "dataset: pitches: the lowest stands first"),
         ("memory.history_user.lags", [0], "memory.history_user.lags.0 is 0: .*greater than"),
+        ("dataset.steps_per_beat", 7, "dataset.steps_per_beat is 7: .*1, 2, 3, 4"),
+        (
+            "samplers.banning.voices",
+            13,
+            "samplers.banning.voices is 13: .*less than or equal to 12",
+        ),
+        ("augment.hop", 257, "augment: hop: at most steps"),
         ("generator.training", None, "generator.training is None"),
     ],
 )
@@ -56,6 +63,14 @@ def test_a_mistake_anywhere_is_one_line(tmp_path, where, value, message):
         read_params(changed(tmp_path, where, value))
     assert "\n" not in str(caught.value)
     assert "params.yaml" in str(caught.value)
+
+
+def test_numbers_are_read_as_dvc_writes_them(tmp_path):
+    path = changed(tmp_path, "seed", 5)
+    for number in ("1e-05", "5e-3", "1.5E+0", "0.001"):
+        text = DEFAULT.read_text().replace("learning_rate: 0.005", f"learning_rate: {number}")
+        path.write_text(text)
+        assert read_params(path).generator.training.learning_rate == float(number)
 
 
 def test_temperature_zero_is_allowed(tmp_path):

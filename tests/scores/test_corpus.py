@@ -1,3 +1,4 @@
+import os
 from collections import Counter
 
 import numpy as np
@@ -101,6 +102,14 @@ def test_bad_files_among_good_ones_are_listed_with_their_reason(songs_folder, tm
     assert reasons["silent.mid"] == "no notes"
     assert reasons["song0.mid"] == "the same notes as doublet.mid"
     assert len(files.read_table(tmp_path / "out" / "songs.csv")) == 4
+
+
+def test_a_file_name_that_is_no_utf8_does_no_harm(songs_folder, tmp_path):
+    folder = songs_folder(3)
+    (folder / os.fsdecode(b"Gr\xf6sse.mid")).write_bytes(midi_bytes(melody(8)))
+    corpus.build(tmp_path / "out", "folder", folder)
+    sources = {song["source"] for song in files.read_table(tmp_path / "out" / "songs.csv")}
+    assert "Gr\N{REPLACEMENT CHARACTER}sse.mid" in sources
 
 
 @pytest.mark.parametrize(

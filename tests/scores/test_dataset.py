@@ -10,7 +10,7 @@ from ostinato import files
 from ostinato.errors import UserError
 from ostinato.scores import corpus, dataset
 from ostinato.scores.dataset import quantise, rejection
-from ostinato.scores.midi import midi_bytes
+from ostinato.scores.midi import MAX_BEATS, midi_bytes
 from ostinato.scores.score import Metre, Part, Tempo
 from ostinato.songs import SPLITS
 
@@ -94,6 +94,18 @@ def test_a_dataset_lists_songs_and_what_was_left_out(songs_folder, tmp_path):
     rows = files.read_table(tmp_path / "dataset" / "songs.csv")
     assert len(rows) == 9
     assert all(row["bar"] == "16" and row["steps"] == "128" for row in rows)
+
+
+def test_a_song_that_is_too_long_when_written_out_is_left_out(songs_folder, tmp_path):
+    folder = songs_folder(9)
+    corpus.build(tmp_path / "corpus", "folder", folder)
+    [first, *_] = files.read_table(tmp_path / "corpus" / "songs.csv")
+    long = make_score([(0, 480, 60), (MAX_BEATS * 480 + 480, 480, 60)])
+    (tmp_path / "corpus" / "midi" / f"{first['id']}.mid").write_bytes(midi_bytes(long))
+    dataset.build(tmp_path / "dataset", tmp_path / "corpus", FILTERS)
+    [rejected] = files.read_table(tmp_path / "dataset" / "rejected.csv")
+    assert (rejected["id"], rejected["filter"]) == (first["id"], "midi")
+    assert "beats long, more than" in rejected["reason"]
 
 
 def test_a_split_without_songs_is_one_clear_error(tmp_path, songs_folder):

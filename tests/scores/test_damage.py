@@ -1,0 +1,80 @@
+"""Damaged MIDI files are read or refused: nothing crashes, hangs, or eats the memory."""
+
+import os
+import random
+import resource
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import music21
+import pretty_midi
+
+from ostinato.scores.corpus import Song, read_file
+from ostinato.scores.dataset import _read
+from ostinato.scores.midi import midi_bytes
+from ostinato.scores.notation import chorale_files, read_notation
+
+FILES = 4000
+SECONDS_A_FILE = 20
+MEMORY = 1_000_000_000
+
+
+def originals(folder: Path) -> list[bytes]:
+    """Chorales as three programs write them."""
+    written = []
+    for path in chorale_files()[10:13]:
+        [score] = read_notation(path)
+        ours, theirs, third = (folder / f"{path.stem}-{i}.mid" for i in range(3))
+        ours.write_bytes(midi_bytes(score))
+        pretty_midi.PrettyMIDI(str(ours)).write(str(theirs))
+        music21.converter.parse(path, forceSource=True, storePickle=False).write("midi", third)
+        written += [p.read_bytes() for p in (ours, theirs, third)]
+    return written
+
+
+def damage(data: bytes, rng: random.Random) -> bytes:
+    damaged = bytearray(data)
+    for _ in range(rng.choice([1, 1, 2, 5, 20])):
+        place = rng.randrange(max(len(damaged), 1))
+        kind = rng.randrange(4)
+        if kind == 0:
+            damaged[place : place + 1] = rng.randbytes(1)
+        elif kind == 1:
+            del damaged[place : place + rng.randrange(1, 20)]
+        elif kind == 2:
+            damaged[place:place] = rng.randbytes(rng.randrange(1, 20))
+        else:
+            damaged = damaged[: max(place, 1)]
+    return bytes(damaged)
+
+
+def read_damaged_files(folder: Path, filters) -> None:
+    rng = random.Random(0)
+    whole = originals(folder)
+    path, ours = folder / "damaged.mid", folder / "ours.mid"
+    taken = 0
+    for _ in range(FILES):
+        path.write_bytes(damage(rng.choice(whole), rng))
+        start = time.monotonic()
+        [found] = read_file(path, path.name, None)
+        if isinstance(found, Song):
+            taken += 1
+            ours.write_bytes(found.midi)
+            _read(ours, filters)
+        assert time.monotonic() - start < SECONDS_A_FILE
+    assert FILES // 20 < taken < FILES
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 < MEMORY
+
+
+def test_thousands_of_damaged_files_are_read_or_refused(tmp_path):
+    """In a process of its own, whose greatest use of memory is known."""
+    script = "from test_damage import *; from making import FILTERS; "
+    result = subprocess.run(
+        [sys.executable, "-c", script + f"read_damaged_files(Path({str(tmp_path)!r}), FILTERS)"],
+        env=os.environ | {"PYTHONPATH": os.pathsep.join([str(Path(__file__).parent), *sys.path])},
+        capture_output=True,
+        text=True,
+    )
+    assert result.returncode == 0, result.stderr
