@@ -22,7 +22,13 @@ def table(report: dict) -> str:
     for which, name in (("max", "longest copy, steps"), ("mean", "mean over the pieces")):
         rows.append((name, composed["longest_copy"][which], real["longest_copy"][which]))
     for lag, value in real["self_similarity"].items():
-        rows.append((f"self-similarity at {lag} bar{'s' * (lag != '1')}", composed["self_similarity"][lag], value))
+        rows.append(
+            (
+                f"self-similarity at {lag} bar{'s' * (lag != '1')}",
+                composed["self_similarity"][lag],
+                value,
+            )
+        )
     lines = ["| | composed | real |", "|---|---|---|"]
     lines += [f"| {name} | {one:.2f} | {other:.2f} |" for name, one, other in rows]
     generator = report["generator"]

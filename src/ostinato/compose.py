@@ -191,7 +191,7 @@ def _whole_block(rows: Tensor) -> Tensor:
     return torch.cat([rows, rows.new_zeros(BLOCK - len(rows), *rows.shape[1:])])
 
 
-@torch.no_grad()
+@torch.inference_mode()
 def continue_keys(
     generator: Generator,
     decoder: nn.Module,
