@@ -3,7 +3,7 @@ import pytest
 import torch
 
 from ostinato import rolls
-from ostinato.fragments import FRAGMENT, Batches, held_out, window, write_table
+from ostinato.fragments import Batches, held_out, window, write_table
 from ostinato.songs import Songs
 
 STEPS, HOP = 64, 16
@@ -87,15 +87,11 @@ def test_key_batches_take_only_shifts_of_the_table(songs, tmp_path):
     write_table(tmp_path, songs, STEPS, HOP, (-2, 1))
     table = np.load(tmp_path / "fragments.npy")
     batches = Batches(songs, table, 200, STEPS, 0, rolls.KEYS, seed=1)
-    drawn = batches(0).notes
-    possible = {
-        (int(r["start"]), shift): window(songs, np.array([r], FRAGMENT), STEPS, 0, rolls.KEYS)
-        for r in table[:40]
-        for shift in [int(r["shift"])]
-    }
-    assert {shift for _, shift in possible} == {-2, -1, 0, 1}
-    assert drawn.shape == (200, STEPS, rolls.KEYS)
-    assert len(torch.unique(drawn.flatten(1), dim=0)) > len(batches.rows)
+    drawn = {notes.numpy().tobytes() for notes in batches(0).notes}
+    possible = {n.numpy().tobytes() for n in window(songs, table, STEPS, 0, rolls.KEYS).notes}
+    assert set(table["shift"].tolist()) == {-2, -1, 0, 1}
+    assert drawn <= possible
+    assert len(drawn) > len(batches.rows)  # more than the unshifted ones
 
 
 def test_held_out_songs_are_whole_and_untransposed(songs: Songs):
