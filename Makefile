@@ -15,7 +15,9 @@ music: $(VENV)/installed
 	dvc repro
 	@echo
 	@echo "The music:   results/compose/piece-*.wav (sound), .mid (MIDI), .png (pictures)"
-	@echo "The figures: results/evaluate.json, plots in results/evaluate/"
+	@echo "Sound:       results/improvise/*.wav (ten seconds of a piece, then improvised),"
+	@echo "             results/reconstruct/*.wav (pieces before and after the autoencoder)"
+	@echo "The figures: results/evaluate.json, results/*/metrics.json, plots in results/evaluate/"
 	@echo "To go on:    . $(VENV)/bin/activate"
 
 test: $(VENV)/installed

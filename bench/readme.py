@@ -1,4 +1,4 @@
-"""Write the figures of results/evaluate.json and a picture of a piece into the README.
+"""Write the figures in results/ and a picture of a piece into the README.
 
 python bench/readme.py
 """
@@ -8,7 +8,14 @@ import shutil
 from pathlib import Path
 
 PICTURE = Path("results/compose/piece-01.png")
-BEGIN, END = "<!-- figures -->", "<!-- /figures -->"
+RESULTS = Path("results")
+YARDSTICKS = {
+    "pca_512": "PCA-512",
+    "dct_512": "DCT-512",
+    "repeat_last": "repeat the last frame",
+    "ridge": "ridge regression",
+    "ridge_with_spread": "ridge regression, drawn with the spread of its errors",
+}
 
 
 def table(report: dict) -> str:
@@ -42,14 +49,40 @@ def table(report: dict) -> str:
     return "\n".join(lines)
 
 
+def sound_tables(autoencoder: dict, score_creator: dict) -> str:
+    """Format the figures of the audio models as Markdown tables."""
+    held_out, test = autoencoder["held_out"], score_creator["test"]
+    names = {"snr": "SNR, dB", "log_mel_distance": "log-mel distance, dB"}
+    names["border_ratio"] = "border ratio"
+    lines = [f"| held-out sound, {held_out['seconds'] / 60:.0f} minutes | ", "|---|" + "---|" * 3]
+    lines[0] += " | ".join(names.values()) + " |"
+    for who in held_out["snr"]:
+        figures = " | ".join(f"{held_out[name][who]:.2f}" for name in names)
+        lines.append(f"| {YARDSTICKS.get(who, f'`{who}`')} | {figures} |")
+    lines += ["", "| five frames after forty | energy score, dB |", "|---|---|"]
+    for who, score in test["energy_score"].items():
+        lines.append(f"| {YARDSTICKS.get(who, f'`{who}`')} | {score:.2f} |")
+    return "\n".join(lines)
+
+
+def replaced(text: str, mark: str, new: str) -> str:
+    """Put something between two marks of a text."""
+    begin, end = f"<!-- {mark} -->", f"<!-- /{mark} -->"
+    before, rest = text.split(begin)
+    return f"{before}{begin}\n{new}\n{end}{rest.split(end)[1]}"
+
+
+def read(path: str) -> dict:
+    """Read a JSON file of results/."""
+    return json.loads((RESULTS / path).read_text(encoding="utf-8"))
+
+
 def main() -> None:
-    """Replace what stands between the two marks in the README, and the picture."""
+    """Replace what stands between the marks in the README, and the picture."""
     readme = Path("README.md")
-    before, rest = readme.read_text(encoding="utf-8").split(BEGIN)
-    after = rest.split(END)[1]
-    report = json.loads(Path("results/evaluate.json").read_text(encoding="utf-8"))
-    text = f"{before}{BEGIN}\n{table(report)}\n{END}{after}"
-    readme.write_text(text, encoding="utf-8")
+    text = replaced(readme.read_text(encoding="utf-8"), "figures", table(read("evaluate.json")))
+    sound = sound_tables(read("autoencoder/metrics.json"), read("score_creator/metrics.json"))
+    readme.write_text(replaced(text, "sound", sound), encoding="utf-8")
     Path("docs").mkdir(exist_ok=True)
     shutil.copy(PICTURE, "docs/piece.png")
 

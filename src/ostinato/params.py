@@ -14,7 +14,13 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 
 from ostinato.errors import UserError
 
-PACKAGES = {"memory": "memory", "samplers": "sampler", "decoders": "decoder"}
+PACKAGES = {
+    "memory": "memory",
+    "samplers": "sampler",
+    "decoders": "decoder",
+    "autoencoders": "autoencoder",
+    "score_creators": "score creator",
+}
 """The packages whose modules are chosen by name, each a section of params.yaml, and what one is."""
 
 Positive = Annotated[int, Field(ge=1)]
@@ -124,6 +130,34 @@ class Evaluate(Schema):
     draws: Positive
 
 
+class Audio(Schema):
+    """The sound to learn from."""
+
+    source: Literal["corpus", "folder"]
+    folder: Annotated[str, Field(min_length=1)]
+    instruments: Annotated[list[Annotated[int, Field(ge=0, le=127)]], Field(min_length=1)]
+
+
+class Autoencoder(Schema):
+    """Sound to 512 numbers a frame and back."""
+
+    kind: str
+    training: Training
+
+
+class ScoreCreator(Schema):
+    """What goes on with frames."""
+
+    kind: str
+    training: Training
+
+
+class Improvise(Schema):
+    """The continuation of a sound."""
+
+    seconds: Annotated[float, Field(gt=0, le=3600)]
+
+
 class Params(Schema):
     """The whole of params.yaml."""
 
@@ -139,6 +173,12 @@ class Params(Schema):
     decoders: dict[str, Any]
     compose: Compose
     evaluate: Evaluate
+    audio: Audio
+    autoencoder: Autoencoder
+    autoencoders: dict[str, Any]
+    score_creator: ScoreCreator
+    score_creators: dict[str, Any]
+    improvise: Improvise
 
     @property
     def chosen(self) -> dict[str, str]:
@@ -147,6 +187,8 @@ class Params(Schema):
             "memory": self.generator.memory,
             "samplers": self.generator.sampler,
             "decoders": self.decoder.kind,
+            "autoencoders": self.autoencoder.kind,
+            "score_creators": self.score_creator.kind,
         }
 
     def config(self, package: str) -> dict[str, Any]:

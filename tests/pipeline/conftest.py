@@ -34,6 +34,18 @@ TINY = {
     "compose.pieces": 2,
     "compose.steps": 32,
     "evaluate.draws": 2,
+    "audio.instruments": [0, 19],
+    "autoencoder.training.batch": 4,
+    "autoencoder.training.max_steps": 10,
+    "autoencoder.training.validate_every": 5,
+    "autoencoder.training.precision": "float32",
+    "autoencoders.conv.content": 8,
+    "autoencoders.conv.width": 8,
+    "score_creator.training.batch": 8,
+    "score_creator.training.max_steps": 10,
+    "score_creator.training.validate_every": 5,
+    "score_creators.lstm.hidden": 8,
+    "improvise.seconds": 3,
 }
 
 
@@ -150,6 +162,12 @@ def done(fresh: Project, tmp_path_factory: pytest.TempPathFactory) -> Project:
         "generator",
         "compose",
         "evaluate",
+        "audio",
+        "autoencoder",
+        "reconstruct",
+        "scores",
+        "score_creator",
+        "improvise",
     ]
     commit(project, "after dvc repro")
     return project

@@ -1,10 +1,6 @@
 """The corpus: files of scores to our own MIDI, each song in one split."""
 
 import hashlib
-import os
-import re
-import unicodedata
-from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
@@ -17,17 +13,14 @@ from ostinato.progress import progress
 from ostinato.scores import notation
 from ostinato.scores.midi import midi_bytes, read_midi
 from ostinato.scores.score import Score, UnreadableScore, top_voice
-from ostinato.seeds import stable_hash
 from ostinato.songs import SPLITS
+from ostinato.sources import REJECTED_COLUMNS, Rejected, files_in, identity, printable, split
 
 MIDI_SUFFIXES = {".mid", ".midi", ".smf", ".kar"}
-HELD_OUT = 0.1
-"""Share of the hash range that goes to test, and as much to valid."""
 KEY_INTERVALS = 12
 CHORALE_PARTS = 4
 
 SONG_COLUMNS = ["id", "title", "source", "metre", "split"]
-REJECTED_COLUMNS = ["source", "reason"]
 
 
 @dataclass(frozen=True)
@@ -41,14 +34,6 @@ class Song:
     key: str
     digest: str
     midi: bytes
-
-
-@dataclass(frozen=True)
-class Rejected:
-    """A file that was not taken, and why."""
-
-    source: str
-    reason: str
 
 
 def build(out: Path, source: str, folder: Path) -> None:
@@ -72,7 +57,10 @@ def build(out: Path, source: str, folder: Path) -> None:
         found = [(path, path.name, CHORALE_PARTS) for path in notation.chorale_files()]
         where = "the music21 package"
     else:
-        found = [(path, _printable(path.relative_to(folder)), None) for path in scores_in(folder)]
+        found = [
+            (path, printable(path.relative_to(folder)), None)
+            for path in files_in(folder, "corpus.folder", "scores")
+        ]
         where = f"corpus.folder: {folder}"
         if not found:
             raise UserError(
@@ -109,16 +97,6 @@ def build(out: Path, source: str, folder: Path) -> None:
     ]
     files.write_table(out / "songs.csv", SONG_COLUMNS, rows)
     files.write_table(out / "rejected.csv", REJECTED_COLUMNS, map(vars, rejected))
-
-
-def scores_in(folder: Path) -> list[Path]:
-    """List the files below a folder, hidden ones left out, in order of their paths."""
-    if not folder.is_dir():
-        raise UserError(f"corpus.folder: {folder} is no folder; name the one with your scores")
-    paths = (p for p in folder.rglob("*") if p.is_file())
-    return sorted(
-        p for p in paths if not any(n.startswith(".") for n in p.relative_to(folder).parts)
-    )
 
 
 def read_file(path: Path, source: str, parts: int | None) -> list[Song | Rejected]:
@@ -165,7 +143,7 @@ def _song(score: Score | UnreadableScore, source: str, parts: int | None) -> Son
     if len(notes) == 0:
         return Rejected(source, "no notes")
     return Song(
-        id=_identity(source),
+        id=identity(source),
         title=score.title or Path(source).stem,
         source=source,
         metre=score.metre,
@@ -173,19 +151,6 @@ def _song(score: Score | UnreadableScore, source: str, parts: int | None) -> Son
         digest=hashlib.sha256(notes[["onset", "length", "pitch"]].tobytes()).hexdigest(),
         midi=midi_bytes(score),
     )
-
-
-def _printable(path: Path) -> str:
-    """A path as text that any file can hold; what is no UTF-8 in it becomes question marks."""
-    return os.fsencode(path.as_posix()).decode("utf-8", "replace")
-
-
-def _identity(source: str) -> str:
-    """A file name of plain letters that no other source has: its words and a short hash."""
-    plain = unicodedata.normalize("NFKD", source).encode("ascii", "ignore").decode()
-    words = re.sub(r"[^A-Za-z0-9.]+", "-", Path(plain).with_suffix("").as_posix()).strip("-.")
-    canonical = unicodedata.normalize("NFC", source)
-    return f"{words[:60]}-{stable_hash(canonical) >> 32:08x}"
 
 
 def split_key(score: Score) -> str:
@@ -196,44 +161,3 @@ def split_key(score: Score) -> str:
     """
     line = top_voice(score.pitched).tolist()[: KEY_INTERVALS + 1]
     return " ".join(str(b - a) for a, b in pairwise(line))
-
-
-def split(keys: dict[str, str]) -> dict[str, str]:
-    """Assign songs to train, valid and test.
-
-    Each key's hash decides: the lowest tenth is test, the next valid, the rest train. Where that
-    leaves a split empty (a small folder), keys are ranked by hash instead, the first to test, the
-    second to valid; with fewer than 3 different keys the songs themselves are ranked.
-
-    Parameters
-    ----------
-    keys : dict of str to str
-        Song id to its `split_key`; at least 3.
-
-    Returns
-    -------
-    dict of str to str
-        Song id to ``"train"``, ``"valid"`` or ``"test"``.
-    """
-    place = {song: stable_hash(key) / 2**64 for song, key in keys.items()}
-    splits = {song: _by_hash(p) for song, p in place.items()}
-    if len(set(splits.values())) == len(SPLITS):
-        return splits
-    group = keys if len(set(keys.values())) >= len(SPLITS) else {song: song for song in keys}
-    ranked = list(_ranked(place, group))
-    share = max(1, int(len(ranked) * HELD_OUT))
-    names = dict.fromkeys(ranked, "train")
-    names |= dict.fromkeys(ranked[share : 2 * share], "valid")
-    names |= dict.fromkeys(ranked[:share], "test")
-    return {song: names[group[song]] for song in keys}
-
-
-def _by_hash(place: float) -> str:
-    if place < HELD_OUT:
-        return "test"
-    return "valid" if place < 2 * HELD_OUT else "train"
-
-
-def _ranked(place: dict[str, float], group: dict[str, str]) -> Iterator[str]:
-    songs = sorted(place, key=lambda song: (place[song], stable_hash(song)))
-    yield from dict.fromkeys(group[song] for song in songs)

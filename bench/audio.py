@@ -1,0 +1,122 @@
+"""Autoencoders, score creators and improvisations against their yardsticks, on held-out pieces.
+
+    python bench/audio.py
+
+Run it after `dvc repro`: it uses data/audio, data/frames and the models that params.yaml chooses,
+and trains the others, about ten minutes on two cores. Higher is better for SNR, lower for all else
+but speed. Speeds are how many seconds of sound are encoded and decoded in one second.
+"""
+
+import argparse
+import statistics
+import time
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from ostinato import training
+from ostinato.audio import performance, report
+from ostinato.audio.improvise import SEED_SAMPLES, improvise, load_autoencoder, load_score_creator
+from ostinato.audio.sound import RATE, Sounds
+from ostinato.fit.autoencoder import AUDIO, fit_autoencoder
+from ostinato.fit.score_creator import compare, fit_score_creator
+from ostinato.params import Params, read_params
+
+MODELS = Path("models")
+
+
+def main() -> None:
+    """Measure and print."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--pieces", type=int, default=8, help="pieces to improvise on")
+    options = parser.parse_args()
+    params = read_params(Path("params.yaml"))
+    training.prepare(params.threads, params.seed)
+    sounds = Sounds(AUDIO)
+    autoencoder_table(params, sounds)
+    score_creator_table(params)
+    improvisation_table(params, sounds, options.pieces)
+
+
+def chosen(params: Params, section: str, kind: str) -> Params:
+    """The same parameters with another model chosen."""
+    part = getattr(params, section).model_copy(update={"kind": kind})
+    return params.model_copy(update={section: part})
+
+
+def autoencoder_table(params: Params, sounds: Sounds) -> None:
+    """Print SNR, log-mel distance, border ratio and speed of every autoencoder."""
+    rows: dict[str, list[float]] = {}
+    for kind in params.autoencoders:
+        if kind == params.autoencoder.kind:
+            model = load_autoencoder(MODELS)
+        else:
+            model, _, _ = fit_autoencoder(chosen(params, "autoencoder", kind), sounds)
+        figures = report.measure(model, kind, sounds, params.seed)
+        names = ("snr", "log_mel_distance", "border_ratio")
+        for who in (kind, "pca_512", "dct_512"):
+            rows[who] = [figures[name][who] for name in names]
+        rows[kind].append(speed(model, sounds))
+    print("\n| held-out pieces | SNR, dB | log-mel distance, dB | border ratio | x real time |")
+    print("|---|---|---|---|---|")
+    for who, values in rows.items():
+        print(f"| {who} |", " | ".join(f"{value:.2f}" for value in values), "|")
+    for who, values in rows.items():
+        print(f"{who} held-out SNR: {values[0]:.2f} dB")
+
+
+def speed(model: torch.nn.Module, sounds: Sounds) -> float:
+    """Seconds of sound encoded and decoded in a second, median of three pieces."""
+    rates = []
+    for index in sounds.of("test")[:3]:
+        sound = torch.from_numpy(sounds.piece(index))
+        start = time.perf_counter()
+        model.decode(model.encode(sound))
+        rates.append(sound.shape[1] / RATE / (time.perf_counter() - start))
+    return statistics.median(rates)
+
+
+def score_creator_table(params: Params) -> None:
+    """Print the energy score of every score creator, and the distance of the mean of its draws."""
+    rows: dict[str, tuple[float, float]] = {}
+    for kind in params.score_creators:
+        if kind == params.score_creator.kind:
+            model = load_score_creator(MODELS)
+        else:
+            model, _, _ = fit_score_creator(chosen(params, "score_creator", kind))
+        figures = compare(model, kind, params.seed)
+        for who, score in figures["energy_score"].items():
+            rows[who] = score, figures["distance_of_mean"][who]
+    best = min(rows["repeat_last"][0], rows["ridge"][0])
+    print("\n| five frames after forty | energy score | to better yardstick | distance of mean |")
+    print("|---|---|---|---|")
+    for who, (score, mean) in rows.items():
+        print(f"| {who} | {score:.3f} | {score / best - 1:+.1%} | {mean:.3f} |")
+
+
+def improvisation_table(params: Params, sounds: Sounds, pieces: int) -> None:
+    """Print levels of improvisations on test pieces against the seed's, second by second."""
+    autoencoder, creator = load_autoencoder(MODELS), load_score_creator(MODELS)
+    seconds = params.improvise.seconds
+    long_enough = [i for i in sounds.of("test") if sounds.samples[i] >= SEED_SAMPLES]
+    rows = []
+    for index in long_enough[:pieces]:
+        true = sounds.piece(index)
+        begun = torch.from_numpy(true[:, :SEED_SAMPLES])
+        heard = improvise(autoencoder, creator, begun, seconds, params.seed).numpy()
+        figures = performance.compare(heard, true)
+        rows.append(np.array(figures["level"]["improvised"]) - figures["level"]["seed"])
+    changes = np.stack(rows)
+    print(f"\nlevel of {len(rows)} improvisations against the seed's, dB")
+    print("| seconds | median | lowest | highest |\n|---|---|---|---|")
+    for first in range(0, changes.shape[1], 5):
+        part = changes[:, first : first + 5]
+        print(f"| {first + 1} to {first + part.shape[1]} |", end=" ")
+        print(f"{np.median(part):+.1f} | {part.min():+.1f} | {part.max():+.1f} |")
+    within = float((np.abs(changes) <= 6).mean())
+    print(f"seconds within 6 dB: {within:.1%}")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,26 @@
+"""Principal components."""
+
+import torch
+from torch import Tensor
+
+
+def principal_axes(rows: Tensor, count: int) -> tuple[Tensor, Tensor]:
+    """Find principal components (randomised, Halko et al. 2011).
+
+    Parameters
+    ----------
+    rows : Tensor[N, D]
+        N at least `count`.
+    count : int
+        How many.
+
+    Returns
+    -------
+    Tensor[D]
+        The mean.
+    Tensor[D, count]
+        Orthonormal axes, the one of largest variance first.
+    """
+    mean = rows.mean(0)
+    q = min(count + 64, *rows.shape)
+    return mean, torch.pca_lowrank(rows - mean, q, center=False, niter=3)[2][:, :count]

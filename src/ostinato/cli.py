@@ -1,0 +1,83 @@
+"""What a person wants without the pipeline: ``ostinato improvise song.wav -o out.wav``."""
+
+import argparse
+import sys
+from pathlib import Path
+
+import torch
+
+from ostinato import training
+from ostinato.audio.improvise import (
+    SEED_SAMPLES,
+    improvise,
+    load_autoencoder,
+    load_score_creator,
+)
+from ostinato.audio.recordings import UnreadableSound, read_start
+from ostinato.audio.synthesis import write_wav
+from ostinato.errors import UserError
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Run the command line.
+
+    Parameters
+    ----------
+    arguments : list of str, optional
+        Those of the process unless given.
+
+    Raises
+    ------
+    SystemExit
+        With one line on standard error when the user or the system is at fault.
+    """
+    options = _parser().parse_args(arguments)
+    try:
+        options.run(options)
+    except UserError as error:
+        sys.exit(str(error))
+    except OSError as error:
+        sys.exit(f"{error.filename or options.output}: {error.strerror or error}")
+    except KeyboardInterrupt:
+        sys.exit("stopped")
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser("ostinato", description="Music that goes on.")
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    command = commands.add_parser(
+        "improvise", help="go on from the first ten seconds of a sound file"
+    )
+    command.set_defaults(run=_improvise)
+    command.add_argument("song", type=Path, help="WAV, FLAC, OGG or MP3, ten seconds or more")
+    command.add_argument("-o", "--output", type=Path, required=True, help="the WAV file to write")
+    command.add_argument("--seconds", type=_seconds, default=30.0, help="how long to go on (30)")
+    command.add_argument("--seed", type=int, default=1, help="another one plays something else")
+    command.add_argument(
+        "--models", type=Path, default=Path("models"), help="folder of the trained models"
+    )
+    return parser
+
+
+def _seconds(text: str) -> float:
+    seconds = float(text)
+    if not 0 < seconds <= 3600:
+        raise argparse.ArgumentTypeError(f"{text} is not between 0 and 3600")
+    return seconds
+
+
+def _improvise(options: argparse.Namespace) -> None:
+    if options.output.suffix.lower() != ".wav":
+        raise UserError(f"{options.output}: only .wav files are written")
+    if not options.song.is_file():
+        raise UserError(f"{options.song}: no such file")
+    try:
+        begun = torch.from_numpy(read_start(options.song, SEED_SAMPLES))
+    except UnreadableSound as error:
+        raise UserError(f"{options.song}: {error}") from error
+    training.prepare(torch.get_num_threads(), options.seed)
+    autoencoder = load_autoencoder(options.models)
+    creator = load_score_creator(options.models)
+    sound = improvise(autoencoder, creator, begun, options.seconds, options.seed)
+    write_wav(options.output, sound.numpy().T)
+    print(options.output)

@@ -1,0 +1,34 @@
+"""A stateless LSTM: it reads the 40 frames, and its last output decides all that follows."""
+
+import torch
+from torch import Tensor, nn
+
+from ostinato.params import Positive, Schema
+
+
+class Params(Schema):
+    """Cells of the LSTM."""
+
+    hidden: Positive
+
+
+class Reader(nn.Module):
+    """An LSTM that begins anew with every window.
+
+    Parameters
+    ----------
+    inputs : int
+        Numbers of a frame.
+    params : Params
+    """
+
+    def __init__(self, inputs: int, params: Params):
+        super().__init__()
+        self.features = params.hidden
+        self.enter = nn.Linear(inputs, params.hidden)
+        self.lstm = nn.LSTM(params.hidden, params.hidden, batch_first=True)
+
+    def forward(self, past: Tensor) -> Tensor:
+        """Tensor[B, 40, inputs] to Tensor[B, hidden]."""
+        outputs, _ = self.lstm(torch.relu(self.enter(past)))
+        return outputs[:, -1]

@@ -1,0 +1,13 @@
+"""Stage audio: rendered scores or a person's recordings, as one file of samples."""
+
+from pathlib import Path
+
+from ostinato.audio import collection
+from ostinato.stage import stage
+
+with stage("data/audio") as (params, [out]):
+    audio = params.audio
+    if audio.source == "corpus":
+        collection.build_rendered(out, Path("data/corpus"), audio.instruments, params.seed)
+    else:
+        collection.build_recorded(out, Path(audio.folder))
