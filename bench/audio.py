@@ -15,12 +15,13 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from ostinato import training
+from ostinato import autoencoders, score_creators, training
 from ostinato.audio import performance, report
-from ostinato.audio.improvise import SEED_SAMPLES, improvise, load_autoencoder, load_score_creator
+from ostinato.audio.forecasts import compare
+from ostinato.audio.improvise import SEED_SAMPLES, improvise
 from ostinato.audio.sound import RATE, Sounds
 from ostinato.fit.autoencoder import AUDIO, fit_autoencoder
-from ostinato.fit.score_creator import compare, fit_score_creator
+from ostinato.fit.score_creator import fit_score_creator
 from ostinato.params import Params, read_params
 
 MODELS = Path("models")
@@ -29,7 +30,7 @@ MODELS = Path("models")
 def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--pieces", type=int, default=8, help="pieces to improvise on")
+    parser.add_argument("--pieces", type=int, default=8, help="pieces to improvise on, at most")
     options = parser.parse_args()
     params = read_params(Path("params.yaml"))
     training.prepare(params.threads, params.seed)
@@ -50,7 +51,7 @@ def autoencoder_table(params: Params, sounds: Sounds) -> None:
     rows: dict[str, list[float]] = {}
     for kind in params.autoencoders:
         if kind == params.autoencoder.kind:
-            model = load_autoencoder(MODELS)
+            model = autoencoders.load(MODELS / "autoencoder")
         else:
             model, _, _ = fit_autoencoder(chosen(params, "autoencoder", kind), sounds)
         figures = report.measure(model, kind, sounds, params.seed)
@@ -78,44 +79,47 @@ def speed(model: torch.nn.Module, sounds: Sounds) -> float:
 
 
 def score_creator_table(params: Params) -> None:
-    """Print the energy score of every score creator, and the distance of the mean of its draws."""
-    rows: dict[str, tuple[float, float]] = {}
+    """Print the figures of every score creator, see `ostinato.audio.forecasts.compare`."""
+    rows: dict[str, tuple[float, ...]] = {}
     for kind in params.score_creators:
         if kind == params.score_creator.kind:
-            model = load_score_creator(MODELS)
+            model = score_creators.load(MODELS / "score_creator")
         else:
             model, _, _ = fit_score_creator(chosen(params, "score_creator", kind))
         figures = compare(model, kind, params.seed)
         for who, score in figures["energy_score"].items():
-            rows[who] = score, figures["distance_of_mean"][who]
+            rows[who] = score, figures["distance_of_mean"][who], figures["distance_to_music"][who]
     best = min(rows["repeat_last"][0], rows["ridge"][0])
-    print("\n| five frames after forty | energy score | to better yardstick | distance of mean |")
-    print("|---|---|---|---|")
-    for who, (score, mean) in rows.items():
-        print(f"| {who} | {score:.3f} | {score / best - 1:+.1%} | {mean:.3f} |")
+    print("\n| five frames after forty | energy score, dB | to better yardstick |", end=" ")
+    print("distance of mean | distance to music |\n|---|---|---|---|---|")
+    for who, (score, mean, music) in rows.items():
+        print(f"| {who} | {score:.2f} | {score / best - 1:+.1%} | {mean:.2f} | {music:.2f} |")
+    print(f"| truth | | | | {figures['distance_to_music']['truth']:.2f} |")
 
 
 def improvisation_table(params: Params, sounds: Sounds, pieces: int) -> None:
     """Print levels of improvisations on test pieces against the seed's, second by second."""
-    autoencoder, creator = load_autoencoder(MODELS), load_score_creator(MODELS)
+    autoencoder = autoencoders.load(MODELS / "autoencoder")
+    creator = score_creators.load(MODELS / "score_creator")
     seconds = params.improvise.seconds
-    long_enough = [i for i in sounds.of("test") if sounds.samples[i] >= SEED_SAMPLES]
-    rows = []
+    samples = SEED_SAMPLES + round(seconds * RATE)
+    long_enough = [i for i in sounds.of("test") if sounds.samples[i] >= samples]
+    changes: dict[str, list[np.ndarray]] = {"improvised": [], "true": []}
     for index in long_enough[:pieces]:
-        true = sounds.piece(index)
+        true = sounds.piece(index, 0, samples)
         begun = torch.from_numpy(true[:, :SEED_SAMPLES])
         heard = improvise(autoencoder, creator, begun, seconds, params.seed).numpy()
-        figures = performance.compare(heard, true)
-        rows.append(np.array(figures["level"]["improvised"]) - figures["level"]["seed"])
-    changes = np.stack(rows)
-    print(f"\nlevel of {len(rows)} improvisations against the seed's, dB")
-    print("| seconds | median | lowest | highest |\n|---|---|---|---|")
-    for first in range(0, changes.shape[1], 5):
-        part = changes[:, first : first + 5]
-        print(f"| {first + 1} to {first + part.shape[1]} |", end=" ")
-        print(f"{np.median(part):+.1f} | {part.min():+.1f} | {part.max():+.1f} |")
-    within = float((np.abs(changes) <= 6).mean())
-    print(f"seconds within 6 dB: {within:.1%}")
+        level = performance.compare(heard, true)["level"]
+        for who, by_piece in changes.items():
+            by_piece.append(np.array(level[who]) - level["seed"])
+    print(f"\nlevel of {len(by_piece)} improvisations against their first ten seconds', dB")
+    print("| | median | lowest | highest | seconds within 6 dB | pieces all within 6 dB |")
+    print("|---|---|---|---|---|---|")
+    for who, by_piece in changes.items():
+        every = np.stack(by_piece)
+        within = np.abs(every) <= 6
+        figures = f"{np.median(every):+.1f} | {every.min():+.1f} | {every.max():+.1f}"
+        print(f"| {who} | {figures} | {within.mean():.1%} | {within.all(1).sum()} |")
 
 
 if __name__ == "__main__":

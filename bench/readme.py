@@ -14,7 +14,8 @@ YARDSTICKS = {
     "dct_512": "DCT-512",
     "repeat_last": "repeat the last frame",
     "ridge": "ridge regression",
-    "ridge_with_spread": "ridge regression, drawn with the spread of its errors",
+    "ridge_with_errors": "ridge regression and one of its errors",
+    "truth": "what really followed",
 }
 
 
@@ -49,8 +50,8 @@ def table(report: dict) -> str:
     return "\n".join(lines)
 
 
-def sound_tables(autoencoder: dict, score_creator: dict) -> str:
-    """Format the figures of the audio models as Markdown tables."""
+def sound_tables(autoencoder: dict, score_creator: dict, improvisation: dict) -> str:
+    """Format the figures of the audio models and of an improvisation as Markdown."""
     held_out, test = autoencoder["held_out"], score_creator["test"]
     names = {"snr": "SNR, dB", "log_mel_distance": "log-mel distance, dB"}
     names["border_ratio"] = "border ratio"
@@ -59,9 +60,24 @@ def sound_tables(autoencoder: dict, score_creator: dict) -> str:
     for who in held_out["snr"]:
         figures = " | ".join(f"{held_out[name][who]:.2f}" for name in names)
         lines.append(f"| {YARDSTICKS.get(who, f'`{who}`')} | {figures} |")
-    lines += ["", "| five frames after forty | energy score, dB |", "|---|---|"]
-    for who, score in test["energy_score"].items():
-        lines.append(f"| {YARDSTICKS.get(who, f'`{who}`')} | {score:.2f} |")
+    names = {"energy_score": "energy score", "distance_of_mean": "distance of mean"}
+    names["distance_to_music"] = "distance to music"
+    lines += ["", "| five frames after forty, dB | " + " | ".join(names.values()) + " |"]
+    lines.append("|---|" + "---|" * len(names))
+    for who in [*test["energy_score"], "truth"]:
+        figures = " | ".join(f"{test[name].get(who, 0):.2f}" for name in names)
+        lines.append(f"| {YARDSTICKS.get(who, f'`{who}`')} | {figures} |")
+    level = improvisation["level"]
+    ranges = {
+        who: f"between {min(level[who]):.1f} and {max(level[who]):.1f} dB"
+        for who in ("improvised", "true")
+    }
+    lines += [
+        "",
+        f"The improvisation on {improvisation['piece']}: its first ten seconds have a level of "
+        f"{level['seed']:.1f} dB of full scale, the {len(level['improvised'])} seconds improvised "
+        f"after them {ranges['improvised']} each, the true ones {ranges['true']}.",
+    ]
     return "\n".join(lines)
 
 
@@ -81,7 +97,11 @@ def main() -> None:
     """Replace what stands between the marks in the README, and the picture."""
     readme = Path("README.md")
     text = replaced(readme.read_text(encoding="utf-8"), "figures", table(read("evaluate.json")))
-    sound = sound_tables(read("autoencoder/metrics.json"), read("score_creator/metrics.json"))
+    sound = sound_tables(
+        read("autoencoder/metrics.json"),
+        read("score_creator/metrics.json"),
+        read("improvise/figures.json"),
+    )
     readme.write_text(replaced(text, "sound", sound), encoding="utf-8")
     Path("docs").mkdir(exist_ok=True)
     shutil.copy(PICTURE, "docs/piece.png")

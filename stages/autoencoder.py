@@ -4,17 +4,17 @@ from ostinato import files
 from ostinato.audio import report
 from ostinato.audio.sound import Sounds
 from ostinato.fit.autoencoder import AUDIO, fit_autoencoder, fit_subsets
+from ostinato.models import write_model
 from ostinato.stage import stage
-from ostinato.training import CURVE_COLUMNS, write_model
+from ostinato.training import write_curves
 
 with stage("models/autoencoder", "results/autoencoder") as (params, [out, results]):
     sounds = Sounds(AUDIO)
     kind, seed = params.autoencoder.kind, params.seed
     model, config, history = fit_autoencoder(params, sounds)
     write_model(out, model, config)
-    files.write_table(results / "curves.tsv", CURVE_COLUMNS, history, delimiter="\t")
+    best = write_curves(results, history)
     by_pieces = report.measure_subsets(fit_subsets(params, sounds), kind, sounds, seed)
     files.write_table(results / "pieces.tsv", list(by_pieces[0]), by_pieces, delimiter="\t")
-    best = min(history, key=lambda row: row["valid"])
     figures = report.measure(model, kind, sounds, seed)
     files.write_json(results / "metrics.json", {"training": best, "held_out": figures})

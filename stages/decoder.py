@@ -1,10 +1,12 @@
 """Stage decoder: trains the model that turns pitch classes into keys."""
 
+from ostinato import files
 from ostinato.fit.decoder import fit_decoder
+from ostinato.models import write_model
 from ostinato.stage import stage
-from ostinato.training import write_curves, write_model
+from ostinato.training import write_curves
 
 with stage("models/decoder", "results/decoder") as (params, [out, results]):
     model, config, history = fit_decoder(params)
     write_model(out, model, config)
-    write_curves(results, history)
+    files.write_json(results / "metrics.json", write_curves(results, history))

@@ -2,8 +2,7 @@
 
 from pathlib import Path
 
-from ostinato import files, training
-from ostinato.audio.improvise import load_autoencoder, load_score_creator
+from ostinato import autoencoders, files, score_creators, training
 from ostinato.audio.performance import perform
 from ostinato.audio.sound import Sounds
 from ostinato.stage import stage
@@ -14,8 +13,8 @@ with stage("results/improvise") as (params, [out]):
     figures = perform(
         out,
         Sounds(Path("data/audio")),
-        load_autoencoder(models),
-        load_score_creator(models),
+        autoencoders.load(models / "autoencoder"),
+        score_creators.load(models / "score_creator"),
         params.improvise.seconds,
         params.seed,
     )

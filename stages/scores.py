@@ -2,12 +2,11 @@
 
 from pathlib import Path
 
-from ostinato import training
+from ostinato import autoencoders, training
 from ostinato.audio import frames
-from ostinato.audio.improvise import load_autoencoder
 from ostinato.audio.sound import Sounds
 from ostinato.stage import stage
 
 with stage("data/frames") as (params, [out]):
     training.prepare(params.threads, params.seed)
-    frames.build(out, Sounds(Path("data/audio")), load_autoencoder(Path("models")))
+    frames.build(out, Sounds(Path("data/audio")), autoencoders.load(Path("models/autoencoder")))

@@ -6,7 +6,7 @@ import torch
 from ostinato import autoencoders, score_creators
 from ostinato.audio.sound import FRAME, RATE
 from ostinato.cli import main
-from ostinato.training import write_model
+from ostinato.models import write_model
 
 
 @pytest.fixture(scope="module")
@@ -17,7 +17,7 @@ def models(tmp_path_factory):
     autoencoder = autoencoders.build(config)
     autoencoder.start(0.1 * torch.randn(8, 2, 8 * FRAME + autoencoder.overlap))
     write_model(folder / "autoencoder", autoencoder, {"autoencoder": config})
-    config = {"name": "lstm", "hidden": 8}
+    config = {"name": "lstm", "hidden": 8, "flow": 8}
     creator = score_creators.build(config, 8)
     write_model(folder / "score_creator", creator, {"size": 8, "score_creator": config})
     return folder

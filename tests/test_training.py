@@ -137,10 +137,3 @@ def test_the_fingerprint_knows_parameters_data_and_code(tmp_path):
     assert training.fingerprint({"training": other}, [data]) != one
     data.write_text("b")
     assert training.fingerprint({"training": SETTINGS}, [data]) != one
-
-
-def test_a_model_is_written_the_same_way_each_time(tmp_path):
-    for name in ("a", "b"):
-        training.write_model(tmp_path / name, Line(), {"kind": "line"})
-    one, other = tmp_path / "a/model.safetensors", tmp_path / "b/model.safetensors"
-    assert one.read_bytes() == other.read_bytes()

@@ -6,13 +6,8 @@ from pathlib import Path
 
 import torch
 
-from ostinato import training
-from ostinato.audio.improvise import (
-    SEED_SAMPLES,
-    improvise,
-    load_autoencoder,
-    load_score_creator,
-)
+from ostinato import autoencoders, score_creators, training
+from ostinato.audio.improvise import SEED_SAMPLES, improvise
 from ostinato.audio.recordings import UnreadableSound, read_start
 from ostinato.audio.synthesis import write_wav
 from ostinato.errors import UserError
@@ -76,8 +71,8 @@ def _improvise(options: argparse.Namespace) -> None:
     except UnreadableSound as error:
         raise UserError(f"{options.song}: {error}") from error
     training.prepare(torch.get_num_threads(), options.seed)
-    autoencoder = load_autoencoder(options.models)
-    creator = load_score_creator(options.models)
+    autoencoder = autoencoders.load(options.models / "autoencoder")
+    creator = score_creators.load(options.models / "score_creator")
     sound = improvise(autoencoder, creator, begun, options.seconds, options.seed)
     write_wav(options.output, sound.numpy().T)
     print(options.output)

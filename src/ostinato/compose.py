@@ -1,6 +1,5 @@
 """Composing: a generator and a decoder go on from the beginnings of songs."""
 
-import json
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -8,7 +7,6 @@ from typing import Any
 
 import numpy as np
 import torch
-from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from ostinato import decoders, files, rolls, training
@@ -17,6 +15,7 @@ from ostinato.errors import UserError
 from ostinato.evaluation import plots
 from ostinato.fragments import FRAGMENT, window
 from ostinato.generator import Generator
+from ostinato.models import read_model
 from ostinato.params import Compose
 from ostinato.progress import progress
 from ostinato.scores.midi import midi_bytes
@@ -130,8 +129,9 @@ def load_models(models: Path) -> tuple[Generator, nn.Module]:
 
 
 def _load(folder: Path, build: Callable[[dict[str, Any]], nn.Module]) -> Any:
-    model = build(json.loads((folder / "config.json").read_text(encoding="utf-8")))
-    model.load_state_dict(load_file(folder / "model.safetensors"))
+    config, weights = read_model(folder)
+    model = build(config)
+    model.load_state_dict(weights)
     return model.eval()
 
 

@@ -256,24 +256,20 @@ class _Run:
         self.optimizer.load_state_dict({"state": state, "param_groups": groups})
 
 
-def write_model(out: Path, module: nn.Module, config: dict[str, Any]) -> None:
-    """Write a model: ``model.safetensors`` and ``config.json``.
+def write_curves(out: Path, history: list[dict[str, float]]) -> dict[str, float]:
+    """Write a training's ``curves.tsv``.
 
     Parameters
     ----------
     out : Path
         A folder.
-    module : nn.Module
-        Its weights are written, the same bytes for the same weights.
-    config : dict
-        All that is needed to build the module.
+    history : list of dict
+        As from `train`.
+
+    Returns
+    -------
+    dict
+        The row of the best step, whose weights the model has.
     """
-    files.write(out / "model.safetensors", save(module.state_dict()))
-    files.write_json(out / "config.json", config)
-
-
-def write_curves(out: Path, history: list[dict[str, float]]) -> None:
-    """Write a training's ``curves.tsv`` and, of its best step, ``metrics.json``."""
     files.write_table(out / "curves.tsv", CURVE_COLUMNS, history, delimiter="\t")
-    best = min(history, key=lambda row: row["valid"])
-    files.write_json(out / "metrics.json", best)
+    return min(history, key=lambda row: row["valid"])

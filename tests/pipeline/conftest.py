@@ -45,6 +45,7 @@ TINY = {
     "score_creator.training.max_steps": 10,
     "score_creator.training.validate_every": 5,
     "score_creators.lstm.hidden": 8,
+    "score_creators.lstm.flow": 8,
     "improvise.seconds": 3,
 }
 

@@ -2,10 +2,13 @@ import pytest
 import torch
 
 from ostinato import score_creators
-from ostinato.fit.score_creator import energy_score
-from ostinato.score_creators import NEXT, NOISE, PAST
+from ostinato.audio.forecasts import energy_score
+from ostinato.score_creators import NEXT, PAST
 
-CONFIGS = [{"name": "conv1d", "width": 8}, {"name": "lstm", "hidden": 16}]
+CONFIGS = [
+    {"name": "conv1d", "channels": 8, "flow": 32},
+    {"name": "lstm", "hidden": 16, "flow": 32},
+]
 
 
 @pytest.fixture(params=CONFIGS, ids=lambda config: config["name"])
@@ -28,44 +31,26 @@ def windows(count: int, seed: int) -> torch.Tensor:
 def test_forty_frames_become_five(model):
     model.eval()
     past = windows(3, 0)[:, :PAST]
-    noise = torch.randn(3, NOISE)
+    noise = torch.randn(3, NEXT, 6)
     drawn = model.sample(past, noise)
     assert drawn.shape == (3, NEXT, 6)
     torch.testing.assert_close(model.sample(past[:1], noise[:1]), drawn[:1])
 
 
 def test_it_learns_what_can_be_known_and_draws_what_cannot(model):
-    optimizer = torch.optim.Adam(model.parameters(), 1e-2)
+    optimizer = torch.optim.Adam(model.parameters(), 2e-3)
     for step in range(300):
         torch.manual_seed(step)
-        loss = model(windows(64, step), torch.randn(2, 64, NOISE))
+        loss = model(windows(64, step), torch.randn(2, 64, NEXT, 6), torch.rand(2, 64, NEXT))
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()
     model.eval()
     test = windows(200, 999)
     past, true = test[:, :PAST], test[:, PAST:]
-    drawn = torch.stack([model.sample(past, torch.randn(200, NOISE)) for _ in range(8)])
+    drawn = torch.stack([model.sample(past, torch.randn(200, NEXT, 6)) for _ in range(8)])
     last = past[None, :, -1:].expand(1, -1, NEXT, -1)
     assert energy_score(drawn, true).mean() < 0.6 * energy_score(last, true).mean()
     signs = drawn.mean((2, 3))
     assert 0.2 < (signs > 0).float().mean() < 0.8
     assert signs.abs().mean() > 1  # not the mean of both endings
-
-
-def test_the_energy_score_of_one_answer_is_its_distance():
-    answer, true = torch.randn(1, 4, NEXT, 6), torch.randn(4, NEXT, 6)
-    expected = (answer[0] - true).square().sum(-1).mean(-1).sqrt()
-    torch.testing.assert_close(energy_score(answer, true), expected)
-
-
-def test_no_distribution_scores_better_than_the_true_one():
-    torch.manual_seed(0)
-    true = torch.randn(400, NEXT, 6)
-
-    def score(spread, shift=0.0):
-        return energy_score(spread * torch.randn(16, 400, NEXT, 6) + shift, true).mean()
-
-    best = score(1.0)
-    for other in (score(0.0), score(0.5), score(2.0), score(1.0, 0.5)):
-        assert best < other

@@ -1,7 +1,6 @@
 """The collection of sound that the audio models learn from: rendered scores, or recordings."""
 
 import hashlib
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -10,7 +9,7 @@ from joblib import Parallel, delayed
 
 from ostinato import files
 from ostinato.audio.recordings import SILENCE, UnreadableSound, read_blocks
-from ostinato.audio.sound import CHANNELS, FRAME, RATE, SOUND_COLUMNS, to_pcm
+from ostinato.audio.sound import CHANNELS, FRAME, PEAK, RATE, SOUND_COLUMNS, to_pcm
 from ostinato.audio.synthesis import render
 from ostinato.errors import UserError
 from ostinato.progress import progress
@@ -55,7 +54,9 @@ def build_rendered(out: Path, corpus: Path, instruments: list[int], seed: int) -
         for row, (sound, how) in zip(rows, progress(rendered, len(rows), "audio"), strict=True):
             file.write(sound.tobytes())
             kept = {name: row[name] for name in ("id", "title", "source", "split")}
-            table.append({**kept, "first": first, "samples": len(sound), "rendering": how})
+            digest = hashlib.sha256(sound.tobytes()).hexdigest()
+            place = {"first": first, "samples": len(sound), "hash": digest}
+            table.append({**kept, **place, "rendering": how})
             first += len(sound)
     files.write_table(out / "songs.csv", SOUND_COLUMNS, table)
     files.write_table(out / "rejected.csv", REJECTED_COLUMNS, [])
@@ -114,7 +115,8 @@ def build_recorded(out: Path, folder: Path) -> None:
     out : Path
         An empty folder.
     folder : Path
-        Searched recursively; recordings of any length, since none is held in memory.
+        Searched recursively; recordings of any length, since none is held in memory. Each is
+        brought to the same largest sample, so that a quiet one counts as much as a loud one.
 
     Raises
     ------
@@ -132,7 +134,7 @@ def build_recorded(out: Path, folder: Path) -> None:
             source = printable(path.relative_to(folder))
             first = file.tell()
             try:
-                digest, samples = _append(read_blocks(path), file)
+                digest, samples = _append(path, file)
                 if digest in pieces:
                     raise UnreadableSound(f"the same sound as {pieces[digest]['source']}")
             except UnreadableSound as error:
@@ -146,6 +148,7 @@ def build_recorded(out: Path, folder: Path) -> None:
                 "source": source,
                 "first": first // (CHANNELS * 2),
                 "samples": samples,
+                "hash": digest,
                 "rendering": "",
             }
     if len(pieces) < len(SPLITS):
@@ -157,18 +160,19 @@ def build_recorded(out: Path, folder: Path) -> None:
     files.write_table(out / "rejected.csv", REJECTED_COLUMNS, map(vars, rejected))
 
 
-def _append(blocks: Iterator[np.ndarray], file) -> tuple[str, int]:
-    """Write blocks of samples as 16 bits; what they hash to and how many they are."""
-    digest = hashlib.sha256()
+def _append(path: Path, file) -> tuple[str, int]:
+    """Write a recording as 16 bits; what these hash to, and how many samples they are."""
     samples, loudest = 0, 0.0
-    for block in blocks:
-        data = to_pcm(block).tobytes()
-        digest.update(data)
-        file.write(data)
+    for block in read_blocks(path):
         samples += len(block)
         loudest = max(loudest, float(np.abs(block).max()))
     if samples < FRAME:
         raise UnreadableSound(f"{samples:,} samples, less than a quarter of a second")
     if loudest < SILENCE:
         raise UnreadableSound("silent")
+    digest = hashlib.sha256()
+    for block in read_blocks(path):
+        data = to_pcm(block * (PEAK / loudest)).tobytes()
+        digest.update(data)
+        file.write(data)
     return digest.hexdigest(), samples

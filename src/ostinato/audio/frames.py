@@ -7,20 +7,26 @@ import torch
 from torch import nn
 
 from ostinato import files
-from ostinato.audio.sound import Sounds
+from ostinato.audio.sound import FRAME, Sounds
 from ostinato.errors import UserError
 from ostinato.progress import progress
 from ostinato.score_creators import NEXT, PAST
 from ostinato.songs import SPLITS
 
 WINDOW = PAST + NEXT
+QUIETER = 10.0
+"""How much quieter than a piece, in dB, its first and last frames may be."""
+STRETCH, AROUND = 1200, 4
+"""Frames of a piece that are encoded at a time, and how many on each side they can depend on."""
 FRAME_COLUMNS = ["id", "split", "first", "frames"]
 
 
 def build(out: Path, sounds: Sounds, autoencoder: nn.Module) -> None:
     """Encode every piece: ``frames.npy`` and ``songs.csv``.
 
-    Only the content of a frame is kept, the numbers that say what sounds.
+    Only the content of a frame is kept, the numbers that say what sounds. The silence before and
+    after the music, and the last tones dying away, are left out, or a score creator would learn to
+    come to an end.
 
     Parameters
     ----------
@@ -38,8 +44,8 @@ def build(out: Path, sounds: Sounds, autoencoder: nn.Module) -> None:
     """
     encoded, rows, first = [], [], 0
     for piece in progress(range(len(sounds)), len(sounds), "scores"):
-        numbers = autoencoder.encode(torch.from_numpy(sounds.piece(piece)))
-        encoded.append(numbers[:, : autoencoder.content].numpy())
+        numbers = _contents(sounds, piece, autoencoder)[_music(sounds, piece)]
+        encoded.append(numbers)
         rows.append(
             {
                 "id": sounds.id[piece],
@@ -52,11 +58,34 @@ def build(out: Path, sounds: Sounds, autoencoder: nn.Module) -> None:
     for split in SPLITS:
         if not any(row["split"] == split and row["frames"] >= WINDOW for row in rows):
             raise UserError(
-                f"data/audio: no {split} piece is as long as a window, {WINDOW / 4:g} s; "
-                "add longer ones"
+                f"data/audio: no {split} piece has {WINDOW / 4:g} s of music, quiet beginnings "
+                "and ends not counted; add longer ones"
             )
     files.write_array(out / "frames.npy", np.concatenate(encoded))
     files.write_table(out / "songs.csv", FRAME_COLUMNS, rows)
+
+
+def _contents(sounds: Sounds, piece: int, autoencoder: nn.Module) -> np.ndarray:
+    """Encode the whole frames of a piece, some minutes at a time."""
+    count = int(sounds.samples[piece]) // FRAME
+    parts = []
+    for first in range(0, count, STRETCH):
+        last = min(first + STRETCH, count)
+        start = max(0, first - AROUND)
+        end = min((last + AROUND) * FRAME, int(sounds.samples[piece]))
+        sound = sounds.piece(piece, start * FRAME, end - start * FRAME)
+        numbers = autoencoder.encode(torch.from_numpy(sound))[first - start : last - start]
+        parts.append(numbers[:, : autoencoder.content].numpy())
+    return np.concatenate(parts)
+
+
+def _music(sounds: Sounds, piece: int) -> slice:
+    """Whole frames from the first to the last that is not much quieter than all together."""
+    count = int(sounds.samples[piece]) // FRAME
+    frames = (sounds.piece(piece, f * FRAME, FRAME) for f in range(count))
+    powers = np.array([np.square(frame).mean() for frame in frames])
+    [loud] = np.nonzero(powers >= powers.mean() / 10 ** (QUIETER / 10))
+    return slice(loud[0], loud[-1] + 1)
 
 
 class Windows:
@@ -104,7 +133,6 @@ class Windows:
         rows = self.starts[which, None] + np.arange(WINDOW)
         return torch.from_numpy(self._frames[rows])
 
-    def moments(self) -> tuple[torch.Tensor, torch.Tensor]:
-        """Mean and standard deviation of each number: Tensor[size] each."""
-        frames = np.concatenate([self._frames[f : f + n] for f, n in self._pieces])
-        return torch.from_numpy(frames.mean(0)), torch.from_numpy(frames.std(0) + 1e-6)
+    def frames(self) -> torch.Tensor:
+        """Read all frames of the split: Tensor[frames, size] of float32."""
+        return torch.from_numpy(np.concatenate([self._frames[f : f + n] for f, n in self._pieces]))

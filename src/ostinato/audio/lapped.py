@@ -29,9 +29,9 @@ class Lapped(nn.Module):
         k = torch.arange(bins, dtype=torch.float64)
         window = torch.sin(math.pi * (n + 0.5) / (2 * hop))
         angle = -math.pi * (0.5 + hop / 2) * (k + 0.5) / hop
-        turn = torch.polar(torch.full_like(k, math.sqrt(2 / hop)), angle)
+        phase = torch.polar(torch.full_like(k, math.sqrt(2 / hop)), angle)
         self.register_buffer("window", window.float(), persistent=False)
-        self.register_buffer("turn", turn.to(torch.complex64), persistent=False)
+        self.register_buffer("phase", phase.to(torch.complex64), persistent=False)
 
     def forward(self, samples: Tensor) -> Tensor:
         """Transform samples.
@@ -48,7 +48,7 @@ class Lapped(nn.Module):
         """
         seen = samples.unfold(-1, 2 * self.hop, self.hop) * self.window
         # The odd bins of a transform twice as long lie half-way between those of this one.
-        return torch.fft.rfft(seen, 4 * self.hop)[..., 1 : 2 * self.bins : 2] * self.turn
+        return torch.fft.rfft(seen, 4 * self.hop)[..., 1 : 2 * self.bins : 2] * self.phase
 
     def inverse(self, coefficients: Tensor) -> Tensor:
         """Go back from MDCT coefficients, or from complex ones, to samples.
@@ -65,7 +65,7 @@ class Lapped(nn.Module):
         """
         if coefficients.is_complex():
             coefficients = coefficients / 2
-        odd = coefficients * self.turn[: coefficients.shape[-1]].conj()
+        odd = coefficients * self.phase[: coefficients.shape[-1]].conj()
         spread = torch.stack([torch.zeros_like(odd), odd], -1).flatten(-2)
         blocks = torch.fft.irfft(spread, 4 * self.hop)[..., : 2 * self.hop]
         blocks = blocks * (2 * self.hop * self.window)

@@ -10,9 +10,8 @@ def principal_axes(rows: Tensor, count: int) -> tuple[Tensor, Tensor]:
     Parameters
     ----------
     rows : Tensor[N, D]
-        N at least `count`.
     count : int
-        How many.
+        How many, at most; no more than there are rows or columns.
 
     Returns
     -------

@@ -1,6 +1,6 @@
 """Figures of an autoencoder on pieces that it never heard."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
@@ -9,7 +9,7 @@ from torch import nn
 
 from ostinato.audio import measures
 from ostinato.audio.sound import FRAME, RATE, Sounds
-from ostinato.audio.yardsticks import largest_cosines, principal_components
+from ostinato.audio.yardsticks import Codec, largest_cosines, principal_components
 from ostinato.fit.autoencoder import Crops
 from ostinato.progress import progress
 
@@ -33,8 +33,8 @@ def held_out(sounds: Sounds) -> list[np.ndarray]:
     ]
 
 
-def codec(model: nn.Module) -> Callable[[np.ndarray], np.ndarray]:
-    """Encoding and decoding by a model, ndarray[float32] of shape [2, samples] each way."""
+def codec(model: nn.Module) -> Codec:
+    """Encoding and decoding by a model."""
 
     def both_ways(sound: np.ndarray) -> np.ndarray:
         numbers = model.encode(torch.from_numpy(sound))
@@ -43,9 +43,13 @@ def codec(model: nn.Module) -> Callable[[np.ndarray], np.ndarray]:
     return both_ways
 
 
-def linear_yardstick(sounds: Sounds, pieces: list[int], frames: int, seed: int):
-    """Principal components of frames of some pieces, see `yardsticks.principal_components`."""
-    return principal_components(Crops(sounds, pieces, FRAME).draw(frames, seed))
+def _learned(
+    model: nn.Module, name: str, sounds: Sounds, pieces: list[int], most: int, seed: int
+) -> dict[str, Codec]:
+    """A model and the best linear autoencoder, from at most so many frames of the same pieces."""
+    frames = int(min(most, sounds.samples[pieces].sum() // FRAME))
+    linear = principal_components(Crops(sounds, pieces, FRAME).draw(frames, seed))
+    return {name: codec(model), "pca_512": linear}
 
 
 def measure(model: nn.Module, name: str, sounds: Sounds, seed: int) -> dict[str, Any]:
@@ -70,13 +74,8 @@ def measure(model: nn.Module, name: str, sounds: Sounds, seed: int) -> dict[str,
         autoencoder (``pca_512``) and of the largest cosines (``dct_512``).
     """
     pieces = held_out(sounds)
-    training = sounds.of("train")
-    frames = int(min(YARDSTICK_FRAMES, sounds.samples[training].sum() // FRAME))
-    codecs = {
-        name: codec(model),
-        "pca_512": linear_yardstick(sounds, training, frames, seed),
-        "dct_512": largest_cosines,
-    }
+    codecs = _learned(model, name, sounds, sounds.of("train"), YARDSTICK_FRAMES, seed)
+    codecs["dct_512"] = largest_cosines
     heard = {
         who: [one(x) for x in progress(pieces, len(pieces), f"measure {who}")]
         for who, one in codecs.items()
@@ -121,8 +120,7 @@ def measure_subsets(
     pieces = held_out(sounds)
     rows = []
     for learned, model in models:
-        frames = int(min(SUBSET_FRAMES, sounds.samples[learned].sum() // FRAME))
-        codecs = {name: codec(model), "pca_512": linear_yardstick(sounds, learned, frames, seed)}
+        codecs = _learned(model, name, sounds, learned, SUBSET_FRAMES, seed)
         ratios = {who: measures.snr(pieces, list(map(one, pieces))) for who, one in codecs.items()}
         rows.append({"pieces": len(learned), **ratios})
     return rows

@@ -14,7 +14,10 @@ FRAME = 11_025
 FULL_SCALE = 32_768.0
 """What a 16-bit sample is divided by, so that it lies in [-1, 1)."""
 
-SOUND_COLUMNS = ["id", "title", "source", "split", "first", "samples", "rendering"]
+PEAK = 0.9
+"""Largest sample of a piece, so that all pieces are about equally loud and none is clipped."""
+
+SOUND_COLUMNS = ["id", "title", "source", "split", "first", "samples", "hash", "rendering"]
 
 
 class Sounds:

@@ -10,13 +10,12 @@ import soundfile
 import soxr
 
 from ostinato import files as output
-from ostinato.audio.sound import RATE
+from ostinato.audio.sound import PEAK, RATE
 from ostinato.scores.midi import midi_bytes
 from ostinato.scores.score import TICKS_PER_BEAT, Part, Score
 
 TAIL = 1.5
 """Seconds after the last note; the renderer itself stops dead at its end."""
-PEAK = 0.9
 
 
 def render(score: Score) -> np.ndarray:

@@ -11,7 +11,8 @@ from ostinato.audio.sound import CHANNELS, FRAME
 from ostinato.autoencoders import SIZE
 
 Codec = Callable[[np.ndarray], np.ndarray]
-"""From sound of whole frames, ndarray[float32] of shape [2, samples], to what is left of it."""
+"""From sound of whole frames, ndarray[float32] of shape [2, samples], to what is left of it after
+encoding and decoding."""
 
 
 def principal_components(training: torch.Tensor) -> Codec:

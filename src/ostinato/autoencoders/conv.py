@@ -31,8 +31,8 @@ BANDS = 24
 """Bands above them, of which only the loudness is coded; they sound as noise."""
 FLOOR = 1e-3
 """Power that is added to every bin before the logarithm, so that what is inaudible is all alike."""
-SPAN = 80.0
-"""Square root of the number of loudnesses in a frame, HOPS * 2 * BINS."""
+SPAN = math.sqrt(HOPS * CHANNELS * BINS)
+"""Square root of the number of loudnesses in a frame."""
 SOFTNESS = 0.25
 """How softly bins are chosen in training, in powers of ten."""
 REACH_HOPS, REACH_BINS = 1, 2
@@ -41,7 +41,7 @@ PART, CONTEXT = 240, 4
 """Frames that are encoded or decoded at a time, and how many on each side they can depend on."""
 WINDOWS = (512, 2048, 8192)
 """Samples of the windows in which spectra are compared."""
-NOISE_MARGIN, NOISE_LEVEL = 1.5, 0.7
+NOISE_MARGIN, NOISE_LEVEL = 2.0, 0.5
 """Bins that are quieter than the quietest one with a number, by so many powers of ten, sound as
 noise of this share of their loudness: heard, but too quiet to matter to the waveform."""
 EAR = 0.3
@@ -246,8 +246,8 @@ class Autoencoder(nn.Module):
         return torch.cat(sound, 1)
 
     @torch.no_grad()
-    def complete(self, content: Tensor, before: Tensor) -> Tensor:
-        """Find details for contents that have none, so that tones go on.
+    def complete(self, content: Tensor, begun: Tensor) -> Tensor:
+        """Find details for contents that go on from a sound, so that its tones go on.
 
         What the contents say is how loud each bin is; phases that agree with one another and with
         the sound before are found by going back and forth between spectra of that loudness and
@@ -256,37 +256,53 @@ class Autoencoder(nn.Module):
         Parameters
         ----------
         content : Tensor[frames, content]
-            Of the frames that go on.
-        before : Tensor[earlier, 512]
-            The frames before them, at least one.
+            Those of the sound, then those that follow.
+        begun : Tensor[2, n * FRAME]
+            The sound, at most 240 frames of it.
 
         Returns
         -------
         Tensor[frames, 512]
         """
-        given = len(before)
-        every = torch.cat([before[:, : self.content], content]).T[None]
-        loudness = math.sqrt(2) * 10 ** (self._level(self._power(every)[0]) / 2)
-        known = self._spectrum(nn.functional.pad(self.decode(before), (HOP, 0))[None])
-        known = _low(known)
-        turns = torch.rand(loudness.shape, generator=torch.Generator().manual_seed(0))
-        spectrum = torch.polar(loudness, 2 * math.pi * turns)
+        known = _low(self._spectrum(nn.functional.pad(begun, (HOP, 0))[None]))
+        given = known.shape[2]
+        numbers = []
+        for outer, inner in _parts(len(content)):
+            part = content[None, outer].mT
+            power = self._power(part)[0][..., inner.start * HOPS : inner.stop * HOPS]
+            loudness = math.sqrt(2) * 10 ** (self._level(power[..., given:]) / 2)
+            following = self._follow(known[..., -CONTEXT * HOPS :], loudness, outer.start)
+            known = torch.cat([known, following], 2)[..., -power.shape[2] :]
+            places, levels = (x[:, inner] for x in self._choice(part))
+            details = _frames(known.real).gather(-1, places) / levels
+            numbers.append(torch.cat([part.mT[:, inner], details], -1)[0])
+            given = 0
+        return torch.cat(numbers)
+
+    def _follow(self, known: Tensor, loudness: Tensor, seed: int) -> Tensor:
+        """Go on from blocks that are known with a loudness that is wanted.
+
+        Complex Tensor[1, 2 * BINS, T] and Tensor[1, 2 * BINS, n] to complex
+        Tensor[1, 2 * BINS, n].
+        """
+        count = known.shape[2]
+        random = torch.rand(loudness.shape, generator=torch.Generator().manual_seed(seed))
+        phase = 2 * math.pi * random
         for _ in range(PROJECTIONS):
-            spectrum[..., : known.shape[2]] = known
-            heard = _low(self._spectrum(nn.functional.pad(self._samples(spectrum), (HOP, HOP))))
-            spectrum = torch.polar(loudness, heard.angle())
-        places, levels = self._choice(every)
-        details = _frames(heard.real).gather(-1, places) / levels
-        return torch.cat([every.mT, details], -1)[0, given:]
+            spectrum = torch.cat([known, torch.polar(loudness, phase)], 2)
+            sound = nn.functional.pad(self._samples(spectrum), (HOP, HOP))
+            following = _low(self._spectrum(sound))[..., count:]
+            phase = following.angle()
+        return following
 
     def _spectrum(self, samples: Tensor) -> Tensor:
         """Tensor[B, 2, (T + 1) * HOP] of left and right to complex Tensor[B, 2 * HOP, T]."""
-        return self.lapped(_turn(samples)).mT.flatten(1, 2)
+        return self.lapped(_mid_side(samples)).mT.flatten(1, 2)
 
     def _samples(self, spectrum: Tensor) -> Tensor:
         """Tensor[B, 2 * bins, T], real or complex, to Tensor[B, 2, (T - 1) * HOP]."""
         both = self.lapped.inverse(spectrum.unflatten(1, (CHANNELS, -1)).mT)
-        return _turn(both[..., HOP:-HOP])
+        return _mid_side(both[..., HOP:-HOP])
 
     def _content(self, spectrum: Tensor) -> Tensor:
         """Tensor[B, 2 * HOP, n * HOPS] to Tensor[B, content, n]."""
@@ -355,7 +371,7 @@ class Neighbours(nn.Module):
         )
 
 
-def _turn(samples: Tensor) -> Tensor:
+def _mid_side(samples: Tensor) -> Tensor:
     """Left and right to middle and side, or back: Tensor[B, 2, S]."""
     return torch.stack(
         [samples[:, 0] + samples[:, 1], samples[:, 0] - samples[:, 1]], 1

@@ -103,15 +103,15 @@ class Autoencoder(nn.Module):
         frames = self._out(numbers).view(-1, CHANNELS, FRAME)
         return frames.transpose(0, 1).flatten(1)
 
-    def complete(self, content: Tensor, before: Tensor) -> Tensor:
+    def complete(self, content: Tensor, begun: Tensor) -> Tensor:
         """Add what the content leaves open: nothing.
 
         Parameters
         ----------
         content : Tensor[frames, 512]
-            Of the frames that go on.
-        before : Tensor[earlier, 512]
-            The frames before them.
+            Of a sound and of what follows.
+        begun : Tensor[2, n * FRAME]
+            The sound.
         """
         return content
 

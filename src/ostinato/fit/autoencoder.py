@@ -16,8 +16,8 @@ from ostinato.seeds import derive
 AUDIO = Path("data/audio")
 CROP_FRAMES = 8
 """Frames of a crop, two seconds."""
-START_CROPS = 1000
-"""Crops that the start is computed from."""
+START_CROPS = 128, 1000
+"""Least and largest number of crops that the start is computed from, about as many as there are."""
 VALID_CROPS, FINISH_CROPS = 96, 256
 SUBSETS = (4, 32)
 """Numbers of pieces to train on, to see what more of them do; besides all."""
@@ -41,10 +41,10 @@ class Crops:
         self.pieces = np.array(pieces)
         self.samples = samples
         lengths = sounds.samples[self.pieces]
-        self._ends = np.cumsum(np.maximum(lengths - samples, 0) + 1)
+        self._ends = np.cumsum(np.where(lengths > samples, lengths - samples, lengths))
 
     def draw(self, count: int, seed: int) -> Tensor:
-        """Draw crops, each place as likely as any other.
+        """Draw crops, each place as likely as any other, short pieces as often as they are long.
 
         Returns
         -------
@@ -55,9 +55,10 @@ class Crops:
 
     def _at(self, place: int) -> Tensor:
         which = np.searchsorted(self._ends, place, side="right")
-        first = int(place - (self._ends[which - 1] if which else 0))
         piece = int(self.pieces[which])
-        there = min(self.samples, int(self.sounds.samples[piece]) - first)
+        length = int(self.sounds.samples[piece])
+        first = int(place - (self._ends[which - 1] if which else 0)) if length > self.samples else 0
+        there = min(self.samples, length - first)
         part = torch.from_numpy(self.sounds.piece(piece, first, there))
         return nn.functional.pad(part, (0, self.samples - there))
 
@@ -121,7 +122,8 @@ def fit_autoencoder(
     model = autoencoders.build(config["autoencoder"])
     samples = CROP_FRAMES * FRAME + model.overlap
     crops = Crops(sounds, pieces, samples)
-    model.start(crops.draw(START_CROPS, derive(seed, "start")))
+    there = sum(sounds.samples[piece] for piece in pieces) // samples
+    model.start(crops.draw(int(np.clip(there, *START_CROPS)), derive(seed, "start")))
     valid = Crops(sounds, sounds.of("valid"), samples).draw(VALID_CROPS, derive(seed, "valid"))
 
     def batch(step: int) -> tuple[Any, ...]:

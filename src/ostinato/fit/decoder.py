@@ -5,7 +5,8 @@ from typing import Any
 import torch
 from torch import nn
 
-from ostinato import decoders, fit, rolls, training
+from ostinato import decoders, rolls, training
+from ostinato.fit import dataset
 from ostinato.fragments import held_out
 from ostinato.params import Params
 from ostinato.seeds import derive
@@ -34,8 +35,8 @@ def fit_decoder(params: Params) -> tuple[nn.Module, dict[str, Any], list[dict[st
     config = {"kind": "decoder", "decoder": params.config("decoders")}
     training.prepare(params.threads, seed)
     model = decoders.build(config["decoder"])
-    songs = Songs(fit.DATASET)
-    fragments = fit.batches(params, songs, settings.batch, 1, rolls.KEYS, seed)
+    songs = Songs(dataset.DATASET)
+    fragments = dataset.batches(params, songs, settings.batch, 1, rolls.KEYS, seed)
     valid = list(held_out(songs, "valid", 1, rolls.KEYS))
 
     def batch(step: int) -> tuple[Any, ...]:
@@ -45,8 +46,8 @@ def fit_decoder(params: Params) -> tuple[nn.Module, dict[str, Any], list[dict[st
     @torch.no_grad()
     def validate() -> float:
         model.eval()
-        return fit.mean([(model(p.past, p.notes, p.mask).item(), p) for p in valid])
+        return dataset.mean([(model(p.past, p.notes, p.mask).item(), p) for p in valid])
 
-    key = fit.key(params, config, settings)
+    key = dataset.key(params, config, settings)
     history = training.train(model, batch, validate, settings, key, "decoder")
     return model, config, history

@@ -4,7 +4,8 @@ from typing import Any
 
 import torch
 
-from ostinato import fit, rolls, training
+from ostinato import rolls, training
+from ostinato.fit import dataset
 from ostinato.fragments import held_out
 from ostinato.generator import Generator
 from ostinato.params import Params
@@ -39,8 +40,8 @@ def fit_generator(params: Params) -> tuple[Generator, dict[str, Any], list[dict[
     }
     training.prepare(params.threads, seed)
     model = Generator(config)
-    songs = Songs(fit.DATASET)
-    fragments = fit.batches(params, songs, settings.batch, model.reach, model.keys, seed)
+    songs = Songs(dataset.DATASET)
+    fragments = dataset.batches(params, songs, settings.batch, model.reach, model.keys, seed)
     valid = [
         (part, training.uniforms((*part.mask.shape, model.draws), seed, "valid", number))
         for number, part in enumerate(held_out(songs, "valid", model.reach, model.keys))
@@ -53,8 +54,8 @@ def fit_generator(params: Params) -> tuple[Generator, dict[str, Any], list[dict[
 
     @torch.no_grad()
     def validate() -> float:
-        return fit.mean([(model.eval()(*part).item(), part[0]) for part in valid])
+        return dataset.mean([(model.eval()(*part).item(), part[0]) for part in valid])
 
-    key = fit.key(params, config, settings)
+    key = dataset.key(params, config, settings)
     history = training.train(model, batch, validate, settings, key, "generator")
     return model, config, history

@@ -9,9 +9,18 @@ KERNEL = 5
 
 
 class Params(Schema):
-    """Channels of the convolutions."""
+    """Sizes.
 
-    width: Positive
+    Attributes
+    ----------
+    channels : int
+        Of the convolutions.
+    flow : int
+        Width of the network that draws.
+    """
+
+    channels: Positive
+    flow: Positive
 
 
 class Reader(nn.Module):
@@ -26,20 +35,20 @@ class Reader(nn.Module):
 
     def __init__(self, inputs: int, params: Params):
         super().__init__()
-        width = params.width
-        self.features = NEXT * width
+        channels = params.channels
+        self.features = NEXT * channels
         self.layers = nn.Sequential(
-            nn.Conv1d(inputs, width, KERNEL, padding=KERNEL // 2),
+            nn.Conv1d(inputs, channels, KERNEL, padding=KERNEL // 2),
             nn.GELU(),
             nn.MaxPool1d(2),
-            nn.Conv1d(width, width, KERNEL, padding=KERNEL // 2),
+            nn.Conv1d(channels, channels, KERNEL, padding=KERNEL // 2),
             nn.GELU(),
             nn.MaxPool1d(2),
-            nn.Conv1d(width, width, KERNEL, padding=KERNEL // 2),
+            nn.Conv1d(channels, channels, KERNEL, padding=KERNEL // 2),
             nn.GELU(),
             nn.MaxPool1d(2),
         )
 
     def forward(self, past: Tensor) -> Tensor:
-        """Tensor[B, 40, inputs] to Tensor[B, 5 * width]."""
+        """Tensor[B, 40, inputs] to Tensor[B, 5 * channels]."""
         return self.layers(past.mT).flatten(1)

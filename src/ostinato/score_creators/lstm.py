@@ -7,9 +7,18 @@ from ostinato.params import Positive, Schema
 
 
 class Params(Schema):
-    """Cells of the LSTM."""
+    """Sizes.
+
+    Attributes
+    ----------
+    hidden : int
+        Cells of the LSTM.
+    flow : int
+        Width of the network that draws.
+    """
 
     hidden: Positive
+    flow: Positive
 
 
 class Reader(nn.Module):
