@@ -86,7 +86,9 @@ class Memory(nn.Module):
         outputs = 4 * params.cells + 1
         weight = torch.empty(params.levels, 3 * params.cells, outputs).uniform_(-bound, bound)
         self.weight = nn.Parameter(weight)
-        self.bias = nn.Parameter(torch.empty(params.levels, 1, outputs).uniform_(-bound, bound))
+        bias = torch.empty(params.levels, 1, outputs).uniform_(-bound, bound)
+        bias[..., -1] = 0  # it would decide most boundaries before anything is learnt
+        self.bias = nn.Parameter(bias)
         self.open = nn.Linear(params.levels * params.cells, params.levels)
         self.sum = nn.Linear(params.levels * params.cells, params.aggregation)
 

@@ -1,14 +1,13 @@
 """Latency: LSTM cells that take their own state from many steps ago.
 
 The memory of the systems "latency_test", "latency_one_layer" and "latency_capsules". A group of
-cells with delay d takes output and cell not from the step before but from d steps before, so what
-it heard stays d steps old without a history to read. Either all groups are one LSTM, whose gates
-see the delayed outputs of all groups, each group's from its own delay ago; or each is an LSTM
-of its own. An aggregation LSTM sees the outputs of all.
+cells with delay d takes its output and cell from d steps ago, where a usual LSTM takes them from the
+step before; all begin at zero. Either all groups are one LSTM, whose gates see the input, the time
+and the outputs of all groups, each from its own delay ago; or each group is an LSTM of its own.
+An aggregation LSTM sees the outputs of all.
 
-A group of delay d answers at a step with what the input of d steps ago left in it. For something
-that comes back every p steps, the input needed is p - 1 steps old, since the next step is
-predicted: the delay for period p is p - 1.
+The step after the current one repeats what was heard p - 1 steps ago if the period is p, so the
+delay that finds it is p - 1: the groups of delay p know what the current step repeats.
 """
 
 from typing import Annotated, NamedTuple
@@ -16,6 +15,7 @@ from typing import Annotated, NamedTuple
 import torch
 from pydantic import Field
 from torch import Tensor, nn
+from torch.nn import functional
 
 from ostinato import recurrent
 from ostinato.memory import CLOCK_BITS
@@ -126,7 +126,7 @@ class Joint(nn.Module):
         """Turn Tensor[B, T, I] into the outputs of all groups, Tensor[B, T, groups x cells]."""
         lstm, size = self.lstm, self.lstm.hidden_size
         bias = lstm.bias_ih_l0 + lstm.bias_hh_l0
-        heard = nn.functional.linear(inputs, lstm.weight_ih_l0, bias).unbind(1)
+        heard = functional.linear(inputs, lstm.weight_ih_l0, bias).unbind(1)
         recur = lstm.weight_hh_l0.T
         groups = [list(group) for group in groups]
         outputs = []
@@ -139,10 +139,9 @@ class Joint(nn.Module):
             c = keep.sigmoid() * c + write_in.sigmoid() * new.tanh()
             h = show.sigmoid() * c.tanh()
             outputs.append(h)
-            for group, *after in zip(
-                groups, h.split(self.cells, -1), c.split(self.cells, -1), strict=True
-            ):
-                group.append(tuple(after))
+            after = zip(h.split(self.cells, -1), c.split(self.cells, -1), strict=True)
+            for group, now in zip(groups, after, strict=True):
+                group.append(now)
         return torch.stack(outputs, 1), [group[len(heard) :] for group in groups]
 
 
@@ -197,7 +196,7 @@ def _interleaved(lstm: nn.LSTM, inputs: Tensor, before: Delayed) -> tuple[Tensor
     batch, sequences = len(inputs), len(before)
     apart = inputs.unflatten(1, (-1, sequences)).transpose(1, 2).flatten(0, 1)
     h, c = (torch.stack(parts, 1).flatten(0, 1)[None] for parts in zip(*before, strict=True))
-    outputs, state = recurrent.run(lstm, [apart], (h, c))
+    outputs, state = lstm(apart, (h, c))
     h, c = (tensor[0].unflatten(0, (batch, sequences)).unbind(1) for tensor in state)
     together = outputs.unflatten(0, (batch, sequences)).transpose(1, 2).flatten(1, 2)
     return together, list(zip(h, c, strict=True))
