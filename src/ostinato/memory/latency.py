@@ -1,10 +1,10 @@
 """Latency: LSTM cells that take their own state from many steps ago.
 
 The memory of the systems "latency_test", "latency_one_layer" and "latency_capsules". A group of
-cells with delay d takes its output and cell from d steps ago, where a usual LSTM takes them from the
-step before; all begin at zero. Either all groups are one LSTM, whose gates see the input, the time
-and the outputs of all groups, each from its own delay ago; or each group is an LSTM of its own.
-An aggregation LSTM sees the outputs of all.
+cells with delay d takes its output and cell from d steps ago, where a usual LSTM takes them from
+the step before; all begin at zero. Either all groups are one LSTM, whose gates see the input, the
+time and the outputs of all groups, each from its own delay ago; or each group is an LSTM of its
+own. An aggregation LSTM sees the outputs of all.
 
 The step after the current one repeats what was heard p - 1 steps ago if the period is p, so the
 delay that finds it is p - 1: the groups of delay p know what the current step repeats.
