@@ -19,7 +19,6 @@ from ostinato.ascending import Ascending
 from ostinato.octaves import Octaves
 from ostinato.params import Positive, Schema
 from ostinato.rolls import CLASS_OF_KEY, CLASSES
-from ostinato.samplers import draw
 
 
 class Params(Schema):
@@ -185,22 +184,12 @@ class Decoder(Octaves):
         temperature: float,
     ) -> Tensor:
         """Draw the keys of some steps: Tensor[N, K]."""
-        keys = memory.shape[-1]
-        drawn = torch.zeros_like(memory[:, 0])
-        last = torch.zeros(len(memory), dtype=torch.int64, device=memory.device)
-        ended = last > 0
-        for number in range(self.draws):
-            place = torch.full_like(last, number)
-            logits = self._logits(prepared, memory, classes, drawn, last, place)
-            if temperature == 0:
-                outcome = logits.argmax(-1)
-            else:
-                outcome = draw((logits / temperature).softmax(-1), uniforms[:, number])
-            ended = ended | (outcome == keys)
-            if ended.all():
-                break
-            drawn, last = ascending.add(outcome.masked_fill(ended, keys), drawn, last)
-        return drawn
+
+        def logits(drawn: Tensor, last: Tensor, place: int) -> Tensor:
+            places = torch.full_like(last, place)
+            return self._logits(prepared, memory, classes, drawn, last, places)
+
+        return ascending.draw_notes(logits, torch.zeros_like(memory[:, 0]), uniforms, temperature)
 
     def _logits(
         self,

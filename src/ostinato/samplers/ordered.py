@@ -12,7 +12,6 @@ from torch.nn import functional
 from ostinato import ascending
 from ostinato.ascending import Ascending
 from ostinato.params import Positive, Schema
-from ostinato.samplers import draw
 
 State = Tensor
 """Steps since each key was struck, at the next step: Tensor[B, 1, K]."""
@@ -139,29 +138,15 @@ class Sampler(nn.Module):
         for step in range(features.shape[1]):
             memory = ascending.traces(state[:, 0])
             prepared = self.next.prepare(features[:, step], memory)
-            notes = self._draw(prepared, memory, uniforms[:, step], temperature)[:, None]
-            _, state = ascending.ages(notes, state)
-            steps.append(notes)
+            notes = ascending.draw_notes(
+                lambda drawn, last, place, p=prepared, m=memory: self._logits(p, m, drawn, last),
+                torch.zeros_like(memory[:, 0]),
+                uniforms[:, step],
+                temperature,
+            )
+            steps.append(notes[:, None])
+            _, state = ascending.ages(steps[-1], state)
         return torch.cat(steps, 1), state
-
-    def _draw(
-        self, prepared: Tensor, memory: Tensor, uniforms: Tensor, temperature: float
-    ) -> Tensor:
-        """Draw the notes of one step: Tensor[B, K]."""
-        drawn = memory.new_zeros(len(memory), self.keys)
-        last = torch.zeros(len(memory), dtype=torch.int64, device=memory.device)
-        ended = last > 0
-        for place in range(self.draws):
-            logits = self._logits(prepared, memory, drawn, last)
-            if temperature == 0:
-                outcome = logits.argmax(-1)
-            else:
-                outcome = draw((logits / temperature).softmax(-1), uniforms[:, place])
-            ended = ended | (outcome == self.keys)
-            if ended.all():
-                break
-            drawn, last = ascending.add(outcome.masked_fill(ended, self.keys), drawn, last)
-        return drawn
 
     def _logits(self, prepared: Tensor, memory: Tensor, drawn: Tensor, last: Tensor) -> Tensor:
         logits = self.next(prepared, memory, drawn, last)
