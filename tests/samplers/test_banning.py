@@ -4,7 +4,7 @@ import math
 import pytest
 import torch
 
-from ostinato.samplers import draw
+from ostinato.categorical import draw
 from ostinato.samplers.banning import Params, Sampler
 
 KEYS, VOICES, BATCH, STEPS, FEATURES = 4, 3, 2, 12, 5

@@ -3,8 +3,7 @@
 from importlib import import_module
 from typing import Any
 
-import torch
-from torch import Tensor, nn
+from torch import nn
 
 
 def build(config: dict[str, Any], features: int, keys: int) -> nn.Module:
@@ -31,25 +30,3 @@ def build(config: dict[str, Any], features: int, keys: int) -> nn.Module:
         keys,
         module.Params(**{key: value for key, value in config.items() if key != "name"}),
     )
-
-
-def draw(probabilities: Tensor, uniforms: Tensor) -> Tensor:
-    """Draw from categorical distributions with random numbers that are given.
-
-    Parameters
-    ----------
-    probabilities : Tensor[..., N]
-        Not negative, of any positive sum.
-    uniforms : Tensor[...]
-        In [0, 1).
-
-    Returns
-    -------
-    Tensor[...] of int64
-        Indices below N, never one of probability 0.
-    """
-    cumulative = probabilities.cumsum(-1)
-    total = cumulative[..., -1]
-    # u * total can round up to the total itself, which would point behind the last outcome.
-    point = torch.minimum(uniforms * total, torch.nextafter(total, torch.zeros_like(total)))
-    return (cumulative <= point[..., None]).sum(-1)

@@ -15,9 +15,9 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from ostinato import recurrent
+from ostinato.categorical import draw, draw_at
 from ostinato.params import Positive, Schema
 from ostinato.rolls import CLASSES
-from ostinato.samplers import draw
 
 State = list[recurrent.State]
 """The LSTM's state of each voice."""
@@ -208,9 +208,7 @@ class Sampler(nn.Module):
         """
 
         def choose(voice: int, log_probs: Tensor, sounding: Tensor, banned: Tensor) -> Tensor:
-            if temperature == 0:
-                return log_probs.argmax(-1)
-            return draw((log_probs / temperature).softmax(-1), uniforms[..., voice])
+            return draw_at(log_probs, uniforms[..., voice], temperature)
 
         return self._decide(features, state, choose)
 
