@@ -13,12 +13,12 @@ import time
 from collections.abc import Callable
 
 import torch
-from reference_a18 import CONFIG, SlowGenerator
+from reference_a18 import CONFIG, DECODER, SlowGenerator
 
-from ostinato import decoders, training
+from ostinato import training
 from ostinato.compose import HOUR_PIECES, HOUR_STEPS, SEED_STEPS, continue_keys
-from ostinato.generator import Generator
 from ostinato.rolls import KEYS
+from ostinato.system import System
 
 
 def main() -> None:
@@ -28,19 +28,18 @@ def main() -> None:
     parser.add_argument("--threads", type=int, default=2)
     options = parser.parse_args()
     training.prepare(options.threads, 0)
-    generator = Generator(CONFIG)
-    decoder = decoders.build({"name": "lstm", "hidden": 100})
+    system = System(CONFIG, DECODER)
     begun = (torch.rand(HOUR_PIECES, SEED_STEPS, KEYS) < 0.03).float()
-    shape = (HOUR_PIECES, SEED_STEPS + HOUR_STEPS, generator.draws + decoder.draws)
+    shape = (HOUR_PIECES, SEED_STEPS + HOUR_STEPS, system.draws)
     uniforms = torch.rand(shape)
 
-    slow = SlowGenerator(generator)
+    slow = SlowGenerator(system.generator)
 
     def together() -> None:
-        continue_keys(generator, decoder, begun, HOUR_STEPS, 1.0, uniforms)
+        continue_keys(system, begun, HOUR_STEPS, 1.0, uniforms)
 
     def alone() -> None:
-        slow.compose(decoder, begun[0], HOUR_STEPS, uniforms[0])
+        slow.compose(system.performer.decoder, begun[0], HOUR_STEPS, uniforms[0])
 
     def seconds(compose: Callable[[], None]) -> float:
         start = time.perf_counter()

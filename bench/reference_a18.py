@@ -17,16 +17,32 @@ from ostinato.rolls import CLASS_OF_KEY
 CONFIG = {
     "kind": "generator",
     "keys": 12,
+    "representation": "onset",
     "memory": {
         "name": "history_user",
         "lags": [4, 8, 16, 32, 48, 64, 96, 128],
+        "history_as_input": False,
         "local": 100,
         "read": 100,
         "aggregation": 130,
     },
-    "sampler": {"name": "banning", "voices": 5, "hidden": 100, "objective": "marginals"},
+    "sampler": {
+        "name": "banning",
+        "voices": 5,
+        "hidden": 100,
+        "shared": True,
+        "objective": "marginals",
+    },
 }
 """A18 with the sizes of its notebook."""
+
+DECODER = {
+    "kind": "lstm",
+    "representation": "onset",
+    "decoder": {"name": "lstm", "hidden": 100},
+    "velocity": None,
+}
+"""Its decoder."""
 
 SMALLEST = 1e-6
 
@@ -51,9 +67,9 @@ class SlowGenerator(nn.Module):
         self.local = _cell(memory.local)
         self.read = _cell(memory.read)
         self.aggregation = _cell(memory.aggregation)
-        self.voice = _cell(sampler.voice)
+        self.voice = _cell(sampler.voices[0])
         self.weigh = memory.weigh
-        self.outcomes = sampler.outcomes
+        self.outcomes = sampler.outcomes[0]
 
     def forward(self, batch: Batch, uniforms: Tensor) -> Tensor:
         """Compute the loss, as `Generator.forward` does."""

@@ -36,18 +36,23 @@ def sequence(draws: int) -> tuple[Tensor, Tensor, Tensor]:
     return random(BATCH, STEPS, FEATURES) - 0.5, notes, random(BATCH, STEPS, draws, seed=2)
 
 
+def begin(model: nn.Module, features: Tensor, keys: int = KEYS) -> Any:
+    """The state at the beginning, after silence."""
+    return model.initial(features.new_zeros(len(features), 1, keys))
+
+
 def exact(model: nn.Module) -> Tensor:
     """What `log_prob` says about each of the sets at one first step."""
     features = random(1, 1, FEATURES).expand(len(SETS), 1, FEATURES)
     uniforms = random(len(SETS), 1, model.draws)
-    return model.log_prob(features, SETS[:, None], model.initial(features), uniforms)[0][:, 0]
+    return model.log_prob(features, SETS[:, None], begin(model, features), uniforms)[0][:, 0]
 
 
 def draw(model: nn.Module, count: int, temperature: float = 1.0) -> Tensor:
     """Draw many times at that first step."""
     features = random(1, 1, FEATURES).expand(count, 1, FEATURES)
     uniforms = random(count, 1, model.draws, seed=4)
-    return model.sample(features, model.initial(features), uniforms, temperature)[0][:, 0]
+    return model.sample(features, begin(model, features), uniforms, temperature)[0][:, 0]
 
 
 def check_frequencies(model: nn.Module, probs: Tensor) -> None:
@@ -76,10 +81,10 @@ def check_steps(model: nn.Module) -> None:
         "sample": lambda f, _, s, u: model.sample(f, s, u, 0.8),
     }
     for function in functions.values():
-        whole, _ = function(features, notes, model.initial(features), uniforms)
+        whole, _ = function(features, notes, begin(model, features), uniforms)
         for lengths in ([1] * STEPS, [1, 4, STEPS - 5]):
             parts = zip(*(x.split(lengths, 1) for x in (features, notes, uniforms)), strict=True)
-            state, found = model.initial(features), []
+            state, found = begin(model, features), []
             for now, true, random_numbers in parts:
                 part, state = function(now, true, state, random_numbers)
                 found.append(part)
@@ -91,7 +96,7 @@ def check_gradients(model: nn.Module) -> None:
     features, notes, uniforms = sequence(model.draws)
     notes[0, 5] = 1  # which most samplers cannot draw
     features.requires_grad_()
-    loss, _ = model.loss(features, notes, model.initial(features), uniforms)
+    loss, _ = model.loss(features, notes, begin(model, features), uniforms)
     assert loss.isfinite().all()
     assert loss.shape == (BATCH, STEPS)
     loss.sum().backward()
@@ -105,7 +110,7 @@ def check_log_prob_gradients(model: nn.Module) -> None:
     """Impossible steps are minus infinity and leave the gradient finite."""
     features, notes, uniforms = sequence(model.draws)
     notes[0, 5] = 1
-    log_prob, _ = model.log_prob(features, notes, model.initial(features), uniforms)
+    log_prob, _ = model.log_prob(features, notes, begin(model, features), uniforms)
     possible = model.possible(notes)
     assert torch.equal(log_prob == -torch.inf, possible == 0)
     assert possible[0, 5] == 0
@@ -119,7 +124,7 @@ def check_log_prob_gradients(model: nn.Module) -> None:
 def check_cold(model: nn.Module) -> None:
     """At temperature 0 the most probable is taken, whatever the random numbers."""
     features, _, uniforms = sequence(model.draws)
-    state = model.initial(features)
+    state = begin(model, features)
     zero, _ = model.sample(features, state, uniforms, 0)
     assert torch.equal(zero, model.sample(features, state, 1 - uniforms, 0)[0])
     assert torch.equal(zero, model.sample(features, state, uniforms, 1e-4)[0])
@@ -129,7 +134,7 @@ def check_autocast(model: nn.Module) -> None:
     """In bfloat16, probabilities are those of float32 and everything stays finite."""
     model = model.float()
     features, notes, uniforms = (x.float() for x in sequence(model.draws))
-    state = model.initial(features)
+    state = begin(model, features)
     with torch.autocast("cpu", torch.bfloat16):
         for function in (model.loss, model.log_prob):
             nats, _ = function(features, notes, state, uniforms)

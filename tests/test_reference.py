@@ -1,11 +1,12 @@
 """The fast form of A18 and the slow one of the benchmarks are the same mathematics."""
 
 import torch
-from reference_a18 import CONFIG, SlowGenerator, random_batch
+from reference_a18 import CONFIG, DECODER, SlowGenerator, random_batch
 
-from ostinato import decoders
 from ostinato.compose import continue_keys
 from ostinato.generator import Generator
+from ostinato.performer import VELOCITY
+from ostinato.system import System
 
 
 def test_both_forms_give_the_same_loss_and_gradients_on_the_same_draws():
@@ -29,11 +30,11 @@ def test_both_forms_give_the_same_loss_and_gradients_on_the_same_draws():
 
 def test_both_forms_compose_the_same_pieces_on_the_same_draws():
     torch.manual_seed(0)
-    fast, decoder = Generator(CONFIG), decoders.build({"name": "lstm", "hidden": 10})
+    fast = System(CONFIG, DECODER)
     begun = (torch.rand(3, 16, 88) < 0.04).float()
-    uniforms = torch.rand(3, 46, fast.draws + decoder.draws)
-    pieces = continue_keys(fast, decoder, begun, 30, 1.0, uniforms)
+    uniforms = torch.rand(3, 46, fast.draws)
+    pieces = continue_keys(fast, begun * VELOCITY, 30, 1.0, uniforms) / VELOCITY
     assert pieces[:, 16:].sum() > 20
     for piece, one, other in zip(pieces, begun, uniforms, strict=True):
-        slow = SlowGenerator(fast).compose(decoder, one, 30, other)
+        slow = SlowGenerator(fast.generator).compose(fast.performer.decoder, one, 30, other)
         assert torch.equal(slow, piece)

@@ -14,6 +14,7 @@ from ostinato.params import Training
 
 SETTINGS = Training(
     batch=4,
+    epsilon=1e-8,
     learning_rate=0.05,
     final_rate=0.1,
     clip=1.0,

@@ -1,31 +1,28 @@
-"""Composing: a generator and a decoder go on from the beginnings of songs."""
+"""Composing: a system goes on from the beginnings of songs."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
-from ostinato import decoders, files, rolls, training
+from ostinato import files, rolls, system, training
 from ostinato.audio import synthesis
-from ostinato.errors import UserError
 from ostinato.evaluation import plots
 from ostinato.fragments import FRAGMENT, window
-from ostinato.generator import Generator
-from ostinato.models import read_model
+from ostinato.learning import continue_learning
 from ostinato.params import Compose
+from ostinato.performer import VELOCITY
 from ostinato.progress import progress
 from ostinato.scores.midi import midi_bytes
 from ostinato.scores.score import NOTE, TICKS_PER_BEAT, Metre, Part, Score, Tempo, tidy
 from ostinato.seeds import derive
 from ostinato.songs import Songs
+from ostinato.system import System
 
 SEED_STEPS = 16
 """Steps of a song that a piece begins with."""
-VELOCITY = 80
 
 BLOCK = 120
 """Pieces that are always computed together."""
@@ -46,7 +43,7 @@ class Piece:
     song : int
         The song whose first 16 steps it begins with.
     roll : ndarray[uint8], shape [16 + steps, 88]
-        Onsets.
+        MIDI velocities, 0 where no key is played.
     """
 
     song: int
@@ -80,18 +77,17 @@ def write_pieces(
         The seed in params.yaml.
     """
     training.prepare(threads, seed)
-    songs = Songs(dataset)
-    generator, decoder = load_models(models)
+    writer = system.load(models / "generator", models / "decoder")
+    songs = Songs(dataset, "holding" if writer.holding else "onset", velocities=True)
     seed = derive(seed, "compose")
-    pieces = compose(
-        generator, decoder, songs, settings.pieces, settings.steps, settings.temperature, seed
-    )
+    pieces = compose(writer, songs, settings.pieces, settings.steps, settings, seed)
     rows = []
     for number, piece in enumerate(progress(pieces, len(pieces), "render"), 1):
         name = f"piece-{number:02d}"
         metre = main_metre(songs.metre[piece.song])
         title = f"{name}, beginning as {songs.title[piece.song]}"
-        score = score_of(piece.roll, metre, settings.tempo, steps_per_beat, title)
+        notes = notes_of(piece.roll, metre, steps_per_beat, writer.holding)
+        score = Score(notes, [Part("Piano")], [metre], [Tempo(0, settings.tempo)], title)
         files.write(out / f"{name}.mid", midi_bytes(score))
         synthesis.write_wav(out / f"{name}.wav", synthesis.render(score))
         plots.save(out / f"{name}.png", plots.roll(score, SEED_STEPS, steps_per_beat))
@@ -105,13 +101,10 @@ def write_pieces(
         )
     files.write_table(out / "pieces.csv", PIECE_COLUMNS, rows)
     if settings.hour:
-        pieces = compose(
-            generator, decoder, songs, HOUR_PIECES, HOUR_STEPS, settings.temperature, seed
-        )
-        tempo = HOUR_TEMPO * 4 / steps_per_beat
-        score = score_of(
-            hour_roll(pieces), Metre(0, 4, 4), tempo, steps_per_beat, "An hour of music"
-        )
+        pieces = compose(writer, songs, HOUR_PIECES, HOUR_STEPS, settings, seed)
+        metre, tempo = Metre(0, 4, 4), Tempo(0, HOUR_TEMPO * 4 / steps_per_beat)
+        notes = notes_of(hour_roll(pieces), metre, steps_per_beat, writer.holding)
+        score = Score(notes, [Part("Piano")], [metre], [tempo], "An hour of music")
         files.write(out / "hour.mid", midi_bytes(score))
 
 
@@ -121,45 +114,26 @@ def main_metre(metres: str) -> Metre:
     return Metre(0, int(beats), int(unit))
 
 
-def load_models(models: Path) -> tuple[Generator, nn.Module]:
-    """Build the trained generator and decoder from the folder of all models."""
-    return _load(models / "generator", Generator), _load(
-        models / "decoder", lambda config: decoders.build(config["decoder"])
-    )
-
-
-def _load(folder: Path, build: Callable[[dict[str, Any]], nn.Module]) -> Any:
-    config, weights = read_model(folder)
-    model = build(config)
-    model.load_state_dict(weights)
-    return model.eval()
-
-
 def compose(
-    generator: Generator,
-    decoder: nn.Module,
-    songs: Songs,
-    pieces: int,
-    steps: int,
-    temperature: float,
-    seed: int,
+    system: System, songs: Songs, pieces: int, steps: int, settings: Compose, seed: int
 ) -> list[Piece]:
-    """Compose pieces, all together, each from the beginning of another test song.
+    """Compose pieces, each from the beginning of another test song.
 
-    Piece i has random numbers of its own, and is the same however many pieces are made: the models
-    always compute blocks of 120, since rounding depends on the size of a matrix product.
+    Piece i has random numbers of its own, and is the same however many pieces are made: without
+    learning, blocks of 120 are always computed together, since rounding depends on the size of a
+    matrix product.
 
     Parameters
     ----------
-    generator, decoder
-        Trained models.
+    system : System
+        Trained.
     songs : Songs
-        The dataset; songs for testing are taken in an order that the seed decides, again from the
-        first when there are more pieces than songs.
+        The dataset in the system's representation, with velocities; songs for testing are taken in
+        an order that the seed decides, again from the first when there are more pieces than songs.
     pieces, steps : int
         How many, and how many new steps each.
-    temperature : float
-        Of generator and decoder.
+    settings : Compose
+        Temperature and learning.
     seed : int
         Decides songs and decisions.
 
@@ -172,17 +146,27 @@ def compose(
     rows = np.zeros(pieces, FRAGMENT)
     rows["song"] = order[np.arange(pieces) % len(order)]
     begun = window(songs, rows, SEED_STEPS, 1, rolls.KEYS).notes
-    draws = generator.draws + decoder.draws
+    if not system.performer.velocity:
+        begun = (begun > 0) * VELOCITY
     uniforms = torch.stack(
-        [training.uniforms((SEED_STEPS + steps, draws), seed, "piece", i) for i in range(pieces)]
+        [
+            training.uniforms((SEED_STEPS + steps, system.draws), seed, "piece", i)
+            for i in range(pieces)
+        ]
     )
-    blocks = [
-        continue_keys(
-            generator, decoder, _whole_block(one), steps, temperature, _whole_block(other)
-        )
-        for one, other in zip(begun.split(BLOCK), uniforms.split(BLOCK), strict=True)
-    ]
-    played = torch.cat(blocks).numpy().astype(np.uint8)[:pieces]
+    if settings.learning == "none":
+        parts = [
+            continue_keys(system, _whole_block(one), steps, settings.temperature, _whole_block(u))
+            for one, u in zip(begun.split(BLOCK), uniforms.split(BLOCK), strict=True)
+        ]
+    else:
+        each = zip(begun.split(1), uniforms.split(1), strict=True)
+        parts = [
+            continue_learning(system, one, steps, settings, u, derive(seed, "learning", i))
+            for i, (one, u) in enumerate(each)
+        ]
+    velocities = (torch.cat(parts)[:pieces] * 128 + 0.5).floor()
+    played = torch.where(velocities > 0, velocities.clamp(1, 127), 0).numpy().astype(np.uint8)
     return [Piece(int(song), roll) for song, roll in zip(rows["song"], played, strict=True)]
 
 
@@ -193,88 +177,73 @@ def _whole_block(rows: Tensor) -> Tensor:
 
 @torch.inference_mode()
 def continue_keys(
-    generator: Generator,
-    decoder: nn.Module,
-    begun: Tensor,
-    steps: int,
-    temperature: float,
-    uniforms: Tensor,
+    system: System, begun: Tensor, steps: int, temperature: float, uniforms: Tensor
 ) -> Tensor:
     """Go on from what was played; states, history and time begin at zero.
 
     Parameters
     ----------
-    generator, decoder
-        Trained models.
+    system : System
+        Trained.
     begun : Tensor[B, S, 88]
-        Onsets given, from the first step of a piece.
+        Velocities given, from the first step of a piece.
     steps : int
         New steps.
     temperature : float
-        Of generator and decoder.
-    uniforms : Tensor[B, S + steps, draws of both]
+        0 takes the most probable decision each time.
+    uniforms : Tensor[B, S + steps, draws]
         Random numbers in [0, 1).
 
     Returns
     -------
     Tensor[B, S + steps, 88]
-        Onsets, the given ones first.
+        Velocities, the given ones first.
     """
-    if generator.keys != rolls.CLASSES:
-        raise UserError(f"the generator writes {generator.keys} keys, the decoder reads 12")
     batch, given = begun.shape[:2]
-    for_notes, for_keys = uniforms.split([generator.draws, decoder.draws], -1)
-    state = generator.initial(
-        begun.new_zeros(batch, generator.reach, generator.keys),
-        torch.zeros(batch, dtype=torch.int64),
-    )
-    octaves = decoder.initial(torch.zeros_like(begun[:, :1]))
-    _, state = generator.loss(decoder.classes(begun), state, for_notes[:, :given])
-    octaves = decoder.follow(begun, octaves)
+    silence = begun.new_zeros(batch, system.reach, rolls.KEYS)
+    state = system.initial(silence, torch.zeros(batch, dtype=torch.int64))
+    state = system.follow(begun, state, uniforms[:, :given])
     played = [begun]
     for step in progress(range(given, given + steps), steps, "compose"):
-        now = slice(step, step + 1)
-        classes, state = generator.step(state, for_notes[:, now], temperature)
-        keys, octaves = decoder.sample(classes, octaves, for_keys[:, now], temperature)
-        played.append(keys)
+        now, state = system.step(state, uniforms[:, step : step + 1], temperature)
+        played.append(now)
     return torch.cat(played, 1)
 
 
-def score_of(
-    roll: np.ndarray, metre: Metre, tempo: float, steps_per_beat: int, title: str
-) -> Score:
-    """Turn a roll of onsets into a score.
-
-    A note sounds until the next onset of any key, one bar at most.
+def notes_of(roll: np.ndarray, metre: Metre, steps_per_beat: int, holding: bool) -> np.ndarray:
+    """Turn a roll into the notes of a score.
 
     Parameters
     ----------
-    roll : ndarray, shape [steps, 88]
-        1 where a key is struck.
+    roll : ndarray[uint8], shape [steps, 88]
+        Velocities, 0 where no key is played.
     metre : Metre
         Of the whole piece.
-    tempo : float
-        Quarter notes a minute.
     steps_per_beat : int
         Steps in a quarter note.
-    title : str
-        Its name.
+    holding : bool
+        Whether a key stands at all steps at which it sounds. Otherwise a note sounds until the next
+        onset of any key, one bar at most.
 
     Returns
     -------
-    Score
+    ndarray[NOTE]
     """
     ticks = TICKS_PER_BEAT // steps_per_beat
-    struck = np.flatnonzero(roll.any(1))
-    ends = np.append(struck[1:], len(roll))
-    lengths = np.minimum((ends - struck) * ticks, metre.bar)
-    rows = [
-        (step * ticks, length, key + rolls.LOWEST, VELOCITY, 0)
-        for step, length in zip(struck.tolist(), lengths.tolist(), strict=True)
-        for key in np.flatnonzero(roll[step]).tolist()
-    ]
-    notes = tidy(np.array(rows, NOTE))
-    return Score(notes, [Part("Piano")], [metre], [Tempo(0, tempo)], title)
+    sounds = np.pad(roll > 0, ((1, 1), (0, 0)))
+    if holding:
+        keys, begins = np.nonzero((sounds[1:] & ~sounds[:-1]).T)
+        ends = np.nonzero((sounds[:-1] & ~sounds[1:]).T)[1]
+        lengths = (ends - begins) * ticks
+    else:
+        begins, keys = np.nonzero(roll)
+        struck = np.append(np.flatnonzero(roll.any(1)), len(roll))
+        ends = struck[np.searchsorted(struck, begins, "right")]
+        lengths = np.minimum((ends - begins) * ticks, metre.bar)
+    notes = np.zeros(len(keys), NOTE)
+    notes["onset"], notes["length"] = begins * ticks, lengths
+    notes["pitch"], notes["velocity"] = keys + rolls.LOWEST, roll[begins, keys]
+    return tidy(notes)
 
 
 def hour_roll(pieces: list[Piece]) -> np.ndarray:

@@ -25,7 +25,7 @@ class Batch:
     past : Tensor[B, P, K] of float
         What was played in the P steps before, zeros before the song's beginning.
     notes : Tensor[B, T, K] of float
-        1 where a key (or pitch class) is struck.
+        1 where a key (or pitch class) is struck or, as `Songs` says, sounds; or its velocity.
     mask : Tensor[B, T] of float
         1 where the song has a step, 0 behind its end.
     start : Tensor[B] of int64
@@ -91,17 +91,16 @@ def window(songs: Songs, rows: np.ndarray, steps: int, past: int, keys: int) -> 
     -------
     Batch
     """
-    drawn = np.zeros((len(rows), past + steps, keys), np.uint8)
+    drawn = np.zeros((len(rows), past + steps, keys), np.float32)
     for i, (song, start, shift) in enumerate(rows.tolist()):
-        notes = songs.song(song)
         if keys == rolls.KEYS:
-            drawn[i] = rolls.onset_roll(notes, start - past, past + steps, shift)
+            drawn[i] = songs.roll(song, start - past, past + steps, shift)
         else:
-            roll = rolls.onset_roll(notes, start - past, past + steps)
+            roll = songs.roll(song, start - past, past + steps)
             drawn[i] = np.roll(rolls.pitch_classes(roll), shift, -1)
     end = songs.steps[rows["song"]]
     mask = rows["start"][:, None] + np.arange(steps) < end[:, None]
-    tensor = torch.from_numpy(drawn).float()
+    tensor = torch.from_numpy(drawn)
     return Batch(
         tensor[:, :past],
         tensor[:, past:],

@@ -53,7 +53,7 @@ class Generator(nn.Module):
     @property
     def reach(self) -> int:
         """Steps before a sequence that it wants to know."""
-        return self.memory.reach
+        return max(self.memory.reach, self.sampler.reach)
 
     def initial(self, past: Tensor, step: Tensor) -> State:
         """Make the state at the beginning of a sequence.
@@ -111,6 +111,27 @@ class Generator(nn.Module):
         features, state = self.features(notes, state)
         loss, sampler = self.sampler.loss(features, notes, state.sampler, uniforms)
         return loss, state._replace(sampler=sampler)
+
+    def log_prob(self, notes: Tensor, state: State, uniforms: Tensor) -> tuple[Tensor, State]:
+        """Compute the log-probability of each step, given the true steps before it.
+
+        Parameters
+        ----------
+        notes : Tensor[B, T, K]
+            The true notes.
+        state : State
+        uniforms : Tensor[B, T, draws]
+
+        Returns
+        -------
+        log_prob : Tensor[B, T]
+            Nats; exact, or a lower bound in expectation, as the sampler says; minus infinity where
+            the sampler cannot draw a step.
+        state : State
+        """
+        features, state = self.features(notes, state)
+        log_prob, sampler = self.sampler.log_prob(features, notes, state.sampler, uniforms)
+        return log_prob, state._replace(sampler=sampler)
 
     def step(self, state: State, uniforms: Tensor, temperature: float) -> tuple[Tensor, State]:
         """Draw the next step and go on to it.

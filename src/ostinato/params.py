@@ -47,7 +47,7 @@ class Schema(BaseModel):
 class Corpus(Schema):
     """Where the scores come from."""
 
-    source: Literal["chorales", "folder"]
+    source: Literal["folksongs", "chorales", "folder"]
     folder: Annotated[str, Field(min_length=1)]
 
 
@@ -62,6 +62,7 @@ class Dataset(Schema):
     max_tempo_changes: Annotated[int, Field(ge=0)]
     grid_tolerance: Annotated[float, Field(ge=0, le=0.5)]
     max_off_grid: Fraction
+    representation: Literal["onset", "holding"]
 
     @model_validator(mode="after")
     def _order(self) -> "Dataset":
@@ -91,6 +92,7 @@ class Training(Schema):
 
     batch: Annotated[int, Field(ge=1, le=4096)]
     learning_rate: Annotated[float, Field(gt=0)]
+    epsilon: Annotated[float, Field(gt=0)]
     final_rate: Fraction
     clip: Annotated[float, Field(gt=0)]
     max_steps: Positive
@@ -100,15 +102,23 @@ class Training(Schema):
 
 
 class Decoder(Schema):
-    """12 pitch classes to 88 keys."""
+    """12 pitch classes to 88 keys, and how hard they are struck."""
 
     kind: str
+    velocity: bool
     training: Training
 
 
-class Generator(Schema):
-    """What writes the pitch classes."""
+class Velocity(Schema):
+    """The velocities beside a decoder; see `ostinato.velocity.Params`."""
 
+    hidden: Positive
+
+
+class Generator(Schema):
+    """What writes the music: 12 pitch classes or 88 keys a step."""
+
+    keys: Literal[12, 88]
     memory: str
     sampler: str
     training: Training
@@ -122,6 +132,9 @@ class Compose(Schema):
     temperature: Annotated[float, Field(ge=0, le=10)]
     tempo: Annotated[float, Field(ge=10, le=400)]
     hour: bool
+    learning: Literal["none", "reset", "moving"]
+    learning_steps: Positive
+    learning_rate: Annotated[float, Field(gt=0)]
 
 
 class Evaluate(Schema):
@@ -171,6 +184,7 @@ class Params(Schema):
     memory: dict[str, Any]
     samplers: dict[str, Any]
     decoders: dict[str, Any]
+    velocity: Velocity
     compose: Compose
     evaluate: Evaluate
     audio: Audio
@@ -179,6 +193,15 @@ class Params(Schema):
     score_creator: ScoreCreator
     score_creators: dict[str, Any]
     improvise: Improvise
+
+    @model_validator(mode="after")
+    def _keys(self) -> "Params":
+        kind = self.decoder.kind
+        if self.generator.keys == 88 and kind != "none":
+            raise ValueError(f"decoder.kind is {kind!r}: with generator.keys 88 it has to be none")
+        if self.generator.keys == 12 and kind == "none":
+            raise ValueError("decoder.kind is none: with generator.keys 12 a decoder is needed")
+        return self
 
     @property
     def chosen(self) -> dict[str, str]:

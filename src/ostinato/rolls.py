@@ -9,8 +9,10 @@ CLASSES = 12
 OCTAVES = 9
 
 
-def onset_roll(notes: np.ndarray, start: int, steps: int, shift: int = 0) -> np.ndarray:
-    """Draw the onsets of some steps of a song.
+def velocity_roll(
+    notes: np.ndarray, start: int, steps: int, shift: int = 0, holding: bool = False
+) -> np.ndarray:
+    """Draw some steps of a song.
 
     Parameters
     ----------
@@ -22,19 +24,37 @@ def onset_roll(notes: np.ndarray, start: int, steps: int, shift: int = 0) -> np.
         How many steps.
     shift : int
         Semitones to transpose by; notes that leave the keyboard are lost.
+    holding : bool
+        Whether a note stands at all steps at which it sounds, or only where it is struck.
 
     Returns
     -------
     ndarray[uint8], shape [steps, 88]
-        1 where a key is struck.
+        Velocities, 0 where no note stands. A note that is struck goes before one that sounds on.
     """
     roll = np.zeros((steps, KEYS), np.uint8)
     first, last = np.searchsorted(notes["onset"], [start, start + steps])
-    part = notes[first:last]
-    keys = part["pitch"].astype(np.int64) - LOWEST + shift
-    inside = (keys >= 0) & (keys < KEYS)
-    roll[part["onset"][inside] - start, keys[inside]] = 1
+    struck = notes[first:last]
+    if holding:
+        lasting = notes[:last]
+        lasting = lasting[lasting["onset"] + lasting["length"] > start]
+        begin = np.maximum(lasting["onset"] - start, 0)
+        lengths = np.minimum(lasting["onset"] + lasting["length"] - start, steps) - begin
+        places = np.repeat(begin + lengths - lengths.cumsum(), lengths) + np.arange(lengths.sum())
+        _write(roll, places, np.repeat(lasting, lengths), shift)
+    _write(roll, struck["onset"] - start, struck, shift)
     return roll
+
+
+def _write(roll: np.ndarray, steps: np.ndarray, notes: np.ndarray, shift: int) -> None:
+    keys = notes["pitch"].astype(np.int64) - LOWEST + shift
+    inside = (keys >= 0) & (keys < KEYS)
+    roll[steps[inside], keys[inside]] = notes["velocity"][inside]
+
+
+def onset_roll(notes: np.ndarray, start: int, steps: int, shift: int = 0) -> np.ndarray:
+    """Draw the onsets of some steps of a song, as `velocity_roll`, with 1 where a key is struck."""
+    return (velocity_roll(notes, start, steps, shift) > 0).astype(np.uint8)
 
 
 def pitch_classes(roll: np.ndarray) -> np.ndarray:

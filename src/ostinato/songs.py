@@ -4,7 +4,7 @@ from pathlib import Path
 
 import numpy as np
 
-from ostinato import files
+from ostinato import files, rolls
 
 SPLITS = ("train", "valid", "test")
 
@@ -21,6 +21,10 @@ class Songs:
     ----------
     folder : Path
         What `ostinato.scores.dataset.build` wrote.
+    representation : str
+        What `roll` draws: ``"onset"``, where a key is struck, or ``"holding"``, where it sounds.
+    velocities : bool
+        Whether `roll` gives velocities.
 
     Attributes
     ----------
@@ -32,7 +36,10 @@ class Songs:
         A song each.
     """
 
-    def __init__(self, folder: Path):
+    def __init__(self, folder: Path, representation: str = "onset", velocities: bool = False):
+        self.folder = folder
+        self.holding = representation == "holding"
+        self.velocities = velocities
         rows = files.read_table(folder / "songs.csv")
         self.notes = np.load(folder / "notes.npy", mmap_mode="r")
         self.steps = np.array([int(row["steps"]) for row in rows])
@@ -53,3 +60,14 @@ class Songs:
     def song(self, index: int) -> np.ndarray:
         """ndarray[STEP_NOTE]: The notes of one song."""
         return self.notes[self._first[index] : self._first[index + 1]]
+
+    def roll(self, index: int, start: int, steps: int, shift: int = 0) -> np.ndarray:
+        """Draw some steps of a song, as `ostinato.rolls.velocity_roll`.
+
+        Returns
+        -------
+        ndarray[float32], shape [steps, 88]
+            0 or 1, or velocities divided by 128.
+        """
+        roll = rolls.velocity_roll(self.song(index), start, steps, shift, self.holding)
+        return roll / np.float32(128) if self.velocities else (roll > 0).astype(np.float32)

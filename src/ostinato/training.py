@@ -177,7 +177,9 @@ class _Run:
         self.module = module
         self.settings = settings
         self.path = path
-        self.optimizer = torch.optim.Adam(module.parameters(), settings.learning_rate)
+        self.optimizer = torch.optim.Adam(
+            module.parameters(), settings.learning_rate, eps=settings.epsilon
+        )
         self.best = {name: value.clone() for name, value in module.state_dict().items()}
         self.best_loss = math.inf
         self.step = 0
@@ -269,7 +271,7 @@ def write_curves(out: Path, history: list[dict[str, float]]) -> dict[str, float]
     Returns
     -------
     dict
-        The row of the best step, whose weights the model has.
+        The row of the best step, whose weights the model has; empty without a history.
     """
     files.write_table(out / "curves.tsv", CURVE_COLUMNS, history, delimiter="\t")
-    return min(history, key=lambda row: row["valid"])
+    return min(history, key=lambda row: row["valid"], default={})

@@ -28,10 +28,10 @@ PAST = (random(BATCH, 2, KEYS, seed=1) < 0.04).double()
 
 def test_a_whole_sequence_is_the_same_as_its_steps():
     model = decoder()
-    whole, _ = model.log_prob(KEYS_PLAYED, model.initial(PAST))
+    whole, _ = model.log_prob(KEYS_PLAYED, model.initial(PAST), None)
     state, steps = model.initial(PAST), []
     for step in range(STEPS):
-        value, state = model.log_prob(KEYS_PLAYED[:, step : step + 1], state)
+        value, state = model.log_prob(KEYS_PLAYED[:, step : step + 1], state, None)
         steps.append(value)
     assert whole.shape == (BATCH, STEPS)
     torch.testing.assert_close(torch.cat(steps, 1), whole)
@@ -57,7 +57,7 @@ def test_probabilities_of_all_key_sets_of_the_sounding_classes_sum_to_one():
                 row[keys] = torch.tensor(bits, dtype=torch.float64)
             rows.append(row)
     sets = torch.stack(rows)[:, None]
-    log_probs, _ = model.log_prob(sets, model.initial(PAST[:1].expand(len(sets), -1, -1)))
+    log_probs, _ = model.log_prob(sets, model.initial(PAST[:1].expand(len(sets), -1, -1)), None)
     total = log_probs.exp().sum().item()
     octaves_of_c = int((CLASS_OF_KEY == 0).sum())
     assert octaves_of_c == 8
@@ -66,7 +66,7 @@ def test_probabilities_of_all_key_sets_of_the_sounding_classes_sum_to_one():
 
 def test_silence_is_certain_when_no_class_sounds():
     model = decoder()
-    log_prob, _ = model.log_prob(torch.zeros(1, 1, KEYS).double(), model.initial(PAST[:1]))
+    log_prob, _ = model.log_prob(torch.zeros(1, 1, KEYS).double(), model.initial(PAST[:1]), None)
     assert log_prob.item() == 0
 
 
@@ -93,10 +93,10 @@ def test_the_loss_leaves_out_silent_classes_and_steps_behind_the_end():
     model = decoder()
     mask = torch.ones(BATCH, STEPS).double()
     mask[:, 6:] = 0
-    loss = model(PAST, KEYS_PLAYED, mask)
+    loss = model(PAST, KEYS_PLAYED, mask, None)
     changed = KEYS_PLAYED.clone()
     changed[:, 6:] = 1 - changed[:, 6:]
-    torch.testing.assert_close(model(PAST, changed, mask), loss)
+    torch.testing.assert_close(model(PAST, changed, mask, None), loss)
     one_key = torch.zeros(1, 1, KEYS).double()
     one_key[..., 39] = 1
     logits, _ = model._logits(one_key, model.initial(PAST[:1]))
@@ -104,11 +104,11 @@ def test_the_loss_leaves_out_silent_classes_and_steps_behind_the_end():
     expected = torch.nn.functional.binary_cross_entropy_with_logits(
         logits[0, 0, c_keys], one_key[0, 0, c_keys]
     )
-    found = model(PAST[:1], one_key, torch.ones(1, 1).double())
+    found = model(PAST[:1], one_key, torch.ones(1, 1).double(), None)
     torch.testing.assert_close(found, expected)
 
 
 def test_gradients_reach_every_weight():
     model = decoder()
-    model(PAST, KEYS_PLAYED, torch.ones(BATCH, STEPS).double()).backward()
+    model(PAST, KEYS_PLAYED, torch.ones(BATCH, STEPS).double(), None).backward()
     assert all(p.grad.abs().max() > 0 for p in model.parameters())

@@ -45,7 +45,7 @@ def after(model: Decoder, keys: int, count: int):
 @torch.no_grad()
 def test_probabilities_of_all_key_sets_of_the_sounding_classes_sum_to_one():
     model, every = decoder(TOY), sets(7)
-    log_probs, _ = model.log_prob(every[:, None], after(model, 7, len(every)))
+    log_probs, _ = model.log_prob(every[:, None], after(model, 7, len(every)), None)
     sounding = (model.classes(every) @ torch.tensor([1.0, 2.0, 4.0]).double()).long()
     total = torch.zeros(8).double().index_add(0, sounding, log_probs[:, 0].exp())
     torch.testing.assert_close(total, torch.ones(8).double())
@@ -58,7 +58,7 @@ def test_no_probability_is_lost_where_the_draws_are_just_enough():
     every = torch.ones(16, 14).double()
     every[:, [0, 1, 12, 13]] = sets(4)
     every = every[model.classes(every).all(-1)]
-    log_probs, _ = model.log_prob(every[:, None], after(model, 14, len(every)))
+    log_probs, _ = model.log_prob(every[:, None], after(model, 14, len(every)), None)
     assert torch.equal(log_probs[:, 0] > -torch.inf, every.sum(-1) <= 12)
     assert (log_probs > -torch.inf).sum() == 4
     torch.testing.assert_close(log_probs.exp().sum(), torch.tensor(1.0).double())
@@ -70,7 +70,7 @@ def test_keys_are_drawn_with_their_probabilities(chosen):
     model, every, count = decoder(TOY), sets(7), 20_000
     classes = torch.tensor(chosen).double()
     every = every[(model.classes(every) == classes).all(-1)]
-    log_probs, _ = model.log_prob(every[:, None], after(model, 7, len(every)))
+    log_probs, _ = model.log_prob(every[:, None], after(model, 7, len(every)), None)
     probs = log_probs[:, 0].exp()
     drawn, _ = model.sample(
         classes.expand(count, 1, -1), after(model, 7, count), random(count, 1, 12, seed=4), 1.0
@@ -89,17 +89,17 @@ def test_samples_have_just_the_sounding_classes(number, temperature):
     keys, _ = model.sample(bits.expand(count, 1, -1), state, uniforms, temperature)
     assert (model.classes(keys) == bits).all()
     assert (keys.sum(-1) <= model.draws).all()
-    log_prob, _ = model.log_prob(keys, state)
+    log_prob, _ = model.log_prob(keys, state, None)
     assert log_prob.isfinite().all()
 
 
 def test_a_whole_sequence_is_the_same_as_its_steps():
     model = decoder()
-    whole, end = model.log_prob(PLAYED, model.initial(PAST))
+    whole, end = model.log_prob(PLAYED, model.initial(PAST), None)
     for lengths in ([1] * STEPS, [2, 1, 3]):
         state, parts = model.initial(PAST), []
         for part in PLAYED.split(lengths, 1):
-            value, state = model.log_prob(part, state)
+            value, state = model.log_prob(part, state, None)
             parts.append(value)
         torch.testing.assert_close(torch.cat(parts, 1), whole)
         torch.testing.assert_close(state, end)
@@ -129,10 +129,10 @@ def test_the_loss_is_the_log_probability_of_the_steps_that_count():
     mask[:, 4:] = 0
     keys = PLAYED.clone()
     keys[1, 2, :20] = 1  # too many
-    log_prob, _ = model.log_prob(keys, model.initial(PAST))
+    log_prob, _ = model.log_prob(keys, model.initial(PAST), None)
     assert log_prob[1, 2] == -torch.inf
     counted = log_prob[:, :4][log_prob[:, :4].isfinite()]
-    loss = model(PAST, keys, mask)
+    loss = model(PAST, keys, mask, None)
     torch.testing.assert_close(loss, -counted.mean())
     loss.backward()
     for name, weight in model.named_parameters():

@@ -11,9 +11,11 @@ KEYS, VOICES, BATCH, STEPS, FEATURES = 4, 3, 2, 12, 5
 SETS = torch.tensor(list(itertools.product([0.0, 1.0], repeat=KEYS))).double()
 
 
-def sampler(voices: int = VOICES, objective: str = "marginals") -> Sampler:
+def sampler(voices: int = VOICES, objective: str = "marginals", shared: bool = True) -> Sampler:
     torch.manual_seed(2)
-    model = Sampler(FEATURES, KEYS, Params(voices=voices, hidden=6, objective=objective)).double()
+    model = Sampler(
+        FEATURES, KEYS, Params(voices=voices, hidden=6, shared=shared, objective=objective)
+    ).double()
     for weight in model.parameters():
         weight.data *= 4  # far from uniform
     return model
@@ -112,7 +114,7 @@ def test_a_whole_sequence_is_sampled_as_its_steps():
 def test_training_shows_the_voices_only_what_is_true():
     model, (features, notes, uniforms) = sampler(), sequence()
     seen = []
-    model.voice.register_forward_pre_hook(lambda _, args: seen.append(args[0]))
+    model.voices[0].register_forward_pre_hook(lambda _, args: seen.append(args[0]))
     model.loss(features, notes, model.initial(features), uniforms)
     for voice, heard in enumerate(seen):
         sounding, banned = heard[..., FEATURES:].split(KEYS, -1)
@@ -121,9 +123,10 @@ def test_training_shows_the_voices_only_what_is_true():
         assert (banned <= 1 - notes).all()
 
 
-@pytest.mark.parametrize("objective", ["marginals", "bound"])
-def test_gradients_reach_every_weight(objective):
-    model, (features, notes, uniforms) = sampler(objective=objective), sequence()
+@pytest.mark.parametrize("shared", [True, False])
+@pytest.mark.parametrize("objective", ["marginals", "a_posteriori", "bound"])
+def test_gradients_reach_every_weight(objective, shared):
+    model, (features, notes, uniforms) = sampler(objective=objective, shared=shared), sequence()
     features.requires_grad_()
     loss, _ = model.loss(features, notes, model.initial(features), uniforms)
     loss.sum().backward()

@@ -36,7 +36,9 @@ def test_probabilities_of_all_sets_sum_to_one_after_any_past(keys, most):
     sets = torch.tensor(list(itertools.product([0.0, 1.0], repeat=keys))).double()
     features = sampling.random(1, 5, sampling.FEATURES)
     past = (sampling.random(1, 4, keys) < 0.3).double()
-    _, state = model.log_prob(features[:, :4], past, model.initial(features), None)
+    _, state = model.log_prob(
+        features[:, :4], past, sampling.begin(model, features, model.keys), None
+    )
     count = len(sets)
     now, state = features[:, 4:].expand(count, -1, -1), state.expand(count, -1, -1)
     log_prob, _ = model.log_prob(now, sets[:, None], state, None)
@@ -99,7 +101,7 @@ def test_it_agrees_with_a_slow_implementation(keys, most):
     model = wide(keys, most)
     features = sampling.random(2, 5, sampling.FEATURES)
     notes = (sampling.random(2, 5, keys, seed=6) < 2 / keys).double()
-    found, _ = model.log_prob(features, notes, model.initial(features), None)
+    found, _ = model.log_prob(features, notes, sampling.begin(model, features, model.keys), None)
     expected = torch.tensor([slowly(model, f, n) for f, n in zip(features, notes, strict=True)])
     possible = model.possible(notes) > 0
     assert possible.sum() >= 5
@@ -131,9 +133,9 @@ def test_probabilities_are_those_of_float32_under_autocast():
 def test_a_step_knows_the_steps_before_it_alone(changed):
     model = sampler(4)
     features, notes, _ = sampling.sequence(model.draws)
-    before, _ = model.log_prob(features, notes, model.initial(features), None)
+    before, _ = model.log_prob(features, notes, sampling.begin(model, features, model.keys), None)
     notes[:, changed] = 1 - notes[:, changed]
-    after, _ = model.log_prob(features, notes, model.initial(features), None)
+    after, _ = model.log_prob(features, notes, sampling.begin(model, features, model.keys), None)
     assert torch.equal(after[:, :changed], before[:, :changed])
     assert (after[:, changed + 1 :] != before[:, changed + 1 :]).all()
 
@@ -142,7 +144,7 @@ def test_a_step_knows_the_steps_before_it_alone(changed):
 @given(st.integers(0, 15))
 def test_the_loss_is_the_log_probability(number):
     model, features = sampler(), sampling.random(1, 1, sampling.FEATURES)
-    notes, state = sampling.SETS[None, None, number], model.initial(features)
+    notes, state = sampling.SETS[None, None, number], sampling.begin(model, features, model.keys)
     loss, _ = model.loss(features, notes, state, None)
     log_prob, _ = model.log_prob(features, notes, state, None)
     assert loss == (-log_prob if notes.sum() <= 3 else 0)

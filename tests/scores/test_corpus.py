@@ -1,4 +1,5 @@
 import os
+import re
 from collections import Counter
 
 import numpy as np
@@ -9,7 +10,7 @@ from making import make_score, melody
 
 from ostinato import files
 from ostinato.errors import UserError
-from ostinato.scores import corpus
+from ostinato.scores import corpus, notation
 from ostinato.scores.corpus import split, split_key
 from ostinato.scores.midi import midi_bytes, read_midi
 
@@ -110,6 +111,51 @@ def test_a_file_name_that_is_no_utf8_does_no_harm(songs_folder, tmp_path):
     corpus.build(tmp_path / "out", "folder", folder)
     sources = {song["source"] for song in files.read_table(tmp_path / "out" / "songs.csv")}
     assert "Gr\N{REPLACEMENT CHARACTER}sse.mid" in sources
+
+
+def test_folk_songs_are_melodies(monkeypatch, tmp_path):
+    [book] = [path for path in notation.folksong_files() if path.stem == "kinder0"]
+    head, *tunes = re.split(r"^(?=X:)", book.read_text("utf-8"), flags=re.MULTILINE)
+    start = "X:1\nT:Strange\nM:4/4\nL:1/4\nK:C\n"
+    strange = {
+        "chord": start + "CDEF|GA[Bd]c|\n\n",
+        "two voices": start + "V:1\nCDEF|GABc|\nV:2\nC,D,E,F,|G,A,B,C|\n\n",
+        "twice": tunes[0],
+        "broken": start + "[CDEF|GABc|\n\n",
+    }
+    short = tmp_path / "book.abc"
+    short.write_text("".join([head, *tunes[:5], *strange.values()]), "utf-8")
+    monkeypatch.setitem(corpus.BUILT_IN, "folksongs", (lambda: [short], 1))
+    for again in ("a", "b"):
+        corpus.build(tmp_path / again, "folksongs", tmp_path / "nowhere")
+    songs = files.read_table(tmp_path / "a" / "songs.csv")
+    assert {song["source"] for song in songs} == {f"book.abc#{n}" for n in range(1, 6)}
+    assert {song["title"] for song in songs} == {re.search("T: *(.*)", t)[1] for t in tunes[:5]}
+    for song in songs:
+        notes = read_midi(tmp_path / "a" / "midi" / f"{song['id']}.mid").notes
+        assert (notes["onset"][1:] >= (notes["onset"] + notes["length"])[:-1]).all()
+    rejected = files.read_table(tmp_path / "a" / "rejected.csv")
+    reasons = {row["source"]: row["reason"] for row in rejected}
+    assert reasons["book.abc#6"] == "several notes at once"
+    assert reasons["book.abc#7"] == "2 parts, not 1"
+    assert reasons["book.abc#8"] == "the same notes as book.abc#1"
+    assert reasons["book.abc#9"].startswith("music21: ")
+    for path in (tmp_path / "a").rglob("*.*"):
+        assert path.read_bytes() == (tmp_path / "b" / path.relative_to(tmp_path / "a")).read_bytes()
+
+
+def test_no_two_built_in_files_have_one_name():
+    for list_files, _ in corpus.BUILT_IN.values():
+        names = [path.name for path in list_files()]
+        assert len(names) == len(set(names))
+    assert {path.stem for path in notation.folksong_files()} == notation.FOLKSONG_BOOKS
+
+
+def test_a_metre_survives_an_overlong_bar(tmp_path):
+    tune = tmp_path / "tune.abc"
+    tune.write_text("X:1\nM:3/4\nL:1/4\nK:C\nCDE|FGA|EFGAB|ABc|\n")
+    [song] = corpus.read_file(tune, tune.name, 1)
+    assert song.metre == "3/4 2/4"
 
 
 @pytest.mark.parametrize(

@@ -64,7 +64,14 @@ class Decoder(Octaves):
     ----------
     draws : int
         Random numbers that it needs a step: one for each draw.
+    reach : int
+        Steps before a sequence that it wants to know: until what was struck is forgotten.
+    exact : bool
+        Whether `log_prob` is exact: yes.
     """
+
+    reach = ascending.REACH
+    exact = True
 
     def __init__(self, params: Params, class_of_key: np.ndarray = CLASS_OF_KEY):
         super().__init__(params.hidden, class_of_key)
@@ -79,12 +86,12 @@ class Decoder(Octaves):
         _, age = ascending.ages(past, ascending.never(past, past.shape[2]))
         return State(super().initial(past), age)
 
-    def forward(self, past: Tensor, keys: Tensor, mask: Tensor) -> Tensor:
+    def forward(self, past: Tensor, keys: Tensor, mask: Tensor, uniforms: Tensor) -> Tensor:
         """Compute the loss of a batch of fragments.
 
         Parameters
         ----------
-        past, keys, mask
+        past, keys, mask, uniforms
             As for `ostinato.decoders.lstm.Decoder.forward`.
 
         Returns
@@ -93,11 +100,11 @@ class Decoder(Octaves):
             Negative log-probability in nats, the mean over the steps that the songs have and that
             do not have too many keys.
         """
-        log_prob, _ = self.log_prob(keys, self.initial(past))
+        log_prob, _ = self.log_prob(keys, self.initial(past), uniforms)
         counted = mask * log_prob.isfinite()
         return -(log_prob.masked_fill(counted == 0, 0)).sum() / counted.sum().clamp(min=1)
 
-    def log_prob(self, keys: Tensor, state: State) -> tuple[Tensor, State]:
+    def log_prob(self, keys: Tensor, state: State, uniforms: Tensor) -> tuple[Tensor, State]:
         """Compute the log-probability of keys, given their pitch classes, exactly.
 
         Parameters
@@ -105,6 +112,8 @@ class Decoder(Octaves):
         keys : Tensor[B, T, K]
             The true keys, 0 or 1.
         state : State
+        uniforms
+            Not used.
 
         Returns
         -------

@@ -44,7 +44,14 @@ class Decoder(Octaves):
     ----------
     draws : int
         Random numbers that it needs a step: one for each hidden unit, then one for each key.
+    reach : int
+        Steps before a sequence that it wants to know: one.
+    exact : bool
+        Whether `log_prob` is exact: it is a lower bound.
     """
+
+    reach = 1
+    exact = False
 
     def __init__(self, params: Params):
         super().__init__(params.hidden)

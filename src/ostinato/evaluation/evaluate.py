@@ -1,5 +1,6 @@
 """The evaluation of trained models and of what they composed."""
 
+import math
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -8,11 +9,10 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from ostinato import files, rolls, training
-from ostinato.compose import SEED_STEPS, load_models
+from ostinato import files, rolls, system, training
+from ostinato.compose import SEED_STEPS
 from ostinato.evaluation import figures, plots
 from ostinato.fragments import Batch, held_out
-from ostinato.generator import Generator
 from ostinato.params import Params
 from ostinato.progress import progress
 from ostinato.scores.dataset import quantise
@@ -20,6 +20,7 @@ from ostinato.scores.midi import read_midi
 from ostinato.scores.score import TICKS_PER_BEAT
 from ostinato.seeds import derive
 from ostinato.songs import Songs
+from ostinato.system import System
 
 
 def write_report(out: Path, dataset: Path, models: Path, composed: Path, params: Params) -> None:
@@ -36,15 +37,14 @@ def write_report(out: Path, dataset: Path, models: Path, composed: Path, params:
     """
     seed = derive(params.seed, "evaluate")
     training.prepare(params.threads, seed)
-    songs = Songs(dataset)
-    generator, decoder = load_models(models)
+    writer = system.load(models / "generator", models / "decoder")
+    songs = Songs(dataset, "holding" if writer.holding else "onset")
     steps_per_beat = params.dataset.steps_per_beat
     valid, test = songs_of(songs, "valid"), songs_of(songs, "test")
     pieces = compositions(composed, steps_per_beat)
     known = figures.Copies(songs_of(songs, "train").rolls)
     report = {
-        "generator": generator_figures(generator, songs, "test", params.evaluate.draws, seed),
-        "decoder": {"octave_accuracy": octave_accuracy(decoder, songs, "test")},
+        "prediction": prediction(writer, songs, "test", params.evaluate.draws, seed),
         "compositions": music_figures(pieces, test, known, steps_per_beat),
         "real": music_figures(valid, test, known, steps_per_beat),
     }
@@ -58,14 +58,20 @@ def write_report(out: Path, dataset: Path, models: Path, composed: Path, params:
         "validation songs": report["real"]["self_similarity"],
     }
     plots.save(folder / "self_similarity.png", plots.self_similarity(similar))
-    longest = max(range(len(test.rolls)), key=lambda i: len(test.rolls[i]))
-    roll, bar = test.rolls[longest], test.bars[longest]
-    weights, lags = reading(generator, roll), generator.memory.lags
-    plots.save(folder / "reading.png", plots.reading(roll, weights, lags, bar))
+    memory = writer.generator.memory
+    if hasattr(memory, "reading"):
+        longest = max(songs.of("test"), key=lambda song: int(songs.steps[song]))
+        onsets = songs.roll(longest, 0, int(songs.steps[longest]))
+        bar = int(songs.bar[longest])
+        weights = reading(writer, onsets)
+        plots.save(folder / "reading.png", plots.reading(onsets, weights, memory.lags, bar))
 
 
 MOST = 65_536
 """Songs times steps times draws that are evaluated at once."""
+
+MIXED = 1e-4
+"""Probability of the independent keys that each system is mixed with."""
 
 
 @dataclass(frozen=True)
@@ -77,75 +83,112 @@ class Pieces:
 
 
 @torch.no_grad()
-def generator_figures(
-    generator: Generator, songs: Songs, split: str, draws: int, seed: int
-) -> dict[str, float]:
-    """Measure how well a generator predicts songs, each step once, given the true past.
+def prediction(
+    system: System, songs: Songs, split: str, draws: int, seed: int
+) -> dict[str, float | bool]:
+    """Measure how well a system predicts songs, each step once, given the true past.
+
+    The system is mixed with a little of something that can play anything: at each step, with
+    probability 1e-4, every key sounds on its own, as often as in the training songs. So a step that
+    the system cannot draw costs much, but not everything, the same for all systems.
 
     Parameters
     ----------
-    generator : Generator
+    system : System
         Trained.
     songs : Songs
         The dataset.
     split : str
         Which songs, whole and untransposed.
     draws : int
-        How often each step is drawn.
+        How often each step is drawn, and each song's probability where it is only bounded.
     seed : int
         Of the draws.
 
     Returns
     -------
-    dict of str to float
-        ``loss``: the sampler's loss, nats a step. ``impossible_steps``: the share of steps that
-        the sampler cannot draw; they are not in the loss. ``precision``, ``recall``, ``f1``: of
-        one draw a step against what was played, notes counted over all steps and draws together.
+    dict
+        ``log_prob``: of the 88 keys, in nats a step, the mean over all steps. ``exact``: whether
+        that is exact; otherwise it is a lower bound in expectation, the log-mean-exp of `draws`
+        whole songs. ``impossible_steps``: the share of steps that the system cannot draw.
+        ``precision``, ``recall``, ``f1``: of one draw of the keys of a step against what was
+        played, counted over all steps and draws together. ``octave_accuracy``: of systems with a
+        decoder, the share of sounding pitch classes all of whose keys it finds.
     """
-    counts = dict.fromkeys(("steps", "possible", "loss", "hits", "drawn", "played"), 0.0)
-    parts = list(held_out(songs, split, generator.reach, generator.keys, MOST // draws))
+    counts = dict.fromkeys(("steps", "log_prob", "impossible", "hits", "drawn", "played"), 0.0)
+    rates = key_rates(songs)
+    parts = list(held_out(songs, split, system.reach, rolls.KEYS, MOST // draws))
     for number, part in enumerate(progress(parts, len(parts), "evaluate")):
-        for name, value in _count(generator, part, draws, derive(seed, number)).items():
+        for name, value in _count(system, part, rates, draws, derive(seed, number)).items():
             counts[name] += value
-    return {
-        "loss": counts["loss"] / counts["possible"],
-        "impossible_steps": 1 - counts["possible"] / counts["steps"],
+    found = {
+        "log_prob": counts["log_prob"] / counts["steps"],
+        "exact": system.exact,
+        "impossible_steps": counts["impossible"] / counts["steps"],
         "precision": counts["hits"] / counts["drawn"] if counts["drawn"] else 0.0,
         "recall": counts["hits"] / counts["played"],
         "f1": 2 * counts["hits"] / (counts["drawn"] + counts["played"]),
     }
+    if system.generator.keys == rolls.CLASSES:
+        found["octave_accuracy"] = octave_accuracy(system.performer.decoder, songs, split)
+    return found
 
 
-def _count(generator: Generator, batch: Batch, draws: int, seed: int) -> dict[str, float]:
-    """Sum the loss, and count notes drawn and played, over some songs and draws."""
-    begin = generator.initial(batch.past, batch.start)
-    features, _ = generator.features(batch.notes, begin)
+def key_rates(songs: Songs) -> Tensor:
+    """Count how often each key stands in the training songs.
+
+    Returns
+    -------
+    Tensor[88] of float64
+        A share of all steps, between 0 and 1: each key counts half a step more than it stands.
+    """
+    drawn = [songs.roll(i, 0, int(songs.steps[i])) for i in songs.of("train")]
+    stands = sum(roll.sum(0, dtype=float) for roll in drawn)
+    return torch.from_numpy((stands + 0.5) / (sum(map(len, drawn)) + 1))
+
+
+def _count(system: System, batch: Batch, rates: Tensor, draws: int, seed: int) -> dict[str, float]:
+    """Sum log-probabilities, and count keys drawn and played, over some songs and draws."""
 
     def repeat(tensor: Tensor) -> Tensor:
         return tensor.repeat_interleave(draws, 0)
 
-    features, notes, mask = repeat(features), repeat(batch.notes), repeat(batch.mask)
-    possible = mask * generator.sampler.possible(notes)
-    voices = generator.sampler.initial(features)
-    shape = (2, *mask.shape, generator.draws)
-    for_truth, for_draws = training.uniforms(shape, seed, "evaluate")
+    generator, performer = system.generator, system.performer
+    notes = performer.classes(batch.notes)
+    begin = generator.initial(performer.classes(batch.past), batch.start)
+    features, _ = generator.features(notes, begin)
+    features, notes, keys, mask = (repeat(t) for t in (features, notes, batch.notes, batch.mask))
+    past = repeat(batch.past)
+    voices = generator.sampler.initial(performer.classes(past))
+    hands = performer.initial(past)
+    shape = (2, *mask.shape, system.draws)
+    for_truth, for_draws = map(system.split, training.uniforms(shape, seed, "evaluate"))
     nats, guesses = [], []
-    for step in range(notes.shape[1]):
+    for step in range(keys.shape[1]):
         now = slice(step, step + 1)
-        guess, _ = generator.sampler.sample(features[:, now], voices, for_draws[:, now], 1.0)
-        loss, voices = generator.sampler.loss(
-            features[:, now], notes[:, now], voices, for_truth[:, now]
+        written, played = (u[:, now] for u in for_draws)
+        guess, _ = generator.sampler.sample(features[:, now], voices, written, 1.0)
+        guess, _ = performer.sample(guess, hands, played, 1.0)
+        guesses.append(guess > 0)
+        written, played = (u[:, now] for u in for_truth)
+        of_notes, voices = generator.sampler.log_prob(
+            features[:, now], notes[:, now], voices, written
         )
-        nats.append(loss)
-        guesses.append(guess)
+        of_keys, _ = performer.log_prob(keys[:, now], hands, played)
+        hands = performer.follow(keys[:, now], hands)
+        nats.append(of_notes.double() + of_keys.double())
+    log_probs = torch.cat(nats, 1)
+    anything = (keys * rates.log() + (1 - keys) * (-rates).log1p()).sum(-1)
+    mixed = torch.logaddexp(math.log1p(-MIXED) + log_probs, math.log(MIXED) + anything)
+    by_song = (mixed * mask).sum(1).unflatten(0, (-1, draws))
     drawn = torch.cat(guesses, 1) * mask[..., None]
     return {
-        "steps": float(mask.sum()),
-        "possible": float(possible.sum()),
-        "loss": float((torch.cat(nats, 1) * possible).sum()),
-        "hits": float((drawn * notes).sum()),
+        "steps": float(batch.mask.sum()),
+        "log_prob": float((by_song.logsumexp(1) - math.log(draws)).sum()),
+        "impossible": float((log_probs.isinf() * mask).sum() / draws),
+        "hits": float((drawn * keys).sum()),
         "drawn": float(drawn.sum()),
-        "played": float((notes * mask[..., None]).sum()),
+        "played": float((keys * mask[..., None]).sum()),
     }
 
 
@@ -168,7 +211,7 @@ def octave_accuracy(decoder: nn.Module, songs: Songs, split: str) -> float:
         The share of sounding pitch classes, over all steps, all of whose keys are right.
     """
     wrong, sounding = 0.0, 0.0
-    for batch in held_out(songs, split, 1, rolls.KEYS):
+    for batch in held_out(songs, split, decoder.reach, rolls.KEYS):
         guess = decoder.likeliest(batch.notes, decoder.initial(batch.past))
         played = decoder.classes(batch.notes * batch.mask[..., None])
         wrong += float((decoder.classes((guess - batch.notes).abs()) * played).sum())
@@ -244,26 +287,23 @@ def compositions(folder: Path, steps_per_beat: int) -> Pieces:
 
 
 @torch.no_grad()
-def reading(generator: Generator, roll: np.ndarray) -> np.ndarray:
+def reading(system: System, roll: np.ndarray) -> np.ndarray:
     """Tell where a generator's memory reads while it follows a piece.
 
     Parameters
     ----------
-    generator : Generator
-        Its memory has a method ``reading``.
-    roll : ndarray, shape [steps, 88]
-        Onsets of the piece.
+    system : System
+        Its generator's memory has a method ``reading``.
+    roll : ndarray[float32], shape [steps, 88]
+        The piece, in the system's representation.
 
     Returns
     -------
     ndarray[float32], shape [steps, lags]
         The weight of each lag.
     """
-    notes = torch.from_numpy(rolls.pitch_classes(roll)).float()[None]
-    batch = Batch(
-        torch.zeros(1, generator.reach, generator.keys),
-        notes,
-        torch.ones(notes.shape[:2]),
-        torch.zeros(1, dtype=torch.int64),
-    )
-    return generator.reading(batch.notes, generator.initial(batch.past, batch.start))[0].numpy()
+    generator = system.generator
+    notes = system.performer.classes(torch.from_numpy(roll)[None])
+    past = torch.zeros(1, generator.reach, generator.keys)
+    begin = generator.initial(past, torch.zeros(1, dtype=torch.int64))
+    return generator.reading(notes, begin)[0].numpy()

@@ -1,20 +1,20 @@
-"""Training of the decoder."""
+"""Training of the decoder, and of the velocities beside it."""
 
 from typing import Any
 
 import torch
-from torch import nn
 
-from ostinato import decoders, rolls, training
+from ostinato import rolls, training
 from ostinato.fit import dataset
 from ostinato.fragments import held_out
 from ostinato.params import Params
+from ostinato.performer import Performer
 from ostinato.seeds import derive
 from ostinato.songs import Songs
 
 
-def fit_decoder(params: Params) -> tuple[nn.Module, dict[str, Any], list[dict[str, float]]]:
-    """Train the decoder that the parameters choose.
+def fit_decoder(params: Params) -> tuple[Performer, dict[str, Any], list[dict[str, float]]]:
+    """Train the decoder that the parameters choose, and the velocities if they are wanted.
 
     Parameters
     ----------
@@ -23,30 +23,41 @@ def fit_decoder(params: Params) -> tuple[nn.Module, dict[str, Any], list[dict[st
 
     Returns
     -------
-    nn.Module
+    Performer
         With its best weights.
     dict
         The content of its config.json.
     list of dict
-        Its history, as from `ostinato.training.train`.
+        Its history, as from `ostinato.training.train`; empty where there is nothing to train.
     """
     settings = params.decoder.training
     seed = derive(params.seed, "decoder")
-    config = {"kind": "decoder", "decoder": params.config("decoders")}
+    config = {
+        "kind": params.decoder.kind,
+        "representation": params.dataset.representation,
+        "decoder": params.config("decoders"),
+        "velocity": params.velocity.model_dump() if params.decoder.velocity else None,
+    }
     training.prepare(params.threads, seed)
-    model = decoders.build(config["decoder"])
-    songs = Songs(dataset.DATASET)
-    fragments = dataset.batches(params, songs, settings.batch, 1, rolls.KEYS, seed)
-    valid = list(held_out(songs, "valid", 1, rolls.KEYS))
+    model = Performer(config)
+    if not list(model.parameters()):
+        return model, config, []
+    songs = Songs(dataset.DATASET, params.dataset.representation, velocities=True)
+    reach, draws = model.reach, model.draws
+    fragments = dataset.batches(params, songs, settings.batch, reach, rolls.KEYS, seed)
+    valid = [
+        (part, training.uniforms((*part.mask.shape, draws), seed, "valid", number))
+        for number, part in enumerate(held_out(songs, "valid", reach, rolls.KEYS))
+    ]
 
     def batch(step: int) -> tuple[Any, ...]:
         chosen = fragments(step)
-        return chosen.past, chosen.notes, chosen.mask
+        return chosen, training.uniforms((*chosen.mask.shape, draws), seed, "draws", step)
 
     @torch.no_grad()
     def validate() -> float:
         model.eval()
-        return dataset.mean([(model(p.past, p.notes, p.mask).item(), p) for p in valid])
+        return dataset.mean([(model.validation(*part).item(), part[0]) for part in valid])
 
     key = dataset.key(params, config, settings)
     history = training.train(model, batch, validate, settings, key, "decoder")

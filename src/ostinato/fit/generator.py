@@ -2,7 +2,9 @@
 
 from typing import Any
 
+import numpy as np
 import torch
+from torch import Tensor
 
 from ostinato import rolls, training
 from ostinato.fit import dataset
@@ -34,13 +36,16 @@ def fit_generator(params: Params) -> tuple[Generator, dict[str, Any], list[dict[
     seed = derive(params.seed, "generator")
     config = {
         "kind": "generator",
-        "keys": rolls.CLASSES,
+        "keys": params.generator.keys,
+        "representation": params.dataset.representation,
         "memory": params.config("memory"),
         "sampler": params.config("samplers"),
     }
     training.prepare(params.threads, seed)
     model = Generator(config)
-    songs = Songs(dataset.DATASET)
+    songs = Songs(dataset.DATASET, params.dataset.representation)
+    if hasattr(model.sampler, "learn_sets"):
+        model.sampler.learn_sets(_every_set(songs))
     fragments = dataset.batches(params, songs, settings.batch, model.reach, model.keys, seed)
     valid = [
         (part, training.uniforms((*part.mask.shape, model.draws), seed, "valid", number))
@@ -59,3 +64,10 @@ def fit_generator(params: Params) -> tuple[Generator, dict[str, Any], list[dict[
     key = dataset.key(params, config, settings)
     history = training.train(model, batch, validate, settings, key, "generator")
     return model, config, history
+
+
+def _every_set(songs: Songs) -> Tensor:
+    """List the sets of pitch classes in the training songs, in each key: Tensor[N, 12]."""
+    notes = [rolls.pitch_classes(songs.roll(i, 0, songs.steps[i])) for i in songs.of("train")]
+    sets = np.unique(np.concatenate(notes), axis=0)
+    return torch.from_numpy(np.concatenate([np.roll(sets, n, 1) for n in range(rolls.CLASSES)]))

@@ -1,19 +1,31 @@
 """HistoryUser: an LSTM that chooses from which lag of the past to read.
 
 The memory of the systems from "history_user" to "the_model". A reading LSTM looks at the input and
-gives softmax weights over fixed lags; the weighted sum of what was played at those lags, and a
-local LSTM over the input, go to an aggregation LSTM, whose output are the features.
+gives softmax weights over lags; the weighted sum of what was played at those lags, and a local LSTM
+over the input, go to an aggregation LSTM, whose output are the features.
 """
 
-from typing import Annotated, NamedTuple
+from collections.abc import Callable
+from typing import Annotated, Any, NamedTuple
 
 import torch
-from pydantic import Field
+from pydantic import BeforeValidator, Field
 from torch import Tensor, nn
+from torch.utils.checkpoint import checkpoint
 
 from ostinato import recurrent
 from ostinato.memory import CLOCK_BITS
 from ostinato.params import Positive, Schema
+
+TILE = 32
+"""Steps that are read in one product; their band is wider than the reach by as many columns."""
+
+KEPT = 2**22
+"""Weights that are kept for the backward pass; where there are more, it computes them anew."""
+
+
+def _all_to(last: Any) -> Any:
+    return list(range(1, last + 1)) if type(last) is int else last
 
 
 class Params(Schema):
@@ -21,13 +33,16 @@ class Params(Schema):
 
     Attributes
     ----------
-    lags : list of int
-        Steps back that can be read; 1 is the current input.
+    lags : list of int, or int
+        Steps back that can be read; 1 is the current input. A number n stands for 1 to n.
+    history_as_input : bool
+        Whether the reading LSTM sees what was played at every lag, too.
     local, read, aggregation : int
         Cells of the three LSTMs.
     """
 
-    lags: Annotated[list[Positive], Field(min_length=1)]
+    lags: Annotated[list[Positive], Field(min_length=1), BeforeValidator(_all_to)]
+    history_as_input: bool
     local: Positive
     read: Positive
     aggregation: Positive
@@ -50,6 +65,54 @@ class State(NamedTuple):
     aggregation: recurrent.State
 
 
+def recall(
+    past: Tensor, read: Tensor, weigh: Callable[[Tensor], Tensor], lags: list[int]
+) -> Tensor:
+    """Read the past: at each step a sum over lags, weighted by a softmax.
+
+    The weights of some steps are the diagonals of a band matrix, and its product with the past
+    reads for all of these steps. So memory is linear in time, and with more weights than `KEPT` it
+    is that of the inputs and a tile.
+
+    Parameters
+    ----------
+    past : Tensor[B, P, K]
+        What was played up to the last step, P = longest lag - 1 + T.
+    read : Tensor[B, T, R]
+        What the weights are computed from.
+    weigh : callable
+        Turns Tensor[B, t, R], any t steps, into logits, Tensor[B, t, lags].
+    lags : list of int
+        Steps back; 1 is the step itself.
+
+    Returns
+    -------
+    Tensor[B, T, K]
+    """
+    reach = max(lags)
+    columns = torch.tensor([reach - lag for lag in lags], device=past.device)
+
+    def tile(past: Tensor, read: Tensor) -> Tensor:
+        batch, steps, _ = read.shape
+        weights = weigh(read).softmax(-1)
+        rows = weights.new_zeros(batch, steps, reach + steps).index_add_(2, columns, weights)
+        # Laid out anew, a column narrower, each row begins one place further to the right.
+        band = rows.flatten(1)[:, :-steps].view(batch, steps, reach + steps - 1)
+        return band @ past
+
+    forget = torch.is_grad_enabled() and read.shape[:2].numel() * len(lags) > KEPT
+    recalled = []
+    for i, part in enumerate(read.split(TILE, 1)):
+        window = past[:, i * TILE : i * TILE + reach - 1 + part.shape[1]]
+        if forget:
+            recalled.append(
+                checkpoint(tile, window, part, use_reentrant=False, preserve_rng_state=False)
+            )
+        else:
+            recalled.append(tile(window, part))
+    return torch.cat(recalled, 1)
+
+
 class Memory(nn.Module):
     """HistoryUser.
 
@@ -64,6 +127,8 @@ class Memory(nn.Module):
     ----------
     features : int
         F, the numbers that it gives for a step.
+    lags : list of int
+        Steps back that it can read.
     reach : int
         The longest lag, in steps.
     """
@@ -71,10 +136,12 @@ class Memory(nn.Module):
     def __init__(self, keys: int, params: Params):
         super().__init__()
         self.lags = params.lags
+        self.history_as_input = params.history_as_input
         self.reach = max(params.lags)
         self.features = params.aggregation
         self.local = nn.LSTM(keys + CLOCK_BITS, params.local, batch_first=True)
-        self.read = nn.LSTM(keys + CLOCK_BITS, params.read, batch_first=True)
+        lagged = keys * len(params.lags) if params.history_as_input else 0
+        self.read = nn.LSTM(keys + CLOCK_BITS + lagged, params.read, batch_first=True)
         self.weigh = nn.Linear(params.read, len(params.lags))
         self.aggregation = nn.LSTM(params.local + keys, params.aggregation, batch_first=True)
 
@@ -112,15 +179,10 @@ class Memory(nn.Module):
         features : Tensor[B, T, F]
         state : State
         """
-        local, local_state = recurrent.run(self.local, [notes, clock], state.local)
-        weights, read_state = self._weights(notes, clock, state.read)
         past = torch.cat([state.past, notes], 1)
-        steps = notes.shape[1]
-        # Each lag is a shifted view of the past, so no tensor of batch x time x lags x keys exists.
-        recalled = sum(
-            weights[..., i, None] * past[:, self.reach - lag : self.reach - lag + steps]
-            for i, lag in enumerate(self.lags)
-        )
+        local, local_state = recurrent.run(self.local, [notes, clock], state.local)
+        read, read_state = self._read(past, notes, clock, state.read)
+        recalled = recall(past, read, self.weigh, self.lags)
         features, aggregation_state = recurrent.run(
             self.aggregation, [local, recalled], state.aggregation
         )
@@ -140,10 +202,15 @@ class Memory(nn.Module):
         Tensor[B, T, lags]
             The weight of each lag; they sum to 1.
         """
-        return self._weights(notes, clock, state.read)[0]
+        past = torch.cat([state.past, notes], 1)
+        read, _ = self._read(past, notes, clock, state.read)
+        return self.weigh(read).softmax(-1)
 
-    def _weights(
-        self, notes: Tensor, clock: Tensor, state: recurrent.State
+    def _read(
+        self, past: Tensor, notes: Tensor, clock: Tensor, state: recurrent.State
     ) -> tuple[Tensor, recurrent.State]:
-        read, state = recurrent.run(self.read, [notes, clock], state)
-        return self.weigh(read).softmax(-1), state
+        parts = [notes, clock]
+        if self.history_as_input:
+            first = [self.reach - lag for lag in self.lags]
+            parts.append(torch.cat([past[:, i : i + notes.shape[1]] for i in first], -1))
+        return recurrent.run(self.read, parts, state)

@@ -1,9 +1,9 @@
 """Banning: voices that each decide one note, that it sounds or that it does not.
 
-The sampler of the systems "no_aposteriori" and "pytorch_baseline". Voice after voice sees the
-features and what was decided so far, and draws one of 2K outcomes: "note k sounds" or "note k does
-not sound"; decided notes are masked out. What no voice decided does not sound. One LSTM is shared
-by the voices, and each voice has a state of its own that runs along time.
+The sampler of the systems from "banning" to "the_model". Voice after voice sees the features and
+what was decided so far, and draws one of 2K outcomes: "note k sounds" or "note k does not sound";
+decided notes are masked out. What no voice decided does not sound. Each voice has an LSTM of its
+own, or all share one; either way each has a state of its own that runs along time.
 """
 
 from collections.abc import Callable
@@ -20,7 +20,7 @@ from ostinato.params import Positive, Schema
 from ostinato.rolls import CLASSES
 
 State = list[recurrent.State]
-"""The LSTM's state of each voice."""
+"""The LSTM's state for each voice."""
 
 Choice = Callable[[int, Tensor, Tensor, Tensor], Tensor]
 """(voice, log probabilities [B, T, 2K], sounding [B, T, K], banned [B, T, K]) -> outcome [B, T]."""
@@ -38,16 +38,20 @@ class Params(Schema):
         V, how many notes are decided at each step.
     hidden : int
         Cells of the LSTM.
+    shared : bool
+        Whether all voices share one LSTM and its outputs.
     objective : str
-        What training minimises: ``"marginals"``, the author's cross-entropy of each note's
-        marginal, or ``"bound"``, the negative of `Sampler.log_prob`. The marginals let a note be
-        drawn often as long as it is banned often, too, which costs them nothing and shows when
-        composing.
+        What training minimises: ``"bound"``, the negative of `Sampler.log_prob`; ``"marginals"``,
+        the cross-entropy of each note's marginal, where voices draw from their own distribution and
+        a wrong decision is turned round; or ``"a_posteriori"``, the same where they draw from their
+        distribution restricted to what is true. The marginals let a note be drawn often as long as
+        it is banned often, too, which costs them nothing and shows when composing.
     """
 
     voices: Annotated[int, Field(ge=1, le=CLASSES)]
     hidden: Positive
-    objective: Literal["marginals", "bound"]
+    shared: bool
+    objective: Literal["bound", "marginals", "a_posteriori"]
 
 
 class Sampler(nn.Module):
@@ -66,19 +70,29 @@ class Sampler(nn.Module):
     ----------
     draws : int
         Random numbers that it needs a step: one for each voice.
+    reach : int
+        Steps before a sequence that it wants to know.
+    exact : bool
+        Whether `log_prob` is exact: it is a lower bound, in expectation over the draws.
     """
+
+    reach = 1
+    exact = False
 
     def __init__(self, features: int, keys: int, params: Params):
         super().__init__()
         self.keys = keys
         self.draws = params.voices
         self.objective = params.objective
-        self.voice = nn.LSTM(features + 2 * keys, params.hidden, batch_first=True)
-        self.outcomes = nn.Linear(params.hidden, 2 * keys)
+        networks = 1 if params.shared else params.voices
+        self.voices = nn.ModuleList(
+            nn.LSTM(features + 2 * keys, params.hidden, batch_first=True) for _ in range(networks)
+        )
+        self.outcomes = nn.ModuleList(nn.Linear(params.hidden, 2 * keys) for _ in range(networks))
 
-    def initial(self, features: Tensor) -> State:
-        """Make the state at the beginning of a sequence, from features only for batch and type."""
-        return [recurrent.zero_state(self.voice, features)] * self.draws
+    def initial(self, past: Tensor) -> State:
+        """Make the state at the beginning of a sequence, from the past only for batch and type."""
+        return [recurrent.zero_state(self.voices[0], past)] * self.draws
 
     def possible(self, notes: Tensor) -> Tensor:
         """Mark the steps that can be drawn: those with no more notes than voices.
@@ -114,19 +128,19 @@ class Sampler(nn.Module):
             Nats. For the bound, 0 at steps with more notes than voices.
         state : State
         """
-        if self.objective == "marginals":
-            return self._marginals(features, notes, state, uniforms)
-        log_prob, state = self.log_prob(features, notes, state, uniforms)
-        return -log_prob.masked_fill(log_prob.isinf(), 0), state
+        if self.objective == "bound":
+            log_prob, state = self.log_prob(features, notes, state, uniforms)
+            return -log_prob.masked_fill(log_prob.isinf(), 0), state
+        return self._marginals(features, notes, state, uniforms)
 
     def _marginals(
         self, features: Tensor, notes: Tensor, state: State, uniforms: Tensor
     ) -> tuple[Tensor, State]:
         """Sum the cross-entropy of each note's marginal over the keys.
 
-        Each voice draws from its own distribution; a wrong decision is turned round, so that what
-        the next voice sees is always true ("no a posteriori"). A note sounds with probability
-        p (1 - b), where p and b accumulate over the voices as p + (1 - p) p_v.
+        What the next voice sees is always true: a voice draws what is true, or what it drew is
+        turned round. A note sounds with probability p (1 - b), where p and b accumulate over the
+        voices as p + (1 - p) p_v.
         """
         silent = torch.ones_like(notes)
         allowed = torch.ones_like(notes)
@@ -136,7 +150,12 @@ class Sampler(nn.Module):
             probs = log_probs.exp()
             silent = silent * (1 - probs[..., : self.keys])
             allowed = allowed * (1 - probs[..., self.keys :])
-            key = draw(probs.detach(), uniforms[..., voice]) % self.keys
+            if self.objective == "a_posteriori":
+                wrong = torch.cat([notes, 1 - notes], -1) == 0
+                likely = log_probs.detach().masked_fill(wrong, -torch.inf)
+                key = draw_at(likely, uniforms[..., voice], 1) % self.keys
+            else:
+                key = draw(probs.detach(), uniforms[..., voice]) % self.keys
             sounds = notes.gather(-1, key[..., None])[..., 0] > 0
             return torch.where(sounds, key, key + self.keys)
 
@@ -216,17 +235,20 @@ class Sampler(nn.Module):
         """Let the voices decide in turn, each over the whole sequence at once."""
         decided = features.new_zeros(*features.shape[:2], 2 * self.keys)
         single = features.shape[1] == 1
-        projection = recurrent.project(self.voice, features) if single else None
+        projections = [
+            recurrent.project(lstm, features) if single else None for lstm in self.voices
+        ]
         after: State = []
         for voice in range(self.draws):
+            network = voice % len(self.voices)
             output, voice_state = recurrent.run(
-                self.voice, [features, decided], state[voice], projection
+                self.voices[network], [features, decided], state[voice], projections[network]
             )
             after.append(voice_state)
             sounding, banned = decided.split(self.keys, -1)
             either = sounding + banned
             mask = torch.cat([either, either], -1) > 0
-            logits = self.outcomes(output).masked_fill(mask, -torch.inf)
+            logits = self.outcomes[network](output).masked_fill(mask, -torch.inf)
             log_probs = logits.to(torch.promote_types(logits.dtype, torch.float32)).log_softmax(-1)
             outcome = choose(voice, log_probs, sounding, banned)
             decided = decided + functional.one_hot(outcome, 2 * self.keys).to(decided.dtype)

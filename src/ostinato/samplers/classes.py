@@ -55,9 +55,15 @@ class Sampler(nn.Module):
     ----------
     draws : int
         Random numbers that it needs a step: one.
+    reach : int
+        Steps before a sequence that it wants to know.
+    exact : bool
+        Whether `log_prob` is exact: yes.
     """
 
     draws = 1
+    reach = 1
+    exact = True
 
     def __init__(self, features: int, keys: int, params: Params):
         super().__init__()
@@ -88,9 +94,9 @@ class Sampler(nn.Module):
             self.allowed.zero_()
             self.allowed[self._numbers(notes)] = True
 
-    def initial(self, features: Tensor) -> State:
-        """Make the state at the beginning of a sequence, from features only for batch and type."""
-        return [features.new_zeros(1, len(features), layer.hidden_size) for layer in self.layers]
+    def initial(self, past: Tensor) -> State:
+        """Make the state at the beginning of a sequence, from the past only for batch and type."""
+        return [past.new_zeros(1, len(past), layer.hidden_size) for layer in self.layers]
 
     def possible(self, notes: Tensor) -> Tensor:
         """Mark the steps whose set is an outcome; as for `ostinato.samplers.banning`."""

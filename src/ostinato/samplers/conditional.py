@@ -78,7 +78,14 @@ class Sampler(nn.Module):
     ----------
     draws : int
         Random numbers that it needs a step: one for each voice, then one for each random set.
+    reach : int
+        Steps before a sequence that it wants to know.
+    exact : bool
+        Whether `log_prob` is exact: it is a lower bound, in expectation over the draws.
     """
+
+    reach = 1
+    exact = False
 
     def __init__(self, features: int, keys: int, params: Params):
         super().__init__()
@@ -103,9 +110,9 @@ class Sampler(nn.Module):
             drawable = sets[sets.sum(-1) <= params.voices]
             self.register_buffer("drawable", drawable, persistent=False)
 
-    def initial(self, features: Tensor) -> State:
-        """Make the state at the beginning of a sequence, from features only for batch and type."""
-        return [recurrent.zero_state(lstm, features) for lstm in self.lstms]
+    def initial(self, past: Tensor) -> State:
+        """Make the state at the beginning of a sequence, from the past only for batch and type."""
+        return [recurrent.zero_state(lstm, past) for lstm in self.lstms]
 
     def possible(self, notes: Tensor) -> Tensor:
         """Mark the steps with no more notes than voices; as for `ostinato.samplers.banning`."""

@@ -32,14 +32,21 @@ class Sampler(nn.Module):
     ----------
     draws : int
         Random numbers that it needs a step: one for each key.
+    reach : int
+        Steps before a sequence that it wants to know.
+    exact : bool
+        Whether `log_prob` is exact: yes.
     """
+
+    reach = 1
+    exact = True
 
     def __init__(self, features: int, keys: int, params: Params):
         super().__init__()
         self.draws = keys
         self.keys = nn.Linear(features, keys)
 
-    def initial(self, features: Tensor) -> None:
+    def initial(self, past: Tensor) -> None:
         """Make the state at the beginning of a sequence: nothing is remembered."""
 
     def possible(self, notes: Tensor) -> Tensor:

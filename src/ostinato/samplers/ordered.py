@@ -48,7 +48,14 @@ class Sampler(nn.Module):
     ----------
     draws : int
         Random numbers that it needs a step: one for each draw.
+    reach : int
+        Steps before a sequence that it wants to know.
+    exact : bool
+        Whether `log_prob` is exact: yes.
     """
+
+    reach = ascending.REACH
+    exact = True
 
     def __init__(self, features: int, keys: int, params: Params):
         super().__init__()
@@ -56,15 +63,15 @@ class Sampler(nn.Module):
         self.draws = params.most
         self.next = Ascending(features, keys, params.hidden)
 
-    def initial(self, features: Tensor) -> State:
-        """Make the state at the beginning of a sequence, silence before it.
+    def initial(self, past: Tensor) -> State:
+        """Make the state at the beginning of a sequence.
 
         Parameters
         ----------
-        features : Tensor[B, any, any]
-            Only for batch and type.
+        past : Tensor[B, P, K]
+            What was played before it.
         """
-        return ascending.never(features, self.keys)
+        return ascending.ages(past, ascending.never(past, self.keys))[1]
 
     def possible(self, notes: Tensor) -> Tensor:
         """Mark the steps that can be drawn: those with no more notes than draws.

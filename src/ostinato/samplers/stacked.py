@@ -52,7 +52,14 @@ class Sampler(nn.Module):
     ----------
     draws : int
         Random numbers that it needs a step: one for each pass.
+    reach : int
+        Steps before a sequence that it wants to know.
+    exact : bool
+        Whether `log_prob` is exact: yes.
     """
+
+    reach = 1
+    exact = True
 
     def __init__(self, features: int, keys: int, params: Params):
         super().__init__()
@@ -61,9 +68,9 @@ class Sampler(nn.Module):
         self.network = nn.LSTM(features + keys, params.hidden, batch_first=True)
         self.answer = unions.Categoricals(params.hidden, 1, keys)
 
-    def initial(self, features: Tensor) -> State:
-        """Make the state at the beginning of a sequence, from features only for batch and type."""
-        return [recurrent.zero_state(self.network, features)] * self.draws
+    def initial(self, past: Tensor) -> State:
+        """Make the state at the beginning of a sequence, from the past only for batch and type."""
+        return [recurrent.zero_state(self.network, past)] * self.draws
 
     def possible(self, notes: Tensor) -> Tensor:
         """Mark the steps with no more notes than passes; as for `ostinato.samplers.banning`."""

@@ -48,7 +48,14 @@ class Sampler(nn.Module):
     ----------
     draws : int
         Random numbers that it needs a step: one for each voice.
+    reach : int
+        Steps before a sequence that it wants to know.
+    exact : bool
+        Whether `log_prob` is exact: yes.
     """
+
+    reach = 1
+    exact = True
 
     def __init__(self, features: int, keys: int, params: Params):
         super().__init__()
@@ -56,7 +63,7 @@ class Sampler(nn.Module):
         self.objective = params.objective
         self.voices = unions.Categoricals(features, params.voices, keys)
 
-    def initial(self, features: Tensor) -> None:
+    def initial(self, past: Tensor) -> None:
         """Make the state at the beginning of a sequence: nothing is remembered."""
 
     def possible(self, notes: Tensor) -> Tensor:

@@ -18,7 +18,9 @@ from ostinato.sources import REJECTED_COLUMNS, Rejected, files_in, identity, pri
 
 MIDI_SUFFIXES = {".mid", ".midi", ".smf", ".kar"}
 KEY_INTERVALS = 12
-CHORALE_PARTS = 4
+
+BUILT_IN = {"chorales": (notation.chorale_files, 4), "folksongs": (notation.folksong_files, 1)}
+"""What comes with music21: its files, and how many parts a score must have."""
 
 SONG_COLUMNS = ["id", "title", "source", "metre", "split"]
 
@@ -44,7 +46,8 @@ def build(out: Path, source: str, folder: Path) -> None:
     out : Path
         An empty folder.
     source : str
-        ``"chorales"`` (the four-voice chorales of music21) or ``"folder"``.
+        ``"chorales"`` (the four-voice chorales of music21), ``"folksongs"`` (one-voice melodies,
+        from the tune books `ostinato.scores.notation.FOLKSONG_BOOKS`) or ``"folder"``.
     folder : Path
         Where the person's scores lie, searched recursively, for ``"folder"``.
 
@@ -53,8 +56,9 @@ def build(out: Path, source: str, folder: Path) -> None:
     UserError
         When fewer than 3 songs can be read, since each split needs one.
     """
-    if source == "chorales":
-        found = [(path, path.name, CHORALE_PARTS) for path in notation.chorale_files()]
+    if source in BUILT_IN:
+        files_of, parts = BUILT_IN[source]
+        found = [(path, path.name, parts) for path in files_of()]
         where = "the music21 package"
     else:
         found = [
@@ -109,7 +113,8 @@ def read_file(path: Path, source: str, parts: int | None) -> list[Song | Rejecte
     source : str
         Its name in the tables, the same on every machine.
     parts : int or None
-        How many parts a score must have, if that matters.
+        How many parts a score must have, if that matters; a single one must be a melody, with one
+        note at a time.
 
     Returns
     -------
@@ -142,6 +147,8 @@ def _song(score: Score | UnreadableScore, source: str, parts: int | None) -> Son
         return Rejected(source, f"{len(score.parts)} parts, not {parts}")
     if len(notes) == 0:
         return Rejected(source, "no notes")
+    if parts == 1 and (notes["onset"][1:] < (notes["onset"] + notes["length"])[:-1]).any():
+        return Rejected(source, "several notes at once")
     return Song(
         id=identity(source),
         title=score.title or Path(source).stem,

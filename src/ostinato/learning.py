@@ -1,0 +1,85 @@
+"""Learning while composing: a system that is trained on what it has just played.
+
+Before each step the system takes some steps of Adam on the last 256 steps that it heard. It goes
+back to the trained weights before that each time ("reset"), or never within a piece ("moving").
+"""
+
+import copy
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from ostinato import training
+from ostinato.fragments import Batch
+from ostinato.params import Compose
+from ostinato.progress import progress
+from ostinato.system import System
+
+HEARD = 256
+"""Steps that it learns from."""
+
+
+def continue_learning(
+    system: System, begun: Tensor, steps: int, settings: Compose, uniforms: Tensor, seed: int
+) -> Tensor:
+    """Go on from what was played, learning from it; states, history and time begin at zero.
+
+    A piece has weights of its own, so pieces are made one by one.
+
+    Parameters
+    ----------
+    system : System
+        Trained; its weights stay as they are.
+    begun : Tensor[1, S, 88]
+        Velocities given, from the first step of a piece.
+    steps : int
+        New steps.
+    settings : Compose
+        Temperature and learning.
+    uniforms : Tensor[1, S + steps, draws]
+        Random numbers in [0, 1).
+    seed : int
+        Of the random numbers that learning needs.
+
+    Returns
+    -------
+    Tensor[1, S + steps, 88]
+        Velocities, the given ones first.
+    """
+    trained, system = system.state_dict(), copy.deepcopy(system)
+    optimizer = torch.optim.Adam(system.parameters(), settings.learning_rate)
+    fresh = copy.deepcopy(optimizer.state_dict())
+    played, given = begun, begun.shape[1]
+    for step in progress(range(given, given + steps), steps, "compose, learning"):
+        if settings.learning == "reset":
+            system.load_state_dict(trained)
+            optimizer.load_state_dict(fresh)
+        batch = _heard(played, system.reach)
+        shape = (*batch.mask.shape, system.draws)
+        for number in range(settings.learning_steps):
+            loss = system(batch, training.uniforms(shape, seed, step, number))
+            optimizer.zero_grad()
+            loss.backward()
+            optimizer.step()
+        with torch.no_grad():
+            # The weights are others now, and so is what they make of all that was heard.
+            first = step - shape[1]
+            state = system.initial(batch.past, batch.start)
+            state = system.follow(batch.notes, state, uniforms[:, first:step])
+            now, _ = system.step(state, uniforms[:, step : step + 1], settings.temperature)
+        played = torch.cat([played, now], 1)
+    return played
+
+
+def _heard(played: Tensor, reach: int) -> Batch:
+    """Make a batch of the last steps played."""
+    first = max(played.shape[1] - HEARD, 0)
+    padded = functional.pad(played, (0, 0, reach, 0))
+    notes = played[:, first:]
+    return Batch(
+        padded[:, first : first + reach],
+        notes,
+        torch.ones(notes.shape[:2]),
+        torch.tensor([first]),
+    )
