@@ -18,6 +18,7 @@ CONFIG = {
     "kind": "generator",
     "keys": 12,
     "representation": "onset",
+    "steps_per_beat": 4,
     "memory": {
         "name": "history_user",
         "lags": [4, 8, 16, 32, 48, 64, 96, 128],

@@ -11,7 +11,6 @@ with stage("results/compose") as (params, [out]):
         Path("data/dataset"),
         Path("models"),
         params.compose,
-        params.dataset.steps_per_beat,
         params.threads,
         params.seed,
     )

@@ -6,5 +6,5 @@ from ostinato.scores import dataset
 from ostinato.stage import stage
 
 with stage("data/dataset") as (params, [out]):
-    filters = dataset.Filters(**params.dataset.model_dump())
+    filters = dataset.Filters(**params.dataset.model_dump(exclude={"representation"}))
     dataset.build(out, Path("data/corpus"), filters)

@@ -9,4 +9,6 @@ from ostinato.training import write_curves
 with stage("models/decoder", "results/decoder") as (params, [out, results]):
     model, config, history = fit_decoder(params)
     write_model(out, model, config)
-    files.write_json(results / "metrics.json", write_curves(results, history))
+    weights = sum(weight.numel() for weight in model.parameters())
+    best = write_curves(results, history)
+    files.write_json(results / "metrics.json", {"weights": weights, **best})

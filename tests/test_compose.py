@@ -17,6 +17,7 @@ from ostinato.system import System
 CONFIG = {
     "keys": 12,
     "representation": "onset",
+    "steps_per_beat": 4,
     "memory": {
         "name": "history_user",
         "lags": [4, 8, 16],

@@ -1,4 +1,4 @@
-"""What a person wants without the pipeline: ``ostinato improvise song.wav -o out.wav``."""
+"""The command ``ostinato``: systems by name, and music without the pipeline."""
 
 import argparse
 import sys
@@ -6,7 +6,7 @@ from pathlib import Path
 
 import torch
 
-from ostinato import autoencoders, score_creators, training
+from ostinato import autoencoders, experiments, score_creators, training
 from ostinato.audio.improvise import SEED_SAMPLES, improvise
 from ostinato.audio.recordings import UnreadableSound, read_start
 from ostinato.audio.synthesis import write_wav
@@ -40,6 +40,19 @@ def main(arguments: list[str] | None = None) -> None:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser("ostinato", description="Music that goes on.")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    command = commands.add_parser("systems", help="list the systems that have names")
+    command.set_defaults(run=_systems, output=None)
+    command = commands.add_parser("run", help="run a system as a DVC experiment")
+    command.set_defaults(run=_run, output=None)
+    command.add_argument("system", nargs="?", help="its name; see `ostinato systems`")
+    command.add_argument("--all", action="store_true", help="queue all systems")
+    command.add_argument("-n", "--name", help="of the experiment (that of the system)")
+    command.add_argument(
+        "-S", "--set-param", action="append", default=[], help="as for dvc exp run"
+    )
+    command.add_argument("--queue", action="store_true", help="only queue it")
+    command.add_argument("--temp", action="store_true", help="run it in a copy of the project")
+    command.add_argument("-f", "--force", action="store_true", help="replace one of that name")
     command = commands.add_parser(
         "improvise", help="go on from the first ten seconds of a sound file"
     )
@@ -52,6 +65,30 @@ def _parser() -> argparse.ArgumentParser:
         "--models", type=Path, default=Path("models"), help="folder of the trained models"
     )
     return parser
+
+
+def _systems(options: argparse.Namespace) -> None:
+    rows = experiments.read_rows()
+    width = max(len(row.name) for row in rows)
+    for row in rows:
+        print(f"{row.row:4}  {row.name:{width}}  {row.source}")
+
+
+def _run(options: argparse.Namespace) -> None:
+    if options.all == bool(options.system):
+        raise UserError("name one system, or say --all")
+    names = ("queue", "temp", "force")
+    flags = [f"--{name}" for name in names if getattr(options, name)]
+    if not options.all:
+        row = experiments.find(options.system)
+        experiments.run(row, options.name or row.name, options.set_param, *flags)
+        return
+    if options.name or options.temp:
+        raise UserError("--all queues each system under its own name; leave out --name and --temp")
+    flags = [flag for flag in flags if flag != "--queue"]
+    for row in experiments.read_rows():
+        experiments.run(row, row.name, options.set_param, "--queue", *flags)
+    print("all queued; `dvc exp run --run-all` runs them, `dvc exp show` compares them")
 
 
 def _seconds(text: str) -> float:

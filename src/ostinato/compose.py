@@ -55,7 +55,6 @@ def write_pieces(
     dataset: Path,
     models: Path,
     settings: Compose,
-    steps_per_beat: int,
     threads: int,
     seed: int,
 ) -> None:
@@ -69,8 +68,6 @@ def write_pieces(
         Folders of the dataset and of the trained models.
     settings : Compose
         The section of params.yaml.
-    steps_per_beat : int
-        Steps in a quarter note.
     threads : int
         Threads of one operation.
     seed : int
@@ -81,7 +78,7 @@ def write_pieces(
     songs = Songs(dataset, "holding" if writer.holding else "onset", velocities=True)
     seed = derive(seed, "compose")
     pieces = compose(writer, songs, settings.pieces, settings.steps, settings, seed)
-    rows = []
+    rows, steps_per_beat = [], writer.steps_per_beat
     for number, piece in enumerate(progress(pieces, len(pieces), "render"), 1):
         name = f"piece-{number:02d}"
         metre = main_metre(songs.metre[piece.song])

@@ -41,6 +41,8 @@ class System(nn.Module):
         Whether `log_prob` is exact, or a lower bound in expectation over its draws.
     holding : bool
         Whether a key stands at all steps at which it sounds, or only where it is struck.
+    steps_per_beat : int
+        Steps in a quarter note.
     """
 
     def __init__(self, generator: dict[str, Any], decoder: dict[str, Any]):
@@ -51,6 +53,7 @@ class System(nn.Module):
         self.reach = max(self.generator.reach, self.performer.reach)
         self.exact = self.generator.sampler.exact and self.performer.exact
         self.holding = generator["representation"] == "holding"
+        self.steps_per_beat = generator["steps_per_beat"]
 
     def forward(self, batch: Batch, uniforms: Tensor) -> Tensor:
         """Sum what the trainings of both parts minimise.

@@ -11,37 +11,39 @@ from ostinato.rolls import CLASSES
 from ostinato.samplers import ordered
 
 
-def sampler(most: int = 3):
-    return sampling.build(ordered, hidden=6, most=most)
+def sampler(most: int = 3, copies: tuple[int, ...] = ()):
+    return sampling.build(ordered, hidden=6, most=most, copies=list(copies), gate=4)
 
 
-def wide(keys: int, most: int):
+def wide(keys: int, most: int, copies: tuple[int, ...] = ()):
     torch.manual_seed(7)
-    params = ordered.Params(hidden=5, most=most)
+    params = ordered.Params(hidden=5, most=most, copies=list(copies), gate=4)
     model = ordered.Sampler(sampling.FEATURES, keys, params).double()
     for weight in model.parameters():
         weight.data *= 3
     return model
 
 
+COPIES = [(), (1,), (1, 2, 5)]
+
+
+@pytest.mark.parametrize("copies", COPIES)
 @pytest.mark.parametrize("most", [1, 2, 3, 4, 6])
-def test_probabilities_are_exact(most):
-    sampling.check_exact(sampler(most))
+def test_probabilities_are_exact(most, copies):
+    sampling.check_exact(sampler(most, copies))
 
 
+@pytest.mark.parametrize("copies", COPIES)
 @pytest.mark.parametrize(("keys", "most"), [(4, 2), (7, 7), (12, 4), (12, 12)])
 @torch.no_grad()
-def test_probabilities_of_all_sets_sum_to_one_after_any_past(keys, most):
-    model = wide(keys, most)
+def test_probabilities_of_all_sets_sum_to_one_after_any_past(keys, most, copies):
+    model = wide(keys, most, copies)
     sets = torch.tensor(list(itertools.product([0.0, 1.0], repeat=keys))).double()
-    features = sampling.random(1, 5, sampling.FEATURES)
-    past = (sampling.random(1, 4, keys) < 0.3).double()
-    _, state = model.log_prob(
-        features[:, :4], past, sampling.begin(model, features, model.keys), None
-    )
-    count = len(sets)
-    now, state = features[:, 4:].expand(count, -1, -1), state.expand(count, -1, -1)
-    log_prob, _ = model.log_prob(now, sets[:, None], state, None)
+    features = sampling.random(1, 5, sampling.FEATURES).expand(len(sets), -1, -1)
+    past = (sampling.random(1, 4, keys) < 0.3).double().expand(len(sets), -1, -1)
+    begin = sampling.begin(model, features, model.keys)
+    _, state = model.log_prob(features[:, :4], past, begin, None)
+    log_prob, _ = model.log_prob(features[:, 4:], sets[:, None], state, None)
     assert abs(log_prob.exp().sum() - 1) < 1e-12
     assert torch.equal(log_prob[:, 0] == -torch.inf, sets.sum(-1) > most)
 
@@ -108,30 +110,36 @@ def test_it_agrees_with_a_slow_implementation(keys, most):
     torch.testing.assert_close(found[possible], expected[possible].double())
 
 
-def test_a_whole_sequence_is_the_same_as_its_steps():
-    sampling.check_steps(sampler())
+@pytest.mark.parametrize("copies", COPIES)
+def test_a_whole_sequence_is_the_same_as_its_steps(copies):
+    sampling.check_steps(sampler(copies=copies))
 
 
-def test_gradients_reach_every_weight():
-    sampling.check_gradients(sampler())
+@pytest.mark.parametrize("copies", COPIES)
+def test_gradients_reach_every_weight(copies):
+    sampling.check_gradients(sampler(copies=copies))
 
 
-def test_impossible_steps_leave_the_gradient_finite():
-    sampling.check_log_prob_gradients(sampler(2))
+@pytest.mark.parametrize("copies", COPIES)
+def test_impossible_steps_leave_the_gradient_finite(copies):
+    sampling.check_log_prob_gradients(sampler(2, copies))
 
 
-def test_temperature_zero_takes_the_most_probable():
-    sampling.check_cold(sampler())
+@pytest.mark.parametrize("copies", COPIES)
+def test_temperature_zero_takes_the_most_probable(copies):
+    sampling.check_cold(sampler(copies=copies))
 
 
-def test_probabilities_are_those_of_float32_under_autocast():
-    sampling.check_autocast(sampler())
+@pytest.mark.parametrize("copies", COPIES)
+def test_probabilities_are_those_of_float32_under_autocast(copies):
+    sampling.check_autocast(sampler(copies=copies))
 
 
+@pytest.mark.parametrize("copies", COPIES)
 @sampling.examples
-@given(st.integers(1, sampling.STEPS - 1))
-def test_a_step_knows_the_steps_before_it_alone(changed):
-    model = sampler(4)
+@given(changed=st.integers(1, sampling.STEPS - 1))
+def test_a_step_knows_the_steps_before_it_alone(changed, copies):
+    model = sampler(4, copies)
     features, notes, _ = sampling.sequence(model.draws)
     before, _ = model.log_prob(features, notes, sampling.begin(model, features, model.keys), None)
     notes[:, changed] = 1 - notes[:, changed]

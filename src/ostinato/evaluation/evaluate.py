@@ -39,7 +39,7 @@ def write_report(out: Path, dataset: Path, models: Path, composed: Path, params:
     training.prepare(params.threads, seed)
     writer = system.load(models / "generator", models / "decoder")
     songs = Songs(dataset, "holding" if writer.holding else "onset")
-    steps_per_beat = params.dataset.steps_per_beat
+    steps_per_beat = writer.steps_per_beat
     valid, test = songs_of(songs, "valid"), songs_of(songs, "test")
     pieces = compositions(composed, steps_per_beat)
     known = figures.Copies(songs_of(songs, "train").rolls)

@@ -38,6 +38,7 @@ def fit_generator(params: Params) -> tuple[Generator, dict[str, Any], list[dict[
         "kind": "generator",
         "keys": params.generator.keys,
         "representation": params.dataset.representation,
+        "steps_per_beat": params.dataset.steps_per_beat,
         "memory": params.config("memory"),
         "sampler": params.config("samplers"),
     }

@@ -2,19 +2,34 @@
 
 Each draw is a softmax over the keys above the last one and "end". It sees the features, the notes
 drawn so far, what was struck in the steps before, and the intervals between them. Which note is
-drawn when is then known, so training is plain teacher forcing, and the likelihood is exact.
+drawn when is then known, so training is plain teacher forcing, and the likelihood is exact. If
+wanted, a gate comes first that may copy what was played some steps ago in place of drawing.
 """
+
+from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from ostinato import ascending
+from ostinato import ascending, copying
 from ostinato.ascending import Ascending
+from ostinato.copying import Copying
 from ostinato.params import Positive, Schema
 
-State = Tensor
-"""Steps since each key was struck, at the next step: Tensor[B, 1, K]."""
+
+class State(NamedTuple):
+    """What the sampler keeps between calls.
+
+    Attributes
+    ----------
+    age : Tensor[B, 1, K]
+        Steps since each key was struck, at the next step.
+    copying : copying.State or None
+    """
+
+    age: Tensor
+    copying: copying.State | None
 
 
 class Params(Schema):
@@ -26,10 +41,16 @@ class Params(Schema):
         Width of the network's two layers.
     most : int
         Notes of a step at the most.
+    copies : list of int
+        Steps back that the gate may copy; none: there is no gate.
+    gate : int
+        Width of the gate's network.
     """
 
     hidden: Positive
     most: Positive
+    copies: list[Positive]
+    gate: Positive
 
 
 class Sampler(nn.Module):
@@ -47,21 +68,28 @@ class Sampler(nn.Module):
     Attributes
     ----------
     draws : int
-        Random numbers that it needs a step: one for each draw.
+        Random numbers that it needs a step: one for each draw, and one for the gate.
     reach : int
         Steps before a sequence that it wants to know.
     exact : bool
         Whether `log_prob` is exact: yes.
     """
 
-    reach = ascending.REACH
     exact = True
 
     def __init__(self, features: int, keys: int, params: Params):
         super().__init__()
         self.keys = keys
+        self.most = params.most
         self.draws = params.most
+        self.reach = ascending.REACH
         self.next = Ascending(features, keys, params.hidden)
+        self.copying = None
+        if params.copies:
+            self.copying = Copying(features, params.copies, params.most, params.gate)
+            self.draws += 1
+            # So that it can tell for how long the longest lag has been repeating.
+            self.reach = max(self.reach, 2 * max(params.copies))
 
     def initial(self, past: Tensor) -> State:
         """Make the state at the beginning of a sequence.
@@ -71,14 +99,15 @@ class Sampler(nn.Module):
         past : Tensor[B, P, K]
             What was played before it.
         """
-        return ascending.ages(past, ascending.never(past, self.keys))[1]
+        _, age = ascending.ages(past, ascending.never(past, self.keys))
+        return State(age, self.copying.initial(past) if self.copying else None)
 
     def possible(self, notes: Tensor) -> Tensor:
         """Mark the steps that can be drawn: those with no more notes than draws.
 
         As for `ostinato.samplers.banning.Sampler.possible`.
         """
-        return (notes.sum(-1) <= self.draws).to(notes.dtype)
+        return (notes.sum(-1) <= self.most).to(notes.dtype)
 
     def loss(
         self, features: Tensor, notes: Tensor, state: State, uniforms: Tensor
@@ -110,16 +139,20 @@ class Sampler(nn.Module):
             Nats; minus infinity where there are too many notes.
         state : State
         """
-        age, state = ascending.ages(notes, state)
+        age, after = ascending.ages(notes, state.age)
         memory = ascending.traces(age).flatten(0, 1)
         prepared = self.next.prepare(features.flatten(0, 1), memory)
-        known = ascending.draws_of(notes.flatten(0, 1), self.draws)
+        known = ascending.draws_of(notes.flatten(0, 1), self.most)
         log_probs = self._logits(
             prepared[known.step], memory[known.step], known.drawn, known.last
         ).log_softmax(-1)
         each = log_probs.gather(-1, known.outcome[:, None])[:, 0]
-        nats = ascending.total(each, known, len(prepared), self.draws).view(notes.shape[:2])
-        return nats.masked_fill(self.possible(notes) == 0, -torch.inf), state
+        nats = ascending.total(each, known, len(prepared), self.most).view(notes.shape[:2])
+        copied = None
+        if self.copying:
+            nats, copied = self.copying.log_prob(features, notes, nats, state.copying)
+        nats = nats.masked_fill(self.possible(notes) == 0, -torch.inf)
+        return nats, State(after, copied)
 
     def sample(
         self, features: Tensor, state: State, uniforms: Tensor, temperature: float
@@ -143,16 +176,23 @@ class Sampler(nn.Module):
         """
         steps = []
         for step in range(features.shape[1]):
-            memory = ascending.traces(state[:, 0])
+            memory = ascending.traces(state.age[:, 0])
             prepared = self.next.prepare(features[:, step], memory)
             notes = ascending.draw_notes(
                 lambda drawn, last, place, p=prepared, m=memory: self._logits(p, m, drawn, last),
                 torch.zeros_like(memory[:, 0]),
-                uniforms[:, step],
+                uniforms[:, step, : self.most],
                 temperature,
-            )
-            steps.append(notes[:, None])
-            _, state = ascending.ages(steps[-1], state)
+            )[:, None]
+            copied = None
+            if self.copying:
+                now = slice(step, step + 1)
+                notes, copied = self.copying.sample(
+                    features[:, now], notes, state.copying, uniforms[:, now, -1], temperature
+                )
+            steps.append(notes)
+            _, age = ascending.ages(notes, state.age)
+            state = State(age, copied)
         return torch.cat(steps, 1), state
 
     def _logits(self, prepared: Tensor, memory: Tensor, drawn: Tensor, last: Tensor) -> Tensor:

@@ -1,0 +1,336 @@
+"""Compare all systems: train each with the same budget, then write a table and a plot.
+
+    python bench/systems.py
+
+Each system is an experiment of DVC, ``ostinato run NAME`` with the settings of `BUDGET`, in a copy
+of the project; as many run at once as ``--jobs`` says, on one core each. What is done stands in
+results/systems.json, so the command goes on where it was when it is run again: only systems that
+are missing there, or are defined otherwise now, are run. Then the best five get two more seeds, and
+a training step of each is timed in turns with one of the pytorch_baseline. ``--table`` only writes
+results/systems.md and results/systems.png.
+"""
+
+import argparse
+import json
+import statistics
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import dvc.api
+import numpy as np
+import torch
+import yaml
+from joblib import Parallel, delayed
+from matplotlib.figure import Figure
+
+from ostinato import experiments, files, training
+from ostinato.errors import UserError
+from ostinato.evaluation import plots
+from ostinato.experiments import Row
+from ostinato.fragments import Batches
+from ostinato.generator import Generator
+from ostinato.songs import Songs
+
+RESULTS = Path("results/systems.json")
+BUDGET = [
+    "threads=1",
+    "decoder.training.max_steps=600",
+    "generator.training.max_steps=600",
+    "generator.training.validate_every=100",
+]
+REFERENCE = "pytorch_baseline"
+BEST, SEEDS = 5, (2, 3)
+TURNS = 5
+
+Record = dict[str, Any]
+"""What is known of a run: its settings, figures and weights."""
+
+
+def main() -> None:
+    """Run what is missing and write the table."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--jobs", type=int, default=2)
+    parser.add_argument("--table", action="store_true", help="only write the table and the plot")
+    options = parser.parse_args()
+    rows = experiments.read_rows()
+    if not options.table:
+        run_missing([(row, 1) for row in rows], options.jobs)
+        best = sorted(compared(rows, "chorales"), key=log_prob, reverse=True)[:BEST]
+        run_missing([(row, seed) for row in best for seed in SEEDS], options.jobs)
+        time_missing(rows)
+    files.write(Path("results/systems.md"), table(rows).encode())
+    plots.save(Path("results/systems.png"), plot(rows))
+
+
+def known() -> dict[str, Record]:
+    """Read what is done."""
+    return json.loads(RESULTS.read_text(encoding="utf-8")) if RESULTS.exists() else {}
+
+
+def key(row: Row, seed: int = 1) -> str:
+    """Name a run."""
+    return row.name if seed == 1 else f"{row.name}-{seed}"
+
+
+def run_missing(wanted: list[tuple[Row, int]], jobs: int) -> None:
+    """Run the systems that are not done."""
+    done = known()
+    missing = [
+        (row, seed)
+        for row, seed in wanted
+        if done.get(key(row, seed), {}).get("settings") != settings(row, seed)
+    ]
+    runs = Parallel(jobs, prefer="threads", return_as="generator_unordered")(
+        delayed(run)(row, seed) for row, seed in missing
+    )
+    for number, (name, record) in enumerate(runs, 1):
+        print(f"{number} of {len(missing)}: {name}", flush=True)
+        if record:
+            files.write_json(RESULTS, known() | {name: record})
+
+
+def settings(row: Row, seed: int) -> list[str]:
+    """All in which a run differs from params.yaml."""
+    return [*experiments.settings(row.params), *BUDGET, f"seed={seed}"]
+
+
+def run(row: Row, seed: int) -> tuple[str, Record | None]:
+    """Run a system; None if that fails."""
+    name = key(row, seed)
+    try:
+        experiments.run(row, name, [*BUDGET, f"seed={seed}"], "--temp", "--force")
+    except UserError as error:
+        print(error, file=sys.stderr)
+        return name, None
+    weights = sum(
+        json.loads(dvc.api.read(f"results/{model}/metrics.json", rev=name))["weights"]
+        for model in ("generator", "decoder")
+    )
+    figures = json.loads(dvc.api.read("results/evaluate.json", rev=name))
+    return name, {"settings": settings(row, seed), "weights": weights, "figures": figures}
+
+
+def time_missing(rows: list[Row]) -> None:
+    """Time a training step of each system that was not timed yet, in turns with the reference."""
+    torch.set_num_threads(2)
+    training.keep_freed_memory()
+    reference = trainer(experiments.find(REFERENCE))
+    for row in rows:
+        done = known()
+        if row.name not in done or "step" in done[row.name] or not trains(row):
+            continue
+        one = trainer(row)
+        seconds = [(timed(one), timed(reference)) for _ in range(TURNS + 1)][1:]
+        done[row.name]["step"] = statistics.median(mine / other for mine, other in seconds)
+        files.write_json(RESULTS, done)
+
+
+def trains(row: Row) -> bool:
+    """Whether a system has a training of its own."""
+    return "generator" in row.params
+
+
+def trainer(row: Row) -> Any:
+    """Build a system's generator and give what makes a training step of it."""
+    params = merged(yaml.safe_load(Path("params.yaml").read_text(encoding="utf-8")), row.params)
+    chosen = params["generator"]
+    config = {
+        part: {"name": chosen[part], **params[section][chosen[part]]}
+        for part, section in (("memory", "memory"), ("sampler", "samplers"))
+    }
+    model = Generator({"keys": chosen["keys"], **config})
+    songs = Songs(Path("data/dataset"), params["dataset"]["representation"])
+    table = np.load("data/fragments/fragments.npy")
+    size, steps = chosen["training"]["batch"], params["augment"]["steps"]
+    batch = Batches(songs, table, size, steps, model.reach, model.keys, 1)(0)
+    uniforms = torch.rand(*batch.mask.shape, model.draws)
+    optimizer = torch.optim.Adam(model.parameters())
+
+    def step() -> None:
+        loss = model(batch, uniforms)
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+
+    return step
+
+
+def merged(params: dict[str, Any], changes: dict[str, Any]) -> dict[str, Any]:
+    """Put changes into parameters."""
+    both = dict(params)
+    for name, value in changes.items():
+        both[name] = merged(params[name], value) if isinstance(value, dict) else value
+    return both
+
+
+def timed(step: Any) -> float:
+    """Seconds that a call takes."""
+    start = time.perf_counter()
+    step()
+    return time.perf_counter() - start
+
+
+def group(row: Row) -> str:
+    """Say with which systems one can be compared."""
+    if not trains(row):
+        return "composing"
+    if row.params.get("corpus", {}).get("source") == "folksongs":
+        return "melodies"
+    return row.params.get("dataset", {}).get("representation", "chorales")
+
+
+def compared(rows: list[Row], which: str) -> list[Row]:
+    """Those systems of a group that are done."""
+    done = known()
+    return [row for row in rows if group(row) == which and row.name in done]
+
+
+def log_prob(row: Row) -> float:
+    """The log-probability of a system's first run."""
+    return known()[row.name]["figures"]["prediction"]["log_prob"]
+
+
+TITLES = {
+    "chorales": "Onsets of chorales",
+    "holding": "Chorales where notes stand as long as they sound",
+    "melodies": "Onsets of one-voice folk songs",
+    "composing": "Ways of composing, with the system of params.yaml",
+}
+
+
+def table(rows: list[Row]) -> str:
+    """Write the tables in Markdown."""
+    done = known()
+    lines = [introduction()]
+    for which, title in TITLES.items():
+        chosen = compared(rows, which)
+        if not chosen:
+            continue
+        if which != "composing":
+            chosen.sort(key=log_prob, reverse=True)
+        lines += ["", f"## {title}", "", header(), "|---" * len(COLUMNS) + "|"]
+        lines += [line(row, done) for row in chosen]
+        real = done[chosen[0].name]["figures"]["real"]
+        cells = ["", "real music", *[""] * 6, *music(real)]
+        lines.append(f"| {' | '.join(cells)} |")
+    missing = [row.name for row in rows if row.name not in done]
+    if missing:
+        lines += ["", f"Not done: {', '.join(missing)}."]
+    return "\n".join(lines) + "\n"
+
+
+COLUMNS = [
+    "row",
+    "system",
+    "log p",
+    "impossible",
+    "F1",
+    "octaves",
+    "weights, k",
+    "step",
+    "pitch class",
+    "interval",
+    "polyphony",
+    "density",
+    "silent",
+    "copied",
+    "1 bar",
+    "2",
+    "4",
+    "8",
+]
+
+
+def introduction() -> str:
+    return "\n".join(
+        [
+            "# The systems compared",
+            "",
+            "Written by `python bench/systems.py`. Every system had the same number of optimiser "
+            f"steps and fragments: {', '.join(f'`{setting}`' for setting in BUDGET)}.",
+            "",
+            "- log p: of the 88 keys of the test songs, nats a step, each song once, given its "
+            "true past; ≥ marks a lower bound (log-mean-exp of whole songs). Each system is mixed with "
+            "1e-4 of independent keys. With three seeds: mean ± standard deviation.",
+            "- impossible: share of steps that the system cannot draw. F1: one draw of the keys of "
+            "a step against what was played. octaves: share of sounding pitch classes all of whose "
+            "keys the decoder finds.",
+            f"- weights of generator and decoder, in thousands; step: time of a training step of "
+            f"the generator, in those of `{REFERENCE}`.",
+            "- What it composed, eight pieces: Jensen-Shannon distances of histograms to the test "
+            "songs, share of silent steps, longest run copied from a training song in steps, "
+            "self-similarity at 1, 2, 4 and 8 bars.",
+        ]
+    )
+
+
+def header() -> str:
+    """The head of a table."""
+    return f"| {' | '.join(COLUMNS)} |"
+
+
+def line(row: Row, done: dict[str, Record]) -> str:
+    """A system's line of a table."""
+    record = done[row.name]
+    found = record["figures"]["prediction"]
+    seeds = [done[key(row, seed)] for seed in (1, *SEEDS) if key(row, seed) in done]
+    values = [one["figures"]["prediction"]["log_prob"] for one in seeds]
+    nats = f"{'' if found['exact'] else '≥ '}{statistics.mean(values):.3f}"
+    if len(values) > 1:
+        nats += f" ± {statistics.stdev(values):.3f}"
+    octaves = found.get("octave_accuracy")
+    step = record.get("step")
+    cells = [
+        row.row,
+        f"`{row.name}`",
+        nats,
+        f"{found['impossible_steps']:.2%}",
+        f"{found['f1']:.2f}",
+        f"{octaves:.0%}" if octaves is not None else "",
+        f"{record['weights'] / 1000:.0f}",
+        f"{step:.1f}" if step else "",
+        *music(record["figures"]["compositions"]),
+    ]
+    return f"| {' | '.join(cells)} |"
+
+
+def music(figures: dict[str, Any]) -> list[str]:
+    """The figures of music."""
+    similar = figures["self_similarity"]
+    return [
+        *(f"{value:.2f}" for value in figures["distance"].values()),
+        f"{figures['silent_steps']:.2f}",
+        str(figures["longest_copy"]["max"]),
+        *(f"{similar[lag]:.2f}" if lag in similar else "" for lag in ("1", "2", "4", "8")),
+    ]
+
+
+def plot(rows: list[Row]) -> Figure:
+    """Draw log-probability and F1 of the systems on onsets of chorales."""
+    chosen = sorted(compared(rows, "chorales"), key=log_prob)
+    done = known()
+    figure = Figure(figsize=(10, 0.28 * len(chosen) + 1.2), layout="constrained")
+    left, right = figure.subplots(1, 2, sharey=True)
+    for place, row in enumerate(chosen):
+        found = done[row.name]["figures"]["prediction"]
+        color = plots.ACCENT if row.row == "ours" else plots.INK
+        face = color if found["exact"] else "none"
+        for seed in (1, *SEEDS):
+            if key(row, seed) in done:
+                one = done[key(row, seed)]["figures"]["prediction"]
+                for axes, name in ((left, "log_prob"), (right, "f1")):
+                    axes.plot(one[name], place, "o", color=color, markerfacecolor=face)
+    left.set_yticks(range(len(chosen)), [f"{row.name}  {row.row}" for row in chosen], fontsize=8)
+    left.set_xlabel("log-probability, nats a step (open: a lower bound)")
+    right.set_xlabel("F1 of the next step")
+    for axes in (left, right):
+        axes.grid(color=plots.RULE, linewidth=0.8)
+        axes.set_axisbelow(True)
+        axes.spines[["top", "right"]].set_visible(False)
+    return figure
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,163 @@
+"""Copying: a gate that repeats what was played some steps ago, or lets a sampler draw anew.
+
+Music repeats, often to the note: a chorale plays its first lines twice. An LSTM that reads the past
+can know what would be a repetition, but says so by way of all of its weights. Here a repetition is
+one decision: with a probability of its own the next step is just what was played k steps ago. The
+gate sees the features and, for each lag, how long the music has been repeating at that lag, so
+that a repetition which has begun goes on. The mixture is an exact distribution, akin to the pointer
+sentinel mixture of Merity, Xiong, Bradbury and Socher (2016, arXiv:1609.07843).
+"""
+
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from ostinato.categorical import draw_at
+
+
+class State(NamedTuple):
+    """What is kept between calls.
+
+    Attributes
+    ----------
+    past : Tensor[B, longest lag, K]
+        The steps before the next one.
+    run : Tensor[B, lags]
+        Steps with a note that have repeated since the last that did not.
+    """
+
+    past: Tensor
+    run: Tensor
+
+
+class Copying(nn.Module):
+    """The gate.
+
+    Parameters
+    ----------
+    features : int
+        F, numbers a step from the memory.
+    lags : list of int
+        Steps back that can be copied.
+    most : int
+        Sets of more notes are not copied.
+    hidden : int
+        Width of its network.
+    """
+
+    def __init__(self, features: int, lags: list[int], most: int, hidden: int):
+        super().__init__()
+        self.lags = lags
+        self.most = most
+        self.context = nn.Linear(features, hidden)
+        self.lag = nn.Parameter(torch.zeros(len(lags), hidden))
+        self.repeating = nn.Linear(3, hidden)
+        self.score = nn.Linear(hidden, 1)
+
+    def initial(self, past: Tensor) -> State:
+        """Make the state at the beginning of a sequence.
+
+        Parameters
+        ----------
+        past : Tensor[B, P, K]
+            What was played before it; silence before that.
+        """
+        silence = past.new_zeros(len(past), max(self.lags), past.shape[2])
+        begun = State(silence, past.new_zeros(len(past), len(self.lags)))
+        return self.follow(past, begun)
+
+    def log_prob(
+        self, features: Tensor, notes: Tensor, drawn: Tensor, state: State
+    ) -> tuple[Tensor, State]:
+        """Compute the log-probability of notes that are copied or drawn.
+
+        Parameters
+        ----------
+        features : Tensor[B, T, F]
+        notes : Tensor[B, T, K]
+            The true notes, 0 or 1.
+        drawn : Tensor[B, T]
+            Log-probability of drawing them anew.
+        state : State
+
+        Returns
+        -------
+        log_prob : Tensor[B, T]
+            Nats.
+        state : State
+        """
+        lagged = self._lagged(torch.cat([state.past, notes], 1), notes.shape[1])
+        same = torch.stack([(one == notes).all(-1) for one in lagged], -1)
+        run, state = self._follow(lagged, same, notes, state)
+        gate = self._gate(features, lagged, run)
+        copied = gate[..., :-1].masked_fill(~same, -torch.inf)
+        anew = gate[..., -1:] + drawn[..., None]
+        return torch.cat([copied, anew], -1).logsumexp(-1), state
+
+    def sample(
+        self,
+        features: Tensor,
+        drawn: Tensor,
+        state: State,
+        uniforms: Tensor,
+        temperature: float,
+    ) -> tuple[Tensor, State]:
+        """Decide what one step is: what was played at a lag, or what was drawn.
+
+        Parameters
+        ----------
+        features : Tensor[B, 1, F]
+        drawn : Tensor[B, 1, K]
+            Notes drawn anew.
+        state : State
+        uniforms : Tensor[B, 1]
+            Random numbers in [0, 1).
+        temperature : float
+            Of the gate.
+
+        Returns
+        -------
+        notes : Tensor[B, 1, K]
+        state : State
+        """
+        lagged = self._lagged(functional.pad(state.past, (0, 0, 0, 1)), 1)
+        way = draw_at(self._gate(features, lagged, state.run[:, None]), uniforms, temperature)
+        ways = torch.cat([*lagged, drawn], 1)
+        notes = ways[torch.arange(len(ways)), way[:, 0]][:, None]
+        return notes, self.follow(notes, state)
+
+    def follow(self, notes: Tensor, state: State) -> State:
+        """Hear notes that are given, Tensor[B, T, K]: the state after them."""
+        lagged = self._lagged(torch.cat([state.past, notes], 1), notes.shape[1])
+        same = torch.stack([(one == notes).all(-1) for one in lagged], -1)
+        return self._follow(lagged, same, notes, state)[1]
+
+    def _follow(
+        self, lagged: list[Tensor], same: Tensor, notes: Tensor, state: State
+    ) -> tuple[Tensor, State]:
+        """Count how long the music has been repeating before each step, Tensor[B, T, lags]."""
+        struck = torch.stack([(one + notes > 0).any(-1) for one in lagged], -1)
+        total = (same & struck).cumsum(1).to(notes.dtype)
+        # A run counts from the last step that did not repeat, or goes on from before.
+        last = torch.where(same, -state.run[:, None], total).cummax(1).values
+        after = total - last
+        run = torch.cat([state.run[:, None], after[:, :-1]], 1)
+        past = torch.cat([state.past, notes], 1)[:, -max(self.lags) :]
+        return run, State(past, after[:, -1])
+
+    def _gate(self, features: Tensor, lagged: list[Tensor], run: Tensor) -> Tensor:
+        """Compute log-probabilities of copying each lag, and last of drawing: [B, T, lags + 1]."""
+        counts = torch.stack([notes.sum(-1) for notes in lagged], -1)
+        seen = torch.stack([run.log1p(), (run > 0).to(run.dtype), (counts > 0).to(run.dtype)], -1)
+        hidden = self.context(features)[..., None, :] + self.lag + self.repeating(seen)
+        scores = self.score(functional.silu(hidden))[..., 0]
+        scores = scores.to(torch.promote_types(scores.dtype, torch.float32))
+        scores = scores.masked_fill(counts > self.most, -torch.inf)
+        return functional.pad(scores, (0, 1)).log_softmax(-1)
+
+    def _lagged(self, known: Tensor, steps: int) -> list[Tensor]:
+        """View what was played at each lag before the last steps of known notes."""
+        first = known.shape[1] - steps
+        return [known[:, first - lag : first - lag + steps] for lag in self.lags]
