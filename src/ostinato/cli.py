@@ -6,11 +6,14 @@ from pathlib import Path
 
 import torch
 
-from ostinato import autoencoders, experiments, score_creators, training
+from ostinato import autoencoders, experiments, files, score_creators, system, training
 from ostinato.audio.improvise import SEED_SAMPLES, improvise
 from ostinato.audio.recordings import UnreadableSound, read_start
-from ostinato.audio.synthesis import write_wav
+from ostinato.audio.synthesis import render, write_wav
+from ostinato.compose import continue_score
 from ostinato.errors import UserError
+from ostinato.scores.midi import midi_bytes, read_midi
+from ostinato.scores.score import UnreadableScore
 
 
 def main(arguments: list[str] | None = None) -> None:
@@ -53,6 +56,21 @@ def _parser() -> argparse.ArgumentParser:
     command.add_argument("--queue", action="store_true", help="only queue it")
     command.add_argument("--temp", action="store_true", help="run it in a copy of the project")
     command.add_argument("-f", "--force", action="store_true", help="replace one of that name")
+    command = commands.add_parser("continue", help="go on from a MIDI file with trained models")
+    command.set_defaults(run=_continue)
+    command.add_argument("song", type=Path, help="a MIDI file")
+    command.add_argument(
+        "-o", "--output", type=Path, required=True, help="the .mid or .wav file to write"
+    )
+    command.add_argument("--bars", type=_whole, default=32, help="how many to go on (32)")
+    command.add_argument("--temperature", type=_temperature, default=1.0, help="0 to 10 (1)")
+    command.add_argument("--seed", type=int, default=1, help="another one plays something else")
+    command.add_argument(
+        "--model",
+        type=Path,
+        default=Path("models/generator"),
+        help="folder of the generator, beside which the decoder lies",
+    )
     command = commands.add_parser(
         "improvise", help="go on from the first ten seconds of a sound file"
     )
@@ -89,6 +107,40 @@ def _run(options: argparse.Namespace) -> None:
     for row in experiments.read_rows():
         experiments.run(row, row.name, options.set_param, "--queue", *flags)
     print("all queued; `dvc exp run --run-all` runs them, `dvc exp show` compares them")
+
+
+def _whole(text: str) -> int:
+    number = int(text)
+    if not 1 <= number <= 10_000:
+        raise argparse.ArgumentTypeError(f"{text} is not between 1 and 10000")
+    return number
+
+
+def _temperature(text: str) -> float:
+    temperature = float(text)
+    if not 0 <= temperature <= 10:
+        raise argparse.ArgumentTypeError(f"{text} is not between 0 and 10")
+    return temperature
+
+
+def _continue(options: argparse.Namespace) -> None:
+    kind = options.output.suffix.lower()
+    if kind not in (".mid", ".midi", ".wav"):
+        raise UserError(f"{options.output}: only .mid and .wav files are written")
+    if not options.song.is_file():
+        raise UserError(f"{options.song}: no such file")
+    try:
+        score = read_midi(options.song)
+    except UnreadableScore as error:
+        raise UserError(f"{options.song}: {error}") from error
+    training.prepare(torch.get_num_threads(), options.seed)
+    writer = system.load(options.model, options.model.parent / "decoder")
+    longer = continue_score(writer, score, options.bars, options.temperature, options.seed)
+    if kind == ".wav":
+        write_wav(options.output, render(longer))
+    else:
+        files.write(options.output, midi_bytes(longer))
+    print(options.output)
 
 
 def _seconds(text: str) -> float:

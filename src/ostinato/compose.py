@@ -9,12 +9,14 @@ from torch import Tensor
 
 from ostinato import files, rolls, system, training
 from ostinato.audio import synthesis
+from ostinato.errors import UserError
 from ostinato.evaluation import plots
 from ostinato.fragments import FRAGMENT, window
 from ostinato.learning import continue_learning
 from ostinato.params import Compose
 from ostinato.performer import VELOCITY
 from ostinato.progress import progress
+from ostinato.scores.dataset import quantise
 from ostinato.scores.midi import midi_bytes
 from ostinato.scores.score import NOTE, TICKS_PER_BEAT, Metre, Part, Score, Tempo, tidy
 from ostinato.seeds import derive
@@ -162,8 +164,7 @@ def compose(
             continue_learning(system, one, steps, settings, u, derive(seed, "learning", i))
             for i, (one, u) in enumerate(each)
         ]
-    velocities = (torch.cat(parts)[:pieces] * 128 + 0.5).floor()
-    played = torch.where(velocities > 0, velocities.clamp(1, 127), 0).numpy().astype(np.uint8)
+    played = midi_velocities(torch.cat(parts)[:pieces])
     return [Piece(int(song), roll) for song, roll in zip(rows["song"], played, strict=True)]
 
 
@@ -241,6 +242,57 @@ def notes_of(roll: np.ndarray, metre: Metre, steps_per_beat: int, holding: bool)
     notes["onset"], notes["length"] = begins * ticks, lengths
     notes["pitch"], notes["velocity"] = keys + rolls.LOWEST, roll[begins, keys]
     return tidy(notes)
+
+
+def continue_score(system: System, score: Score, bars: int, temperature: float, seed: int) -> Score:
+    """Go on with a score from the bar after its last note.
+
+    Parameters
+    ----------
+    system : System
+        Trained. It hears all of the score, on its own grid.
+    score : Score
+        Stays as it is, and is followed by the new notes, played on a piano of their own.
+    bars : int
+        How many new ones.
+    temperature : float
+        0 takes the most probable decision each time.
+    seed : int
+        Of the random numbers.
+
+    Returns
+    -------
+    Score
+
+    Raises
+    ------
+    UserError
+        When the score has no notes of pitch.
+    """
+    if not len(score.pitched):
+        raise UserError("there are no notes to go on from")
+    ticks = TICKS_PER_BEAT // system.steps_per_beat
+    metre = score.metres[-1]
+    bar = max(metre.bar // ticks, 1)
+    end = int((score.notes["onset"] + score.notes["length"]).max())
+    given = metre.tick // ticks + -(-max(end - metre.tick, 0) // (bar * ticks)) * bar
+    heard = quantise(score, system.steps_per_beat)
+    roll = rolls.velocity_roll(heard, 0, given, holding=system.holding)
+    begun = torch.from_numpy(roll / np.float32(128))[None]
+    uniforms = training.uniforms((1, given + bars * bar, system.draws), seed, "continue")
+    played = midi_velocities(continue_keys(system, begun, bars * bar, temperature, uniforms))
+    new = notes_of(played[0, given:], metre, system.steps_per_beat, system.holding)
+    new["onset"] += given * ticks
+    new["part"] = len(score.parts)
+    notes = tidy(np.concatenate([score.notes, new]))
+    parts = [*score.parts, Part("Continuation")]
+    return Score(notes, parts, score.metres, score.tempi, score.title)
+
+
+def midi_velocities(velocities: Tensor) -> np.ndarray:
+    """Turn velocities divided by 128 into those of MIDI: Tensor[...] to ndarray[uint8]."""
+    whole = (velocities * 128 + 0.5).floor().clamp(1, 127)
+    return torch.where(velocities > 0, whole, 0).numpy().astype(np.uint8)
 
 
 def hour_roll(pieces: list[Piece]) -> np.ndarray:
