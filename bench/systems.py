@@ -13,12 +13,12 @@ results/systems.md and results/systems.png.
 import argparse
 import json
 import statistics
+import subprocess
 import sys
 import time
 from pathlib import Path
 from typing import Any
 
-import dvc.api
 import numpy as np
 import torch
 import yaml
@@ -99,17 +99,25 @@ def settings(row: Row, seed: int) -> list[str]:
 def run(row: Row, seed: int) -> tuple[str, Record | None]:
     """Run a system; None if that fails."""
     name = key(row, seed)
+    # One of that name may be left from another definition; there is nothing to remove otherwise.
+    subprocess.run(["dvc", "exp", "remove", "--quiet", name], capture_output=True, check=False)
     try:
-        experiments.run(row, name, [*BUDGET, f"seed={seed}"], "--temp", "--force")
+        experiments.run(row, name, [*BUDGET, f"seed={seed}"], "--temp")
     except UserError as error:
         print(error, file=sys.stderr)
         return name, None
     weights = sum(
-        json.loads(dvc.api.read(f"results/{model}/metrics.json", rev=name))["weights"]
-        for model in ("generator", "decoder")
+        read(name, f"results/{model}/metrics.json")["weights"] for model in ("generator", "decoder")
     )
-    figures = json.loads(dvc.api.read("results/evaluate.json", rev=name))
+    figures = read(name, "results/evaluate.json")
     return name, {"settings": settings(row, seed), "weights": weights, "figures": figures}
+
+
+def read(name: str, path: str) -> Any:
+    """Read a JSON file of the newest experiment of a name."""
+    refs = ["git", "for-each-ref", "--sort=-committerdate", "--format=%(objectname)"]
+    found = subprocess.check_output([*refs, f"refs/exps/**/{name}"], text=True).split()
+    return json.loads(subprocess.check_output(["git", "show", f"{found[0]}:{path}"]))
 
 
 def time_missing(rows: list[Row]) -> None:

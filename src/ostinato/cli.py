@@ -55,7 +55,6 @@ def _parser() -> argparse.ArgumentParser:
     )
     command.add_argument("--queue", action="store_true", help="only queue it")
     command.add_argument("--temp", action="store_true", help="run it in a copy of the project")
-    command.add_argument("-f", "--force", action="store_true", help="replace one of that name")
     command = commands.add_parser("continue", help="go on from a MIDI file with trained models")
     command.set_defaults(run=_continue)
     command.add_argument("song", type=Path, help="a MIDI file")
@@ -95,17 +94,15 @@ def _systems(options: argparse.Namespace) -> None:
 def _run(options: argparse.Namespace) -> None:
     if options.all == bool(options.system):
         raise UserError("name one system, or say --all")
-    names = ("queue", "temp", "force")
-    flags = [f"--{name}" for name in names if getattr(options, name)]
+    flags = [f"--{name}" for name in ("queue", "temp") if getattr(options, name)]
     if not options.all:
         row = experiments.find(options.system)
         experiments.run(row, options.name or row.name, options.set_param, *flags)
         return
     if options.name or options.temp:
         raise UserError("--all queues each system under its own name; leave out --name and --temp")
-    flags = [flag for flag in flags if flag != "--queue"]
     for row in experiments.read_rows():
-        experiments.run(row, row.name, options.set_param, "--queue", *flags)
+        experiments.run(row, row.name, options.set_param, "--queue")
     print("all queued; `dvc exp run --run-all` runs them, `dvc exp show` compares them")
 
 
