@@ -39,14 +39,19 @@ def table(report: dict) -> str:
         )
     lines = ["| | composed | real |", "|---|---|---|"]
     lines += [f"| {name} | {one:.2f} | {other:.2f} |" for name, one, other in rows]
-    generator = report["generator"]
+    found = report["prediction"]
+    least = "" if found["exact"] else "at least "
     lines += [
         "",
-        f"On the test songs: loss {generator['loss']:.2f} nats a step; one draw a step given the "
-        f"true past has precision {generator['precision']:.2f}, recall {generator['recall']:.2f}, "
-        f"F1 {generator['f1']:.2f}. The decoder finds all keys of "
-        f"{report['decoder']['octave_accuracy']:.0%} of the sounding pitch classes.",
+        f"On the test songs: log-probability of the 88 keys {least}{found['log_prob']:.3f} nats a "
+        f"step; one draw a step given the true past has precision {found['precision']:.2f}, "
+        f"recall {found['recall']:.2f}, F1 {found['f1']:.2f}.",
     ]
+    if "octave_accuracy" in found:
+        lines[-1] += (
+            f" The decoder finds all keys of {found['octave_accuracy']:.0%} of the sounding "
+            "pitch classes."
+        )
     return "\n".join(lines)
 
 

@@ -252,6 +252,7 @@ COLUMNS = [
 
 
 def introduction() -> str:
+    """What the columns mean."""
     return "\n".join(
         [
             "# The systems compared",
@@ -260,8 +261,8 @@ def introduction() -> str:
             f"steps and fragments: {', '.join(f'`{setting}`' for setting in BUDGET)}.",
             "",
             "- log p: of the 88 keys of the test songs, nats a step, each song once, given its "
-            "true past; ≥ marks a lower bound (log-mean-exp of whole songs). Each system is mixed with "
-            "1e-4 of independent keys. With three seeds: mean ± standard deviation.",
+            "true past; ≥ marks a lower bound (log-mean-exp of whole songs). Each system is mixed "
+            "with 1e-4 of independent keys. With three seeds: mean ± standard deviation.",
             "- impossible: share of steps that the system cannot draw. F1: one draw of the keys of "
             "a step against what was played. octaves: share of sounding pitch classes all of whose "
             "keys the decoder finds.",

@@ -56,6 +56,9 @@ def test_the_defaults_are_valid_and_name_what_is_built():
         ),
         ("augment.hop", 257, "augment: hop: at most steps"),
         ("generator.training", None, "generator.training is None"),
+        ("generator.keys", 24, "generator.keys is 24: .*12 or 88"),
+        ("decoder.kind", "none", "yaml: decoder.kind is none: with generator.keys 12 a decoder is"),
+        ("generator.keys", 88, "yaml: decoder.kind is '.*': with generator.keys 88 it has to be"),
     ],
 )
 def test_a_mistake_anywhere_is_one_line(tmp_path, where, value, message):

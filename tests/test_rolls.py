@@ -3,7 +3,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from ostinato.rolls import CLASS_OF_KEY, KEYS, LOWEST, onset_roll, pitch_classes
+from ostinato.rolls import (
+    CLASS_OF_KEY,
+    KEYS,
+    LOWEST,
+    onset_roll,
+    pitch_classes,
+    velocity_roll,
+)
 from ostinato.songs import STEP_NOTE
 
 rolls = arrays(np.uint8, (3, KEYS), elements=st.integers(0, 1))
@@ -41,3 +48,27 @@ def test_transposition_loses_what_leaves_the_keyboard():
     song = notes((0, 21), (0, 60), (1, 108))
     assert onset_roll(song, 0, 2, -1).sum(1).tolist() == [1, 1]
     assert onset_roll(song, 0, 2, 1).sum(1).tolist() == [2, 0]
+
+
+@given(
+    st.lists(
+        st.tuples(st.integers(0, 20), st.integers(1, 9), st.integers(59, 61), st.integers(1, 127)),
+        max_size=8,
+        unique_by=lambda note: (note[0], note[2]),
+    ),
+    st.integers(-3, 12),
+)
+def test_a_held_note_stands_from_its_onset_to_its_end(rows, start):
+    song = np.array([(0, *row) for row in sorted(rows)], STEP_NOTE)
+    expected = np.zeros((10, KEYS), int)
+    struck = np.zeros((10, KEYS), int)
+    for onset, length, pitch, velocity in sorted(rows):
+        for step in range(onset, onset + length):
+            if start <= step < start + 10:
+                expected[step - start, pitch - LOWEST] = velocity
+        if start <= onset < start + 10:
+            struck[onset - start, pitch - LOWEST] = velocity
+    found = velocity_roll(song, start, 10, holding=True)
+    assert ((found > 0) == (expected > 0)).all()
+    assert (found[struck > 0] == struck[struck > 0]).all()
+    assert (velocity_roll(song, start, 10) == struck).all()

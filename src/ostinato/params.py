@@ -282,5 +282,5 @@ def _lines(path: Path, error: ValidationError, section: str = "") -> str:
         else:
             what = mistake["msg"].removeprefix("Value error, ")
             value = "" if isinstance(mistake["input"], dict) else f" is {mistake['input']!r}"
-            lines.append(f"{path}: {where}{value}: {what}")
+            lines.append(f"{path}: {where}{value}: {what}" if where else f"{path}: {what}")
     return "\n".join(lines)

@@ -24,7 +24,7 @@ def test_everything_a_person_expects_is_there(done):
         assert piece.with_suffix(".wav").stat().st_size > 100_000
         assert piece.with_suffix(".png").read_bytes().startswith(b"\x89PNG")
     report = json.loads(done.read("results/evaluate.json"))
-    assert set(report) == {"generator", "decoder", "compositions", "real"}
+    assert set(report) == {"prediction", "compositions", "real"}
     assert set(report["compositions"]) == set(report["real"])
     assert (done.folder / "results/evaluate/reading.png").exists()
     ignored = done.run("git", "status", "--porcelain")
@@ -67,6 +67,18 @@ def test_an_experiment_changes_a_parameter_and_is_compared(project):
     page = project.read("plots/index.html").decode()
     assert "learning curve of the generator" in page
     assert "histograms.png" in page
+
+
+def test_a_system_runs_by_its_name(project):
+    output = project.run("ostinato", "run", "first_model", "-S", "generator.training.max_steps=8")
+    assert stages(output) == ["decoder", "generator", "compose", "evaluate"]
+    decoder = json.loads(project.read("models/decoder/config.json"))
+    assert decoder["kind"] == "none"
+    assert json.loads(project.read("models/generator/config.json"))["keys"] == 88
+    assert "octave_accuracy" not in json.loads(project.read("results/evaluate.json"))["prediction"]
+    shown = project.run("dvc", "exp", "show", "--csv")
+    assert "first_model" in shown
+    assert "prediction.log_prob" in shown
 
 
 def test_a_queued_experiment_runs_the_code_of_its_snapshot(project):

@@ -1,0 +1,129 @@
+import subprocess
+from pathlib import Path
+
+import pytest
+import torch
+import yaml
+
+from ostinato import experiments
+from ostinato.cli import main
+from ostinato.errors import UserError
+from ostinato.experiments import read_rows, settings
+from ostinato.params import read_params
+from ostinato.system import System
+
+ROOT = Path(__file__).parents[1]
+ROWS = {row.name: row for row in read_rows(ROOT / "systems")}
+NOTEBOOKS = [f"A{n}" for n in range(1, 27)] + ["A10b", "B6", "B7", "G1", "G2", "G3", "G4"]
+
+
+def merged(params: dict, changes: dict) -> dict:
+    for name, value in changes.items():
+        assert name in params, name
+        if isinstance(value, dict):
+            merged(params[name], value)
+        else:
+            params[name] = value
+    return params
+
+
+def test_every_row_of_the_notebooks_has_a_name():
+    assert set(NOTEBOOKS) <= {row.row for row in ROWS.values()}
+
+
+@pytest.mark.parametrize("name", ROWS)
+def test_every_system_is_valid_and_learns_and_writes(name, tmp_path):
+    values = yaml.safe_load((ROOT / "params.yaml").read_text(encoding="utf-8"))
+    path = tmp_path / "params.yaml"
+    path.write_text(yaml.safe_dump(merged(values, ROWS[name].params)))
+    params = read_params(path)
+    torch.manual_seed(0)
+    velocity = params.velocity.model_dump() if params.decoder.velocity else None
+    system = System(
+        {
+            "keys": params.generator.keys,
+            "representation": params.dataset.representation,
+            "steps_per_beat": 4,
+            "memory": params.config("memory"),
+            "sampler": params.config("samplers"),
+        },
+        {"decoder": params.config("decoders"), "velocity": velocity},
+    )
+    played = (torch.rand(2, 6, 88) < 0.02) * 0.5
+    state = system.initial(torch.zeros(2, system.reach, 88), torch.tensor([0, 7]))
+    log_prob, _ = system.log_prob(played, state, torch.rand(2, 6, system.draws))
+    assert log_prob.shape == (2, 6)
+    assert (log_prob <= 1e-6).all()
+    state = system.follow(played, state, torch.rand(2, 6, system.draws))
+    step, _ = system.step(state, torch.rand(2, 1, system.draws), 1.0)
+    assert step.shape == (2, 1, 88)
+    assert ((step >= 0) & (step < 1)).all()
+
+
+def test_settings_are_written_as_dvc_takes_them():
+    params = {
+        "memory": {"history_user": {"lags": [4, 8], "history_as_input": True}},
+        "generator": {"memory": "none", "training": {"learning_rate": 0.001}},
+        "compose": {"learning_rate": "1e-5"},
+    }
+    assert settings(params) == [
+        "memory.history_user.lags=[4, 8]",
+        "memory.history_user.history_as_input=true",
+        "generator.memory=none",
+        "generator.training.learning_rate=0.001",
+        "compose.learning_rate=1e-5",
+    ]
+
+
+@pytest.fixture
+def commands(monkeypatch):
+    """The commands that are called, none of which runs."""
+    called = []
+
+    def run(command, **_):
+        called.append(command)
+        return subprocess.CompletedProcess(command, 0)
+
+    monkeypatch.chdir(ROOT)
+    monkeypatch.setattr(experiments.subprocess, "run", run)
+    return called
+
+
+def test_run_translates_to_dvc(commands):
+    main(["run", "capsules", "-S", "seed=2", "-n", "other", "--temp"])
+    [command] = commands
+    assert command[:6] == ["dvc", "exp", "run", "--temp", "--name", "other"]
+    assert command[-3:] == ["--set-param", "seed=2", "evaluate"]
+    assert "generator.memory=capsules" in command
+
+
+def test_all_are_queued_under_their_names(commands, capsys):
+    main(["run", "--all", "-S", "generator.training.max_steps=4"])
+    assert [c[c.index("--name") + 1] for c in commands] == list(ROWS)
+    assert all("--queue" in c and "generator.training.max_steps=4" in c for c in commands)
+    assert "dvc exp run --run-all" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("arguments", "line"),
+    [
+        (["run", "capsule"], "'capsule' is no system; known: first_model"),
+        (["run"], "name one system, or say --all"),
+        (["run", "capsules", "--all"], "name one system, or say --all"),
+        (["run", "--all", "-n", "x"], "leave out --name"),
+    ],
+)
+def test_mistakes_are_one_line(arguments, line, commands):
+    with pytest.raises(SystemExit, match=line):
+        main(arguments)
+    assert not commands
+
+
+def test_systems_are_listed_in_order(monkeypatch, capsys, tmp_path):
+    monkeypatch.chdir(ROOT)
+    main(["systems"])
+    listed = [line.split()[:2] for line in capsys.readouterr().out.splitlines()]
+    assert listed[0] == ["A1", "first_model"]
+    assert [row for row, _ in listed if row.startswith("A10")] == ["A10", "A10b"]
+    with pytest.raises(UserError, match="no such folder"):
+        read_rows(tmp_path / "none")
