@@ -2,11 +2,15 @@ import numpy as np
 import pytest
 import soundfile
 import torch
+from making import make_score, melody
+from test_compose import CONFIG, DECODER
 
 from ostinato import autoencoders, score_creators
 from ostinato.audio.sound import FRAME, RATE
 from ostinato.cli import main
 from ostinato.models import write_model
+from ostinato.scores.midi import midi_bytes, read_midi
+from ostinato.system import System
 
 
 @pytest.fixture(scope="module")
@@ -61,3 +65,65 @@ def test_mistakes_are_one_line(models, tmp_path):
         assert line in str(error.value)
         assert "\n" not in str(error.value)
     assert not out.exists()
+
+
+@pytest.fixture(scope="module")
+def writer(tmp_path_factory):
+    """The folder of a generator, beside which its decoder lies."""
+    folder = tmp_path_factory.mktemp("writer")
+    torch.manual_seed(0)
+    system = System(CONFIG, DECODER)
+    write_model(folder / "generator", system.generator, {"kind": "generator"} | CONFIG)
+    write_model(folder / "decoder", system.performer, DECODER)
+    return folder / "generator"
+
+
+def test_a_midi_file_goes_on_after_its_last_bar(writer, tmp_path):
+    given = melody(3, beats=10, metre=(3, 4))
+    (tmp_path / "song.mid").write_bytes(midi_bytes(given))
+    out = tmp_path / "longer.mid"
+    arguments = ["continue", str(tmp_path / "song.mid"), "--model", str(writer), "--bars", "4"]
+    main([*arguments, "-o", str(out)])
+    longer = read_midi(out)
+    end = 4 * 3 * 480  # ten beats are three bars and a part of the fourth
+    same = ["onset", "length", "pitch", "velocity"]
+    assert longer.notes[longer.notes["part"] == 0][same].tolist() == given.notes[same].tolist()
+    new = longer.notes[longer.notes["part"] == 1]
+    assert len(new) > 5
+    assert new["onset"].min() >= end
+    assert (new["onset"] + new["length"]).max() <= end + 4 * 3 * 480
+    assert (longer.metre, longer.tempi[0].bpm) == ("3/4", pytest.approx(given.tempi[0].bpm))
+    again, other = tmp_path / "again.mid", tmp_path / "other.mid"
+    main([*arguments, "-o", str(again)])
+    main([*arguments, "-o", str(other), "--seed", "2"])
+    assert again.read_bytes() == out.read_bytes()
+    assert other.read_bytes() != out.read_bytes()
+
+
+def test_a_midi_file_goes_on_as_sound(writer, tmp_path):
+    (tmp_path / "song.mid").write_bytes(midi_bytes(melody(3, beats=8)))
+    out = tmp_path / "longer.wav"
+    main(["continue", str(tmp_path / "song.mid"), "--model", str(writer), "-o", str(out)])
+    sound, rate = soundfile.read(out)
+    assert len(sound) / rate > 32 * 4 * 60 / 100  # 32 bars at 100 quarter notes a minute
+
+
+@pytest.mark.parametrize(
+    ("source", "target", "line"),
+    [
+        ("song.mid", "out.mp3", "only .mid and .wav files are written"),
+        ("none.mid", "out.mid", "no such file"),
+        ("text.mid", "out.mid", "text.mid: "),
+        ("silent.mid", "out.mid", "there are no notes to go on from"),
+    ],
+)
+def test_mistakes_with_midi_are_one_line(source, target, line, writer, tmp_path):
+    (tmp_path / "song.mid").write_bytes(midi_bytes(melody(3)))
+    (tmp_path / "silent.mid").write_bytes(midi_bytes(make_score([])))
+    (tmp_path / "text.mid").write_text("no music")
+    arguments = [str(tmp_path / source), "-o", str(tmp_path / target), "--model", str(writer)]
+    with pytest.raises(SystemExit) as error:
+        main(["continue", *arguments])
+    assert line in str(error.value)
+    assert "\n" not in str(error.value)
+    assert not (tmp_path / target).exists()

@@ -88,10 +88,9 @@ class Copying(nn.Module):
             Nats.
         state : State
         """
-        lagged = self._lagged(torch.cat([state.past, notes], 1), notes.shape[1])
-        same = torch.stack([(one == notes).all(-1) for one in lagged], -1)
-        run, state = self._follow(lagged, same, notes, state)
-        gate = self._gate(features, lagged, run)
+        known = torch.cat([state.past, notes], 1)
+        same, run, state = self._compare(known, notes.shape[1], state.run)
+        gate = self._gate(features, self._counts(known, notes.shape[1]), run)
         copied = gate[..., :-1].masked_fill(~same, -torch.inf)
         anew = gate[..., -1:] + drawn[..., None]
         return torch.cat([copied, anew], -1).logsumexp(-1), state
@@ -122,34 +121,46 @@ class Copying(nn.Module):
         notes : Tensor[B, 1, K]
         state : State
         """
-        lagged = self._lagged(functional.pad(state.past, (0, 0, 0, 1)), 1)
-        way = draw_at(self._gate(features, lagged, state.run[:, None]), uniforms, temperature)
-        ways = torch.cat([*lagged, drawn], 1)
+        known = torch.cat([state.past, drawn], 1)
+        gate = self._gate(features, self._counts(known, 1), state.run[:, None])
+        way = draw_at(gate, uniforms, temperature)
+        ways = torch.cat([*self._lagged(known, 1), drawn], 1)
         notes = ways[torch.arange(len(ways)), way[:, 0]][:, None]
         return notes, self.follow(notes, state)
 
     def follow(self, notes: Tensor, state: State) -> State:
         """Hear notes that are given, Tensor[B, T, K]: the state after them."""
-        lagged = self._lagged(torch.cat([state.past, notes], 1), notes.shape[1])
-        same = torch.stack([(one == notes).all(-1) for one in lagged], -1)
-        return self._follow(lagged, same, notes, state)[1]
+        known = torch.cat([state.past, notes], 1)
+        return self._compare(known, notes.shape[1], state.run)[2]
 
-    def _follow(
-        self, lagged: list[Tensor], same: Tensor, notes: Tensor, state: State
-    ) -> tuple[Tensor, State]:
-        """Count how long the music has been repeating before each step, Tensor[B, T, lags]."""
-        struck = torch.stack([(one + notes > 0).any(-1) for one in lagged], -1)
-        total = (same & struck).cumsum(1).to(notes.dtype)
+    def _compare(self, known: Tensor, steps: int, run: Tensor) -> tuple[Tensor, Tensor, State]:
+        """Compare the last steps of known notes with what was played at each lag before them.
+
+        Returns
+        -------
+        same : Tensor[B, T, lags] of bool
+            Where both are the same.
+        run : Tensor[B, T, lags]
+            As in `State`, before each step.
+        state : State
+            After the last.
+        """
+        sounds = known > 0  # a byte a key: this is bound by memory
+        now = sounds[:, -steps:]
+        same = torch.stack([(one == now).all(-1) for one in self._lagged(sounds, steps)], -1)
+        total = (same & now.any(-1, keepdim=True)).cumsum(1).to(known.dtype)
         # A run counts from the last step that did not repeat, or goes on from before.
-        last = torch.where(same, -state.run[:, None], total).cummax(1).values
+        last = torch.where(same, -run[:, None], total).cummax(1).values
         after = total - last
-        run = torch.cat([state.run[:, None], after[:, :-1]], 1)
-        past = torch.cat([state.past, notes], 1)[:, -max(self.lags) :]
-        return run, State(past, after[:, -1])
+        before = torch.cat([run[:, None], after[:, :-1]], 1)
+        return same, before, State(known[:, -max(self.lags) :], after[:, -1])
 
-    def _gate(self, features: Tensor, lagged: list[Tensor], run: Tensor) -> Tensor:
+    def _counts(self, known: Tensor, steps: int) -> Tensor:
+        """Count the notes at each lag before the last steps: Tensor[B, T, lags]."""
+        return torch.stack(self._lagged(known.sum(-1), steps), -1)
+
+    def _gate(self, features: Tensor, counts: Tensor, run: Tensor) -> Tensor:
         """Compute log-probabilities of copying each lag, and last of drawing: [B, T, lags + 1]."""
-        counts = torch.stack([notes.sum(-1) for notes in lagged], -1)
         seen = torch.stack([run.log1p(), (run > 0).to(run.dtype), (counts > 0).to(run.dtype)], -1)
         hidden = self.context(features)[..., None, :] + self.lag + self.repeating(seen)
         scores = self.score(functional.silu(hidden))[..., 0]
