@@ -102,7 +102,7 @@ def run(row: Row, seed: int) -> tuple[str, Record | None]:
     # One of that name may be left from another definition; there is nothing to remove otherwise.
     subprocess.run(["dvc", "exp", "remove", "--quiet", name], capture_output=True, check=False)
     try:
-        experiments.run(row, name, [*BUDGET, f"seed={seed}"], "--temp")
+        experiments.run(row, name, [*BUDGET, f"seed={seed}"])
     except UserError as error:
         print(error, file=sys.stderr)
         return name, None

@@ -90,7 +90,7 @@ def commands(monkeypatch):
 
 
 def test_run_translates_to_dvc(commands):
-    main(["run", "capsules", "-S", "seed=2", "-n", "other", "--temp"])
+    main(["run", "capsules", "-S", "seed=2", "-n", "other"])
     [command] = commands
     assert command[:6] == ["dvc", "exp", "run", "--temp", "--name", "other"]
     assert command[-3:] == ["--set-param", "seed=2", "evaluate"]

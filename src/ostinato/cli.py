@@ -45,7 +45,7 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     command = commands.add_parser("systems", help="list the systems that have names")
     command.set_defaults(run=_systems, output=None)
-    command = commands.add_parser("run", help="run a system as a DVC experiment")
+    command = commands.add_parser("run", help="run a system as a DVC experiment, in a copy")
     command.set_defaults(run=_run, output=None)
     command.add_argument("system", nargs="?", help="its name; see `ostinato systems`")
     command.add_argument("--all", action="store_true", help="queue all systems")
@@ -54,7 +54,6 @@ def _parser() -> argparse.ArgumentParser:
         "-S", "--set-param", action="append", default=[], help="as for dvc exp run"
     )
     command.add_argument("--queue", action="store_true", help="only queue it")
-    command.add_argument("--temp", action="store_true", help="run it in a copy of the project")
     command = commands.add_parser("continue", help="go on from a MIDI file with trained models")
     command.set_defaults(run=_continue)
     command.add_argument("song", type=Path, help="a MIDI file")
@@ -94,15 +93,17 @@ def _systems(options: argparse.Namespace) -> None:
 def _run(options: argparse.Namespace) -> None:
     if options.all == bool(options.system):
         raise UserError("name one system, or say --all")
-    flags = [f"--{name}" for name in ("queue", "temp") if getattr(options, name)]
     if not options.all:
         row = experiments.find(options.system)
-        experiments.run(row, options.name or row.name, options.set_param, *flags)
+        name = options.name or row.name
+        experiments.run(row, name, options.set_param, options.queue)
+        if not options.queue:
+            print(f"`dvc exp apply {name}` brings its models and music here")
         return
-    if options.name or options.temp:
-        raise UserError("--all queues each system under its own name; leave out --name and --temp")
+    if options.name:
+        raise UserError("--all queues each system under its own name; leave out --name")
     for row in experiments.read_rows():
-        experiments.run(row, row.name, options.set_param, "--queue")
+        experiments.run(row, row.name, options.set_param, queue=True)
     print("all queued; `dvc exp run --run-all` runs them, `dvc exp show` compares them")
 
 

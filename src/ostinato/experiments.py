@@ -94,8 +94,10 @@ def settings(params: dict[str, Any], section: str = "") -> list[str]:
     return found
 
 
-def run(row: Row, name: str, more: list[str], *options: str) -> None:
-    """Run a system as a DVC experiment.
+def run(row: Row, name: str, more: list[str], queue: bool = False) -> None:
+    """Run a system as a DVC experiment, in a copy of the project.
+
+    In the workspace DVC would leave the system's parameters, and the next one would build on them.
 
     Parameters
     ----------
@@ -105,15 +107,15 @@ def run(row: Row, name: str, more: list[str], *options: str) -> None:
         Of the experiment.
     more : list of str
         Parameters that go before those of the system, as ``-S`` takes them.
-    *options : str
-        Further options of ``dvc exp run``.
+    queue : bool
+        Whether it is only put into DVC's queue.
 
     Raises
     ------
     UserError
         When dvc is missing or does not succeed; it has said why.
     """
-    command = ["dvc", "exp", "run", *options, "--name", name]
+    command = ["dvc", "exp", "run", "--queue" if queue else "--temp", "--name", name]
     for setting in settings(row.params) + more:
         command += ["--set-param", setting]
     try:

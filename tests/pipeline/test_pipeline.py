@@ -72,6 +72,8 @@ def test_an_experiment_changes_a_parameter_and_is_compared(project):
 def test_a_system_runs_by_its_name(project):
     output = project.run("ostinato", "run", "first_model", "-S", "generator.training.max_steps=8")
     assert stages(output) == ["decoder", "generator", "compose", "evaluate"]
+    assert project.run("git", "status", "--porcelain") == ""
+    project.run("dvc", "exp", "apply", "first_model")
     decoder = json.loads(project.read("models/decoder/config.json"))
     assert decoder["kind"] == "none"
     assert json.loads(project.read("models/generator/config.json"))["keys"] == 88
