@@ -31,6 +31,8 @@ def test_runs_are_counted_also_from_part_to_part(numbers, cut):
         state = model.follow(part[None], state)
     assert state.run[0].tolist() == [slow_runs(notes, lag)[-1] for lag in LAGS]
     assert torch.equal(model.initial(notes[None]).run, state.run)
+    longest = max(LAGS)
+    assert state.heard.item() == int(notes[:-longest].any(-1).sum())
 
 
 def test_what_has_begun_to_repeat_is_likelier_to_go_on_once_that_is_learnt():

@@ -4,7 +4,8 @@ Music repeats, often to the note: a chorale plays its first lines twice. An LSTM
 can know what would be a repetition, but says so by way of all of its weights. Here a repetition is
 one decision: with a probability of its own the next step is just what was played k steps ago. The
 gate sees the features and, for each lag, how long the music has been repeating at that lag, so
-that a repetition which has begun goes on. The mixture is an exact distribution, akin to the pointer
+that a repetition which has begun goes on; and whether that is a repetition from the very beginning,
+since that is what most are. The mixture is an exact distribution, akin to the pointer
 sentinel mixture of Merity, Xiong, Bradbury and Socher (2016, arXiv:1609.07843).
 """
 
@@ -16,6 +17,12 @@ from torch.nn import functional
 
 from ostinato.categorical import draw_at
 
+SELDOM = -4.0
+"""Logit of copying at each lag, before anything is learnt."""
+
+FASTER = 8
+"""By how much the numbers of situations move faster than other weights."""
+
 
 class State(NamedTuple):
     """What is kept between calls.
@@ -26,10 +33,13 @@ class State(NamedTuple):
         The steps before the next one.
     run : Tensor[B, lags]
         Steps with a note that have repeated since the last that did not.
+    heard : Tensor[B]
+        Steps with a note before those.
     """
 
     past: Tensor
     run: Tensor
+    heard: Tensor
 
 
 class Copying(nn.Module):
@@ -53,8 +63,11 @@ class Copying(nn.Module):
         self.most = most
         self.context = nn.Linear(features, hidden)
         self.lag = nn.Parameter(torch.zeros(len(lags), hidden))
-        self.repeating = nn.Linear(3, hidden)
+        self.repeating = nn.Linear(1, hidden)
         self.score = nn.Linear(hidden, 1)
+        # A repetition begins at one step of a song. A number of its own for each situation learns
+        # that in time; weights that all steps share do not.
+        self.situation = nn.Parameter(torch.full((len(lags), 8), SELDOM / FASTER))
 
     def initial(self, past: Tensor) -> State:
         """Make the state at the beginning of a sequence.
@@ -65,8 +78,8 @@ class Copying(nn.Module):
             What was played before it; silence before that.
         """
         silence = past.new_zeros(len(past), max(self.lags), past.shape[2])
-        begun = State(silence, past.new_zeros(len(past), len(self.lags)))
-        return self.follow(past, begun)
+        run = past.new_zeros(len(past), len(self.lags))
+        return self.follow(past, State(silence, run, run[:, 0]))
 
     def log_prob(
         self, features: Tensor, notes: Tensor, drawn: Tensor, state: State
@@ -89,11 +102,11 @@ class Copying(nn.Module):
         state : State
         """
         known = torch.cat([state.past, notes], 1)
-        same, run, state = self._compare(known, notes.shape[1], state.run)
-        gate = self._gate(features, self._counts(known, notes.shape[1]), run)
+        same, run, after = self._compare(known, notes.shape[1], state)
+        gate = self._gate(features, known, run, state.heard)
         copied = gate[..., :-1].masked_fill(~same, -torch.inf)
         anew = gate[..., -1:] + drawn[..., None]
-        return torch.cat([copied, anew], -1).logsumexp(-1), state
+        return torch.cat([copied, anew], -1).logsumexp(-1), after
 
     def sample(
         self,
@@ -122,7 +135,7 @@ class Copying(nn.Module):
         state : State
         """
         known = torch.cat([state.past, drawn], 1)
-        gate = self._gate(features, self._counts(known, 1), state.run[:, None])
+        gate = self._gate(features, known, state.run[:, None], state.heard)
         way = draw_at(gate, uniforms, temperature)
         ways = torch.cat([*self._lagged(known, 1), drawn], 1)
         notes = ways[torch.arange(len(ways)), way[:, 0]][:, None]
@@ -131,9 +144,9 @@ class Copying(nn.Module):
     def follow(self, notes: Tensor, state: State) -> State:
         """Hear notes that are given, Tensor[B, T, K]: the state after them."""
         known = torch.cat([state.past, notes], 1)
-        return self._compare(known, notes.shape[1], state.run)[2]
+        return self._compare(known, notes.shape[1], state)[2]
 
-    def _compare(self, known: Tensor, steps: int, run: Tensor) -> tuple[Tensor, Tensor, State]:
+    def _compare(self, known: Tensor, steps: int, state: State) -> tuple[Tensor, Tensor, State]:
         """Compare the last steps of known notes with what was played at each lag before them.
 
         Returns
@@ -150,21 +163,26 @@ class Copying(nn.Module):
         same = torch.stack([(one == now).all(-1) for one in self._lagged(sounds, steps)], -1)
         total = (same & now.any(-1, keepdim=True)).cumsum(1).to(known.dtype)
         # A run counts from the last step that did not repeat, or goes on from before.
-        last = torch.where(same, -run[:, None], total).cummax(1).values
+        last = torch.where(same, -state.run[:, None], total).cummax(1).values
         after = total - last
-        before = torch.cat([run[:, None], after[:, :-1]], 1)
-        return same, before, State(known[:, -max(self.lags) :], after[:, -1])
+        before = torch.cat([state.run[:, None], after[:, :-1]], 1)
+        heard = state.heard + sounds[:, :steps].any(-1).sum(1)
+        return same, before, State(known[:, steps:], after[:, -1], heard)
 
-    def _counts(self, known: Tensor, steps: int) -> Tensor:
-        """Count the notes at each lag before the last steps: Tensor[B, T, lags]."""
-        return torch.stack(self._lagged(known.sum(-1), steps), -1)
-
-    def _gate(self, features: Tensor, counts: Tensor, run: Tensor) -> Tensor:
+    def _gate(self, features: Tensor, known: Tensor, run: Tensor, heard: Tensor) -> Tensor:
         """Compute log-probabilities of copying each lag, and last of drawing: [B, T, lags + 1]."""
-        seen = torch.stack([run.log1p(), (run > 0).to(run.dtype), (counts > 0).to(run.dtype)], -1)
-        hidden = self.context(features)[..., None, :] + self.lag + self.repeating(seen)
+        steps, sizes = features.shape[1], known.sum(-1)
+        counts = torch.stack(self._lagged(sizes, steps), -1)
+        struck = (sizes > 0).to(run.dtype)
+        earlier = struck.cumsum(1) - struck + heard[:, None]
+        whole = run >= torch.stack(self._lagged(earlier, steps), -1)
+        situation = (run > 0) + 2 * (counts > 0) + 4 * whole
+        place = situation + 8 * torch.arange(len(self.lags), device=run.device)
+        hidden = self.context(features)[..., None, :] + self.lag
+        hidden = hidden + self.repeating(run.log1p()[..., None])
         scores = self.score(functional.silu(hidden))[..., 0]
         scores = scores.to(torch.promote_types(scores.dtype, torch.float32))
+        scores = scores + FASTER * self.situation.flatten()[place]
         scores = scores.masked_fill(counts > self.most, -torch.inf)
         return functional.pad(scores, (0, 1)).log_softmax(-1)
 
