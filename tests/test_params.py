@@ -38,7 +38,7 @@ def test_the_defaults_are_valid_and_name_what_is_built():
         ("generator.memory", "hystory_user", "'hystory_user' is no memory"),
         ("generator.sampler", "dice", "'dice' is no sampler; known: .*banning"),
         ("decoder.kind", "mlp", "'mlp' is no decoder; known: .*lstm"),
-        ("samplers", {}, "samplers.banning is missing"),
+        ("samplers", {}, "samplers.ordered is missing"),
         ("compose.pieces", "eight", "compose.pieces is 'eight': .*integer"),
         ("compose.pieces", 8.5, "compose.pieces is 8.5: .*integer"),
         ("compose.hour", "yes please", "compose.hour is 'yes please': .*boolean"),
@@ -57,8 +57,8 @@ def test_the_defaults_are_valid_and_name_what_is_built():
         ("augment.hop", 257, "augment: hop: at most steps"),
         ("generator.training", None, "generator.training is None"),
         ("generator.keys", 24, "generator.keys is 24: .*12 or 88"),
-        ("decoder.kind", "none", "yaml: decoder.kind is none: with generator.keys 12 a decoder is"),
-        ("generator.keys", 88, "yaml: decoder.kind is '.*': with generator.keys 88 it has to be"),
+        ("decoder.kind", "lstm", "decoder.kind is .lstm.: with generator.keys 88 it has to be"),
+        ("generator.keys", 12, "yaml: decoder.kind is .none.: with generator.keys 12 it has to be"),
     ],
 )
 def test_a_mistake_anywhere_is_one_line(tmp_path, where, value, message):

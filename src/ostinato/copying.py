@@ -18,7 +18,7 @@ from torch.nn import functional
 from ostinato.categorical import draw_at
 
 SELDOM = -4.0
-"""Logit of copying at each lag, before anything is learnt."""
+"""Logit of beginning a repetition at each lag before anything is learnt; of going on it is 0."""
 
 FASTER = 8
 """By how much the numbers of situations move faster than other weights."""
@@ -67,7 +67,9 @@ class Copying(nn.Module):
         self.score = nn.Linear(hidden, 1)
         # A repetition begins at one step of a song. A number of its own for each situation learns
         # that in time; weights that all steps share do not.
-        self.situation = nn.Parameter(torch.full((len(lags), 8), SELDOM / FASTER))
+        repeats = torch.arange(8) % 2
+        begin = (1 - repeats) * SELDOM / FASTER
+        self.situation = nn.Parameter(begin.repeat(len(lags), 1))
 
     def initial(self, past: Tensor) -> State:
         """Make the state at the beginning of a sequence.

@@ -194,15 +194,6 @@ class Params(Schema):
     score_creators: dict[str, Any]
     improvise: Improvise
 
-    @model_validator(mode="after")
-    def _keys(self) -> "Params":
-        kind = self.decoder.kind
-        if self.generator.keys == 88 and kind != "none":
-            raise ValueError(f"decoder.kind is {kind!r}: with generator.keys 88 it has to be none")
-        if self.generator.keys == 12 and kind == "none":
-            raise ValueError("decoder.kind is none: with generator.keys 12 a decoder is needed")
-        return self
-
     @property
     def chosen(self) -> dict[str, str]:
         """The name chosen of each package."""
@@ -263,6 +254,10 @@ def read_params(path: Path) -> Params:
                 schema.model_validate(values)
             except ValidationError as error:
                 raise UserError(_lines(path, error, f"{package}.{name}")) from error
+    keys, kind = params.generator.keys, params.decoder.kind
+    if (keys == 88) != (kind == "none"):
+        wanted = "has to be none" if keys == 88 else "has to be another"
+        raise UserError(f"{path}: decoder.kind is {kind!r}: with generator.keys {keys} it {wanted}")
     return params
 
 
@@ -282,5 +277,5 @@ def _lines(path: Path, error: ValidationError, section: str = "") -> str:
         else:
             what = mistake["msg"].removeprefix("Value error, ")
             value = "" if isinstance(mistake["input"], dict) else f" is {mistake['input']!r}"
-            lines.append(f"{path}: {where}{value}: {what}" if where else f"{path}: {what}")
+            lines.append(f"{path}: {where}{value}: {what}")
     return "\n".join(lines)
