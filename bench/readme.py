@@ -37,6 +37,7 @@ def table(report: dict) -> str:
                 value,
             )
         )
+    rows.append(("share of onsets that are repeated", composed["repetition"], real["repetition"]))
     lines = ["| | composed | real |", "|---|---|---|"]
     lines += [f"| {name} | {one:.2f} | {other:.2f} |" for name, one, other in rows]
     found = report["prediction"]

@@ -4,11 +4,11 @@ from ostinato import files
 from ostinato.fit.decoder import fit_decoder
 from ostinato.models import write_model
 from ostinato.stage import stage
-from ostinato.training import write_curves
+from ostinato.training import best_of, write_curves
 
 with stage("models/decoder", "results/decoder") as (params, [out, results]):
-    model, config, history = fit_decoder(params)
+    model, config, history, velocities = fit_decoder(params)
     write_model(out, model, config)
     weights = sum(weight.numel() for weight in model.parameters())
-    best = write_curves(results, history)
+    best = {"decoder": write_curves(results, history), "velocity": best_of(velocities)}
     files.write_json(results / "metrics.json", {"weights": weights, **best})

@@ -58,6 +58,7 @@ def test_the_defaults_are_valid_and_name_what_is_built():
         ("generator.training", None, "generator.training is None"),
         ("generator.keys", 24, "generator.keys is 24: .*12 or 88"),
         ("decoder.kind", "lstm", "decoder.kind is .lstm.: with generator.keys 88 it has to be"),
+        ("generator.sampler", "classes", "generator.keys is 88: samplers.classes as it stands"),
         ("generator.keys", 12, "yaml: decoder.kind is .none.: with generator.keys 12 it has to be"),
     ],
 )

@@ -21,7 +21,7 @@ SPANS = 1, 4, 16, 64
 """S = 4 speeds of forgetting what was struck: steps until a trace has fallen to 1/e. The step
 before alone would say little: in chorales of sixteenths it is nearly always silent."""
 
-REACH = 2 * max(SPANS)
+REACH = 4 * max(SPANS)
 """Steps after which what was struck is as good as forgotten."""
 
 WIDEST = 24

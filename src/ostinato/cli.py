@@ -14,6 +14,7 @@ from ostinato.compose import continue_score
 from ostinato.errors import UserError
 from ostinato.scores.midi import midi_bytes, read_midi
 from ostinato.scores.score import UnreadableScore
+from ostinato.seeds import derive
 
 
 def main(arguments: list[str] | None = None) -> None:
@@ -102,8 +103,14 @@ def _run(options: argparse.Namespace) -> None:
         return
     if options.name:
         raise UserError("--all queues each system under its own name; leave out --name")
+    left = []
     for row in experiments.read_rows():
-        experiments.run(row, row.name, options.set_param, queue=True)
+        try:
+            experiments.run(row, row.name, options.set_param, queue=True)
+        except UserError:  # dvc has said why
+            left.append(row.name)
+    if left:
+        raise UserError(f"not queued: {', '.join(left)}; `dvc exp remove` frees a name")
     print("all queued; `dvc exp run --run-all` runs them, `dvc exp show` compares them")
 
 
@@ -131,7 +138,7 @@ def _continue(options: argparse.Namespace) -> None:
         score = read_midi(options.song)
     except UnreadableScore as error:
         raise UserError(f"{options.song}: {error}") from error
-    training.prepare(torch.get_num_threads(), options.seed)
+    training.prepare(torch.get_num_threads(), derive(options.seed, "continue"))
     writer = system.load(options.model, options.model.parent / "decoder")
     longer = continue_score(writer, score, options.bars, options.temperature, options.seed)
     if kind == ".wav":
@@ -157,7 +164,7 @@ def _improvise(options: argparse.Namespace) -> None:
         begun = torch.from_numpy(read_start(options.song, SEED_SAMPLES))
     except UnreadableSound as error:
         raise UserError(f"{options.song}: {error}") from error
-    training.prepare(torch.get_num_threads(), options.seed)
+    training.prepare(torch.get_num_threads(), derive(options.seed, "improvise"))
     autoencoder = autoencoders.load(options.models / "autoencoder")
     creator = score_creators.load(options.models / "score_creator")
     sound = improvise(autoencoder, creator, begun, options.seconds, options.seed)

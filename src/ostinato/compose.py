@@ -272,10 +272,10 @@ def continue_score(system: System, score: Score, bars: int, temperature: float, 
     if not len(score.pitched):
         raise UserError("there are no notes to go on from")
     ticks = TICKS_PER_BEAT // system.steps_per_beat
-    metre = score.metres[-1]
-    bar = max(metre.bar // ticks, 1)
     end = int((score.notes["onset"] + score.notes["length"]).max())
-    given = metre.tick // ticks + -(-max(end - metre.tick, 0) // (bar * ticks)) * bar
+    metre = [metre for metre in score.metres if metre.tick < end][-1]
+    bar = max(metre.bar // ticks, 1)
+    given = metre.tick // ticks + -(-(end - metre.tick) // (bar * ticks)) * bar
     heard = quantise(score, system.steps_per_beat)
     roll = rolls.velocity_roll(heard, 0, given, holding=system.holding)
     begun = torch.from_numpy(roll / np.float32(128))[None]

@@ -34,7 +34,7 @@ class State(NamedTuple):
     run : Tensor[B, lags]
         Steps with a note that have repeated since the last that did not.
     heard : Tensor[B]
-        Steps with a note before those.
+        Steps with a note before those, as far as they are known.
     """
 
     past: Tensor

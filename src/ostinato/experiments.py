@@ -123,4 +123,22 @@ def run(row: Row, name: str, more: list[str], queue: bool = False) -> None:
     except FileNotFoundError as error:
         raise UserError("dvc: no such command; activate the environment first") from error
     if done.returncode:
-        raise UserError(f"{name}: dvc exp run ended with code {done.returncode}")
+        raise UserError(
+            f"{name}: dvc exp run ended with code {done.returncode}; where the name is in use, "
+            f"choose another with -n or say `dvc exp remove {name}`"
+        )
+
+
+def merged(params: dict[str, Any], changes: dict[str, Any]) -> dict[str, Any]:
+    """Put changes into parameters; both are left as they are.
+
+    Raises
+    ------
+    KeyError
+        When something is changed that there is not.
+    """
+    both = dict(params)
+    for name, value in changes.items():
+        before = params[name]
+        both[name] = merged(before, value) if isinstance(value, dict) else value
+    return both

@@ -1,4 +1,4 @@
-"""A generator: a memory and a sampler, and a decoder where it writes pitch classes."""
+"""A generator: a memory, which turns the past into features, and a sampler."""
 
 from typing import Any, NamedTuple
 
@@ -36,7 +36,7 @@ class Generator(nn.Module):
     ----------
     config : dict
         ``keys`` (12 pitch classes or 88 keys), ``memory`` and ``sampler`` (each its name and
-        parameters): the content of a model's config.json.
+        parameters): from the content of a model's config.json.
     """
 
     def __init__(self, config: dict[str, Any]):

@@ -61,7 +61,7 @@ def read_model(folder: Path) -> tuple[dict[str, Any], dict[str, Tensor]]:
     UserError
         When there is no model.
     """
-    if not (folder / "config.json").exists():
+    if not all((folder / name).exists() for name in ("config.json", "model.safetensors")):
         raise UserError(
             f"{folder} holds no model; `dvc pull --allow-missing` or `dvc repro` brings it"
         )

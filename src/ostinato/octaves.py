@@ -99,10 +99,10 @@ class Octaves(nn.Module):
         return torch.cat([state.keys, keys[:, :-1]], 1)
 
     def log_prob_of(self, logits: Tensor, keys: Tensor) -> Tensor:
-        """Compute the log-probability of keys that are drawn independently, given their classes.
+        """Compute the log-probability of keys that are drawn independently and then completed.
 
-        Independent keys leave open that a class sounds without a key, so the probability is
-        divided by that of at least one key in each sounding class.
+        A class of which no key is drawn gets its most probable one (see `complete`), so that key
+        alone is what comes of two draws.
 
         Parameters
         ----------
@@ -114,13 +114,15 @@ class Octaves(nn.Module):
         Returns
         -------
         Tensor[...]
-            Nats.
+            Nats, given the pitch classes of the keys.
         """
-        classes = self.classes(keys)
         each = -functional.binary_cross_entropy_with_logits(logits, keys, reduction="none")
+        drawn = self.by_class(each)
         nothing = self.by_class(functional.logsigmoid(-logits))
-        something = torch.log(-torch.expm1(nothing.clamp(max=-1e-12)))
-        return (each * self.possible(classes)).sum(-1) - (something * classes).sum(-1)
+        best = keys.gather(-1, self.likeliest_keys(logits))
+        alone = best * (self.by_class(keys) == 1)
+        found = torch.where(alone > 0, torch.logaddexp(drawn, nothing), drawn)
+        return (found * self.classes(keys)).sum(-1)
 
     def complete(self, keys: Tensor, logits: Tensor, classes: Tensor) -> Tensor:
         """Drop keys of silent classes, and give each class without a key its most probable one.
@@ -137,11 +139,14 @@ class Octaves(nn.Module):
         """
         keys = keys * self.possible(classes)
         missing = classes * (1 - self.classes(keys))
+        return keys.scatter_reduce(-1, self.likeliest_keys(logits), missing, "amax")
+
+    def likeliest_keys(self, logits: Tensor) -> Tensor:
+        """Find the most probable key of each class: Tensor[..., K] to Tensor[..., C] of int64."""
         padded = functional.pad(logits, (0, 1), value=-torch.inf)
         count = len(self.keys_of_class)
         by_class = padded.index_select(-1, self.keys_of_class.flatten()).unflatten(-1, (count, -1))
-        best = self.keys_of_class[torch.arange(count, device=logits.device), by_class.argmax(-1)]
-        return keys.scatter_reduce(-1, best, missing, "amax")
+        return self.keys_of_class[torch.arange(count, device=logits.device), by_class.argmax(-1)]
 
     def classes(self, keys: Tensor) -> Tensor:
         """Fold keys into pitch classes: Tensor[..., K] to Tensor[..., C]."""

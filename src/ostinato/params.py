@@ -113,6 +113,7 @@ class Velocity(Schema):
     """The velocities beside a decoder; see `ostinato.velocity.Params`."""
 
     hidden: Positive
+    training: Training
 
 
 class Generator(Schema):
@@ -251,9 +252,15 @@ def read_params(path: Path) -> Params:
         for name, values in section.items():
             schema = import_module(f"ostinato.{package}.{name}").Params
             try:
-                schema.model_validate(values)
+                found = schema.model_validate(values)
             except ValidationError as error:
                 raise UserError(_lines(path, error, f"{package}.{name}")) from error
+            keys = params.generator.keys
+            if name == chosen and keys > (most := getattr(found, "most_keys", keys)):
+                raise UserError(
+                    f"{path}: generator.keys is {keys}: {package}.{name} as it stands there "
+                    f"writes {most} at the most"
+                )
     keys, kind = params.generator.keys, params.decoder.kind
     if (keys == 88) != (kind == "none"):
         wanted = "has to be none" if keys == 88 else "has to be another"

@@ -22,9 +22,7 @@ class State(NamedTuple):
 class Performer(nn.Module):
     """Turns pitch classes into keys, and strikes them.
 
-    Velocities are those of MIDI divided by 128, and 0 where a key is not played. The two models
-    share no weights, and Adam treats each weight on its own, so training both is two trainings in
-    one.
+    Velocities are those of MIDI divided by 128, and 0 where a key is not played.
 
     Parameters
     ----------
@@ -51,7 +49,7 @@ class Performer(nn.Module):
         self.exact = self.decoder.exact
 
     def forward(self, batch: Batch, uniforms: Tensor) -> Tensor:
-        """Compute what training minimises, the sum of both losses.
+        """Sum what the trainings of both models minimise.
 
         Parameters
         ----------
@@ -64,29 +62,7 @@ class Performer(nn.Module):
         -------
         Tensor[]
         """
-        loss = self.decoder(_keys(batch.past), _keys(batch.notes), batch.mask, uniforms)
-        if self.velocity:
-            loss = loss + self.velocity(batch.past, batch.notes, batch.mask)
-        return loss
-
-    def validation(self, batch: Batch, uniforms: Tensor) -> Tensor:
-        """Compute what decides which weights are the best.
-
-        Parameters
-        ----------
-        batch, uniforms
-            As for `forward`.
-
-        Returns
-        -------
-        Tensor[]
-            Negative log-probability of the keys given their pitch classes, in nats a step, whatever
-            is minimised, plus the squared error of the velocities.
-        """
-        state = self.decoder.initial(_keys(batch.past))
-        log_prob, _ = self.decoder.log_prob(_keys(batch.notes), state, uniforms)
-        counted = batch.mask * log_prob.isfinite()
-        loss = -log_prob.masked_fill(counted == 0, 0).sum() / counted.sum().clamp(min=1)
+        loss = self.decoder(keys_of(batch.past), keys_of(batch.notes), batch.mask, uniforms)
         if self.velocity:
             loss = loss + self.velocity(batch.past, batch.notes, batch.mask)
         return loss
@@ -104,12 +80,12 @@ class Performer(nn.Module):
             Velocities of what was played before, P at least `reach`.
         """
         velocity = self.velocity.initial(past) if self.velocity else None
-        return State(self.decoder.initial(_keys(past)), velocity)
+        return State(self.decoder.initial(keys_of(past)), velocity)
 
     def follow(self, velocities: Tensor, state: State) -> State:
         """Hear what is given, Tensor[B, T, 88]: the state after it."""
         velocity = self.velocity.follow(velocities, state.velocity) if self.velocity else None
-        return State(self.decoder.follow(_keys(velocities), state.decoder), velocity)
+        return State(self.decoder.follow(keys_of(velocities), state.decoder), velocity)
 
     def log_prob(self, keys: Tensor, state: State, uniforms: Tensor) -> tuple[Tensor, State]:
         """Compute the log-probability of keys, given their pitch classes.
@@ -160,5 +136,6 @@ class Performer(nn.Module):
         return velocities, State(decoder, velocity)
 
 
-def _keys(velocities: Tensor) -> Tensor:
+def keys_of(velocities: Tensor) -> Tensor:
+    """Mark the keys that are played: 1 where there is a velocity."""
     return (velocities > 0).to(velocities.dtype)

@@ -179,6 +179,10 @@ def load(generator: Path, decoder: Path) -> System:
         When a model is missing, or the two do not belong together.
     """
     (config, weights), (other, more) = read_model(generator), read_model(decoder)
+    needed = ((generator, config, "steps_per_beat"), (decoder, other, "velocity"))
+    for folder, content, name in needed:
+        if name not in content:
+            raise UserError(f"{folder} holds another kind of model, or one of an earlier version")
     keys, kind = config["keys"], other["kind"]
     if (kind == "none") != (keys == KEYS):
         wanted = "none" if keys == KEYS else "another"

@@ -274,4 +274,9 @@ def write_curves(out: Path, history: list[dict[str, float]]) -> dict[str, float]
         The row of the best step, whose weights the model has; empty without a history.
     """
     files.write_table(out / "curves.tsv", CURVE_COLUMNS, history, delimiter="\t")
+    return best_of(history)
+
+
+def best_of(history: list[dict[str, float]]) -> dict[str, float]:
+    """Give the row of a history whose validation loss is lowest; empty without a history."""
     return min(history, key=lambda row: row["valid"], default={})

@@ -64,6 +64,28 @@ def test_probabilities_of_all_key_sets_of_the_sounding_classes_sum_to_one():
     assert math.isclose(total, 1, abs_tol=1e-9)
 
 
+def test_keys_are_drawn_with_their_probabilities():
+    """Of one class; where none of its keys is drawn, it gets its most probable one."""
+    model, count = decoder(), 40_000
+    octaves = [k for k in range(KEYS) if CLASS_OF_KEY[k] == 4]
+    sets = torch.zeros(2 ** len(octaves) - 1, 1, KEYS).double()
+    for row, bits in enumerate(
+        itertools.islice(itertools.product([0, 1], repeat=len(octaves)), 1, None)
+    ):
+        sets[row, 0, octaves] = torch.tensor(bits).double()
+    begin = model.initial(PAST[:1].expand(len(sets), -1, -1))
+    probs = model.log_prob(sets, begin, None)[0][:, 0].exp()
+    assert math.isclose(probs.sum().item(), 1, abs_tol=1e-9)
+    classes = torch.zeros(count, 1, 12).double()
+    classes[..., 4] = 1
+    begin = model.initial(PAST[:1].expand(count, -1, -1))
+    drawn, _ = model.sample(classes, begin, random(count, 1, KEYS, seed=5), 1.0)
+    weights = 2 ** torch.arange(len(octaves)).double().flip(0)
+    numbers = (drawn[:, 0, octaves] @ weights).long() - 1
+    found = torch.bincount(numbers, minlength=len(sets)) / count
+    assert ((found - probs).abs() <= 4 * (probs * (1 - probs) / count).sqrt() + 1e-12).all()
+
+
 def test_silence_is_certain_when_no_class_sounds():
     model = decoder()
     log_prob, _ = model.log_prob(torch.zeros(1, 1, KEYS).double(), model.initial(PAST[:1]), None)

@@ -5,6 +5,7 @@ from ostinato.evaluation.figures import (
     Copies,
     distances,
     histograms,
+    repetition,
     self_similarity,
     silence,
 )
@@ -71,3 +72,16 @@ def test_a_copied_run_is_found_in_any_transposition_and_nowhere_else():
 def test_a_run_does_not_go_on_from_one_song_into_the_next():
     joined = np.concatenate([song(1), song(2)])
     assert Copies([song(1), song(2)]).longest(joined) == 158
+
+
+def test_repetition_is_the_share_of_onsets_in_runs_that_stand_some_beats_before():
+    piece = song(1, 64)
+    assert repetition(piece, 4, 16) == 0
+    twice = np.concatenate([piece, piece])
+    assert repetition(twice, 4, 16) == 0.5
+    assert repetition(np.roll(twice, 1, 1), 4, 16) == 0.5
+    broken = twice.copy()
+    broken[64::8] = 0  # every fourth onset is missing: three in a row at most
+    assert repetition(broken, 4, 16) == 0
+    assert repetition(np.zeros((32, 88)), 4, 16) is None
+    assert repetition(twice, 4, 4) == 0  # eight bars of four steps do not reach so far

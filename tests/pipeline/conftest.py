@@ -22,6 +22,7 @@ TINY = {
     "decoder.training.batch": 4,
     "decoder.training.max_steps": 4,
     "decoder.training.validate_every": 2,
+    "velocity.training.max_steps": 4,
     "generator.keys": 12,
     "generator.sampler": "banning",
     "generator.training.batch": 4,

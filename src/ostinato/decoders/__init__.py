@@ -17,8 +17,8 @@ def build(config: dict[str, Any]) -> nn.Module:
     Returns
     -------
     nn.Module
-        With ``draws``, ``initial``, ``forward``, ``log_prob`` and ``sample`` as in
-        `ostinato.decoders.lstm`.
+        With ``draws``, ``reach``, ``exact``, ``initial``, ``forward``, ``log_prob``, ``sample``,
+        ``classes``, ``follow`` and ``likeliest`` as in `ostinato.decoders.lstm`.
     """
     module = import_module(f"ostinato.decoders.{config['name']}")
     return module.Decoder(

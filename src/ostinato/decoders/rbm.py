@@ -88,8 +88,7 @@ class Decoder(Octaves):
 
         The probability is a mean over all states of the hidden units, given the keys of the step
         before. Here one is drawn, so the logarithm lies below it in expectation (Jensen). Given the
-        hidden units the keys are independent; as for `ostinato.octaves.Octaves.log_prob_of`, a
-        sounding class has at least one key.
+        hidden units the keys are independent; see `ostinato.octaves.Octaves.log_prob_of`.
 
         Parameters
         ----------

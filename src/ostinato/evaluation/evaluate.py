@@ -241,6 +241,7 @@ def music_figures(
         ``distance``: Jensen-Shannon distances of histograms to the reference. ``silent_steps``: a
         share. ``longest_copy``: the longest run copied from a training song, in steps, and its mean
         over the pieces. ``self_similarity``: for each lag in bars, the mean over the pieces.
+        ``repetition``: the share of onsets that are repeated to the note, the mean over the pieces.
     """
     copies = [known.longest(roll) for roll in pieces.rolls]
     similar = {
@@ -251,6 +252,11 @@ def music_figures(
         ]
         for lag in figures.BARS
     }
+    repeated = [
+        value
+        for roll, bar in zip(pieces.rolls, pieces.bars, strict=True)
+        if (value := figures.repetition(roll, steps_per_beat, bar)) is not None
+    ]
     return {
         "distance": figures.distances(
             figures.histograms(pieces.rolls, steps_per_beat),
@@ -261,6 +267,7 @@ def music_figures(
         "self_similarity": {
             str(lag): float(np.mean(values)) for lag, values in similar.items() if values
         },
+        "repetition": float(np.mean(repeated)) if repeated else 0.0,
     }
 
 

@@ -14,6 +14,9 @@ LARGEST_CHORD = 10
 BARS = (1, 2, 4, 8)
 """Lags, in bars, at which self-similarity is measured."""
 
+LEAST_REPEATED = 4
+"""Steps with an onset that count as a repetition when they follow each other."""
+
 Event = tuple[int, tuple[int, ...]]
 """An onset: its step and the keys struck there."""
 
@@ -115,6 +118,35 @@ def self_similarity(roll: np.ndarray, bar: int, lag: int) -> float | None:
     if not either.any():
         return None
     return float(np.mean((now & before).sum(1)[either > 0] / either[either > 0]))
+
+
+def repetition(roll: np.ndarray, beat: int, bar: int) -> float | None:
+    """Measure how much of a piece is repeated, to the note.
+
+    Parameters
+    ----------
+    roll : ndarray, shape [steps, 88]
+        Onsets.
+    beat, bar : int
+        Steps in a quarter note and in a bar.
+
+    Returns
+    -------
+    float or None
+        The share of steps with an onset at which, as at three or more others in a row, just that is
+        struck which was struck some beats before, eight bars at most; None without an onset.
+    """
+    roll = roll.astype(bool)
+    struck = roll.any(1)
+    repeated = np.zeros(len(roll), bool)
+    for lag in range(beat, min(8 * bar, len(roll) - 1) + 1, beat):
+        counted = np.flatnonzero(struck[lag:] | struck[:-lag]) + lag
+        same = (roll[counted] == roll[counted - lag]).all(1)
+        edges = np.flatnonzero(np.diff(same, prepend=False, append=False))
+        for first, last in edges.reshape(-1, 2):
+            if last - first >= LEAST_REPEATED:
+                repeated[counted[first:last]] = True
+    return float(repeated[struck].mean()) if struck.any() else None
 
 
 def events(roll: np.ndarray) -> list[Event]:

@@ -21,8 +21,8 @@ def build(config: dict[str, Any], features: int, keys: int) -> nn.Module:
     Returns
     -------
     nn.Module
-        With ``draws``, ``initial``, ``loss``, ``log_prob`` and ``sample`` as in
-        `ostinato.samplers.banning`.
+        With ``draws``, ``reach``, ``exact``, ``initial``, ``possible``, ``loss``, ``log_prob`` and
+        ``sample`` as in `ostinato.samplers.banning`.
     """
     module = import_module(f"ostinato.samplers.{config['name']}")
     return module.Sampler(

@@ -15,6 +15,7 @@ from torch.nn import functional
 from ostinato import unions
 from ostinato.categorical import draw_at
 from ostinato.params import Positive, Schema
+from ostinato.rolls import CLASSES
 
 State = list[Tensor]
 """The outputs of each layer, Tensor[1, B, H]."""
@@ -37,6 +38,11 @@ class Params(Schema):
 
     hidden: Annotated[list[Positive], Field(min_length=1)]
     sets: Literal["all", "five", "seen"]
+
+    @property
+    def most_keys(self) -> int:
+        """Keys that it can write: 12, since it lists all sets."""
+        return CLASSES
 
 
 class Sampler(nn.Module):

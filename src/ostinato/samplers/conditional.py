@@ -18,7 +18,7 @@ from torch.nn import functional
 from ostinato import recurrent, unions
 from ostinato.categorical import draw, draw_at
 from ostinato.params import Schema
-from ostinato.rolls import CLASSES
+from ostinato.rolls import CLASSES, KEYS
 
 State = list[recurrent.State]
 """The state of each voice's LSTM; empty where the voices are linear."""
@@ -60,6 +60,11 @@ class Params(Schema):
     pause_loss: bool
     double_loss: bool
     objective: Literal["marginals", "union", "negatives"]
+
+    @property
+    def most_keys(self) -> int:
+        """Keys that it can write: 12 with the objective "negatives", which lists all sets."""
+        return CLASSES if self.objective == "negatives" else KEYS
 
 
 class Sampler(nn.Module):
