@@ -14,9 +14,10 @@ ORDERED = {"name": "ordered", "hidden": 6, "most": 8, "copies": [], "gate": 4}
 NONE = {"kind": "none", "representation": "onset", "decoder": {"name": "none"}, "velocity": None}
 
 
-def build(sampler: dict) -> System:
+def build(sampler: dict, keys: int = 88) -> System:
     torch.manual_seed(0)
-    return System(CONFIG | {"keys": 88, "sampler": sampler}, NONE).eval()
+    decoder = NONE if keys == 88 else DECODER
+    return System(CONFIG | {"keys": keys, "sampler": sampler}, decoder).eval()
 
 
 def test_an_exact_log_probability_is_the_same_for_all_draws(songs):
@@ -28,8 +29,9 @@ def test_an_exact_log_probability_is_the_same_for_all_draws(songs):
 
 
 @torch.no_grad()
-def test_it_is_that_of_the_system_mixed_with_independent_keys(songs):
-    system, rates = build(ORDERED), evaluate.key_rates(songs)
+@pytest.mark.parametrize("keys", [12, 88])
+def test_it_is_that_of_the_system_mixed_with_independent_keys(songs, keys):
+    system, rates = build(ORDERED, keys), evaluate.key_rates(songs)
     total = steps = 0.0
     for batch in held_out(songs, "test", system.reach, KEYS):
         begin = system.initial(batch.past, batch.start)
