@@ -61,13 +61,16 @@ def main() -> None:
     parser.add_argument("--table", action="store_true", help="only write the table and the plot")
     options = parser.parse_args()
     rows = experiments.read_rows()
+    failed = []
     if not options.table:
-        run_missing([(row, 1) for row in rows], options.jobs)
+        failed = run_missing([(row, 1) for row in rows], options.jobs)
         best = sorted(compared(rows, "chorales"), key=log_prob, reverse=True)[:BEST]
-        run_missing([(row, seed) for row in best for seed in SEEDS], options.jobs)
+        failed += run_missing([(row, seed) for row in best for seed in SEEDS], options.jobs)
         time_missing(rows)
     files.write(Path("results/systems.md"), table(rows).encode())
     plots.save(Path("results/systems.png"), plot(rows))
+    if failed:
+        sys.exit(f"failed: {', '.join(failed)}; run again to try these once more")
 
 
 def known() -> dict[str, Record]:
@@ -80,8 +83,8 @@ def key(row: Row, seed: int = 1) -> str:
     return row.name if seed == 1 else f"{row.name}-{seed}"
 
 
-def run_missing(wanted: list[tuple[Row, int]], jobs: int) -> None:
-    """Run the systems that are not done."""
+def run_missing(wanted: list[tuple[Row, int]], jobs: int) -> list[str]:
+    """Run the systems that are not done, and name those that failed."""
     done = known()
     missing = [
         (row, seed)
@@ -94,10 +97,14 @@ def run_missing(wanted: list[tuple[Row, int]], jobs: int) -> None:
     runs = Parallel(jobs, prefer="threads", return_as="generator_unordered")(
         delayed(run)(row, seed) for row, seed in missing
     )
+    failed = []
     for number, (name, record) in enumerate(runs, 1):
         print(f"{number} of {len(missing)}: {name}", flush=True)
         if record:
             files.write_json(RESULTS, known() | {name: record})
+        else:
+            failed.append(name)
+    return failed
 
 
 def fingerprint(row: Row, seed: int) -> str:
