@@ -1,0 +1,1 @@
+"""Music and text as sequences of classes."""
