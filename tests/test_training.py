@@ -25,6 +25,9 @@ SETTINGS = Training(
 )
 
 
+ADAM, RMSPROP = torch.optim.Adam, torch.optim.RMSprop
+
+
 class Line(nn.Module):
     """Learns y = 2x + 1 from noisy points."""
 
@@ -46,7 +49,7 @@ class Killed(Exception):
     pass
 
 
-def fit(tmp_path, monkeypatch, settings=SETTINGS, kill_at=None, validate=None):
+def fit(tmp_path, monkeypatch, settings=SETTINGS, kill_at=None, validate=None, optimizer=ADAM):
     monkeypatch.setenv("OSTINATO_CACHE", str(tmp_path / "cache"))
     model = Line()
 
@@ -59,17 +62,20 @@ def fit(tmp_path, monkeypatch, settings=SETTINGS, kill_at=None, validate=None):
         with torch.no_grad():
             return model(*batch(10_000)).item()
 
-    history = training.train(model, batch_or_die, validate or loss, settings, "key", "line")
+    history = training.train(
+        model, batch_or_die, validate or loss, settings, "key", "line", optimizer
+    )
     return model.state_dict(), history
 
 
-def test_an_interrupted_training_ends_as_if_it_had_not_been(tmp_path, monkeypatch):
-    whole, curves = fit(tmp_path / "a", monkeypatch)
+@pytest.mark.parametrize("optimizer", [ADAM, RMSPROP])
+def test_an_interrupted_training_ends_as_if_it_had_not_been(tmp_path, monkeypatch, optimizer):
+    whole, curves = fit(tmp_path / "a", monkeypatch, optimizer=optimizer)
     for kill_at in (7, 23, 39):
         with pytest.raises(Killed):
-            fit(tmp_path / "b", monkeypatch, kill_at=kill_at)
+            fit(tmp_path / "b", monkeypatch, kill_at=kill_at, optimizer=optimizer)
         assert (tmp_path / "b/cache/key/checkpoint.safetensors").exists()
-    again, curves_again = fit(tmp_path / "b", monkeypatch)
+    again, curves_again = fit(tmp_path / "b", monkeypatch, optimizer=optimizer)
     assert all(torch.equal(whole[name], again[name]) for name in whole)
     assert curves == curves_again
     assert [row["step"] for row in curves] == list(range(5, 41, 5))
@@ -84,7 +90,7 @@ def test_the_best_weights_are_kept_and_training_stops_early(tmp_path, monkeypatc
     with pytest.raises(Killed):
         fit(tmp_path / "b", monkeypatch, kill_at=10)
     model = Line()
-    run = training._Run(model, SETTINGS, tmp_path / "b/cache/key/checkpoint.safetensors")
+    run = training._Run(model, SETTINGS, tmp_path / "b/cache/key/checkpoint.safetensors", ADAM)
     run.load()
     assert all(torch.equal(best[name], value) for name, value in model.state_dict().items())
 

@@ -40,6 +40,11 @@ def write_json(path: Path, value: Any) -> None:
     write(path, (json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False) + "\n").encode())
 
 
+def read_json(path: Path) -> Any:
+    """Read a JSON file."""
+    return json.loads(path.read_text(encoding="utf-8"))
+
+
 def write_table(
     path: Path, columns: list[str], rows: Iterable[Mapping[str, Any]], delimiter: str = ","
 ) -> None:

@@ -67,3 +67,8 @@ def read_model(folder: Path) -> tuple[dict[str, Any], dict[str, Tensor]]:
         )
     config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
     return config, load_file(folder / "model.safetensors")
+
+
+def weights_of(module: nn.Module) -> int:
+    """Count the weights of a module."""
+    return sum(weight.numel() for weight in module.parameters())

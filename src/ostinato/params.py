@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from ostinato.errors import UserError
 
@@ -25,6 +25,20 @@ PACKAGES = {
 
 Positive = Annotated[int, Field(ge=1)]
 Fraction = Annotated[float, Field(ge=0, le=1)]
+
+
+def _through_zero(shifts: list[int]) -> list[int]:
+    if not shifts[0] <= 0 <= shifts[1]:
+        raise ValueError("from 0 or less to 0 or more semitones")
+    return shifts
+
+
+Shifts = Annotated[
+    list[Annotated[int, Field(ge=-48, le=48)]],
+    Field(min_length=2, max_length=2),
+    AfterValidator(_through_zero),
+]
+"""The lowest and the highest transposition."""
 
 
 class _Loader(yaml.SafeLoader):
@@ -76,12 +90,10 @@ class Augment(Schema):
 
     steps: Positive
     hop: Positive
-    shifts: Annotated[list[Annotated[int, Field(ge=-48, le=48)]], Field(min_length=2, max_length=2)]
+    shifts: Shifts
 
     @model_validator(mode="after")
     def _order(self) -> "Augment":
-        if not self.shifts[0] <= 0 <= self.shifts[1]:
-            raise ValueError("shifts: from 0 or less to 0 or more semitones")
         if self.hop > self.steps:
             raise ValueError("hop: at most steps, or some steps would never be trained on")
         return self
@@ -172,6 +184,78 @@ class Improvise(Schema):
     seconds: Annotated[float, Field(gt=0, le=3600)]
 
 
+class Task(Schema):
+    """What a token model is to learn, and what pieces are called where it classifies them."""
+
+    task: Literal["next", "classify"]
+    labels: Literal["one", "several"]
+
+    @property
+    def label(self) -> str | None:
+        """The kind of labels; None unless pieces are classified."""
+        return self.labels if self.task == "classify" else None
+
+
+class Chords(Task):
+    """Scores as tokens; see `ostinato.tokens.chords.build`."""
+
+    octaves: bool
+    shifts: Shifts
+
+
+class Letters(Task):
+    """Text as tokens; see `ostinato.tokens.letters.build`."""
+
+    source: Literal["tunes", "folder"]
+    folder: Annotated[str, Field(min_length=1)]
+
+
+class Tokens(Schema):
+    """Sequences of classes: two vocabularies."""
+
+    chords: Chords
+    letters: Letters
+
+
+class TokenModel(Schema):
+    """What writes tokens or classifies them; see `ostinato.tokens.model.Reader`."""
+
+    window: Positive
+    input: Literal["index", "onehot", "embedding"]
+    embedding: Positive
+    hidden: Positive
+    layers: Annotated[int, Field(ge=1, le=8)]
+    dropout: Annotated[float, Field(ge=0, lt=1)]
+    optimizer: Literal["adam", "rmsprop"]
+    training: Training
+
+
+class TokenModels(Schema):
+    """One for each vocabulary."""
+
+    chords: TokenModel
+    letters: TokenModel
+
+
+class TokenCompose(Schema):
+    """What a token model writes; see `ostinato.tokens.writing.distribution`."""
+
+    pieces: Annotated[int, Field(ge=1, le=10_000)]
+    tokens: Annotated[int, Field(ge=1, le=1_000_000)]
+    start: Literal["beginning", "window", "prompt"]
+    prompt: str
+    temperature: Annotated[float, Field(ge=0, le=10)]
+    top_k: Annotated[int, Field(ge=0)]
+    top_p: Annotated[float, Field(gt=0, le=1)]
+
+
+class TokenComposes(Schema):
+    """The writing of each vocabulary."""
+
+    chords: TokenCompose
+    letters: TokenCompose
+
+
 class Params(Schema):
     """The whole of params.yaml."""
 
@@ -194,6 +278,9 @@ class Params(Schema):
     score_creator: ScoreCreator
     score_creators: dict[str, Any]
     improvise: Improvise
+    tokens: Tokens
+    token_model: TokenModels
+    token_compose: TokenComposes
 
     @property
     def chosen(self) -> dict[str, str]:

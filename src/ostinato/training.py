@@ -17,6 +17,7 @@ from filelock import AcquireReturnProxy, FileLock, Timeout
 from safetensors import safe_open
 from safetensors.torch import save
 from torch import Tensor, nn
+from torch.optim import Optimizer
 
 from ostinato import files
 from ostinato.errors import UserError
@@ -25,6 +26,8 @@ from ostinato.progress import progress
 from ostinato.seeds import derive
 
 CURVE_COLUMNS = ["step", "train", "valid"]
+HASHED = 1 << 20
+"""Bytes of a file that are in memory while it is hashed."""
 
 
 def prepare(threads: int, seed: int) -> None:
@@ -89,7 +92,9 @@ def fingerprint(params: dict[str, Any], inputs: list[Path]) -> str:
     modules = [m for name, m in sys.modules.items() if name.split(".")[0] == package.name]
     code = [Path(m.__file__) for m in modules if m.__file__]
     for path in sorted(code) + inputs:
-        digest.update(path.read_bytes())
+        with path.open("rb") as file:
+            while block := file.read(HASHED):
+                digest.update(block)
     return digest.hexdigest()[:32]
 
 
@@ -106,10 +111,11 @@ def train(
     settings: Training,
     key: str,
     what: str,
+    optimizer: type[Optimizer] = torch.optim.Adam,
 ) -> list[dict[str, float]]:
     """Train a module and leave the best weights in it.
 
-    Adam; the learning rate falls along half a cosine. Training ends after ``max_steps``, or when
+    The learning rate falls along half a cosine. Training ends after ``max_steps``, or when
     ``patience`` validations in a row have brought nothing better. A checkpoint is written at every
     validation, and a training with the same key goes on from it and ends with the same weights
     as if it had never been interrupted.
@@ -129,6 +135,8 @@ def train(
         `fingerprint` of the training.
     what : str
         What is trained, for the progress bar.
+    optimizer : type of Optimizer
+        Adam or RMSprop.
 
     Returns
     -------
@@ -146,7 +154,7 @@ def train(
     folder = cache_folder() / key
     folder.mkdir(parents=True, exist_ok=True)
     with _lock(folder, what):
-        run = _Run(module, settings, folder / "checkpoint.safetensors")
+        run = _Run(module, settings, folder / "checkpoint.safetensors", optimizer)
         run.load()
         for step in progress(run.steps(), settings.max_steps, what, run.step):
             run.update(batch(step))
@@ -173,12 +181,14 @@ def _lock(folder: Path, what: str) -> AcquireReturnProxy:
 class _Run:
     """A training under way: all that a checkpoint holds."""
 
-    def __init__(self, module: nn.Module, settings: Training, path: Path):
+    def __init__(
+        self, module: nn.Module, settings: Training, path: Path, optimizer: type[Optimizer]
+    ):
         self.module = module
         self.settings = settings
         self.path = path
-        self.optimizer = torch.optim.Adam(
-            module.parameters(), settings.learning_rate, eps=settings.epsilon
+        self.optimizer = optimizer(
+            module.parameters(), lr=settings.learning_rate, eps=settings.epsilon
         )
         self.best = {name: value.clone() for name, value in module.state_dict().items()}
         self.best_loss = math.inf
@@ -227,7 +237,7 @@ class _Run:
         tensors = {f"module.{k}": v for k, v in self.module.state_dict().items()}
         tensors |= {f"best.{k}": v for k, v in self.best.items()}
         for index, state in self.optimizer.state_dict()["state"].items():
-            tensors |= {f"adam.{index}.{k}": v for k, v in state.items()}
+            tensors |= {f"optimizer.{index}.{k}": v for k, v in state.items()}
         plain = {
             "step": self.step,
             "waited": self.waited,
@@ -251,7 +261,7 @@ class _Run:
         self.module.load_state_dict(under("module."))
         self.best = under("best.")
         state: dict[int, dict[str, Tensor]] = {}
-        for name, value in under("adam.").items():
+        for name, value in under("optimizer.").items():
             index, field = name.split(".")
             state.setdefault(int(index), {})[field] = value
         groups = self.optimizer.state_dict()["param_groups"]

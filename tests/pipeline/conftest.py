@@ -51,7 +51,20 @@ TINY = {
     "score_creators.lstm.hidden": 8,
     "score_creators.lstm.flow": 8,
     "improvise.seconds": 3,
+    "tokens.letters.source": "folder",
 }
+for vocabulary in ("chords", "letters"):
+    TINY |= {
+        f"token_model.{vocabulary}.window": 16,
+        f"token_model.{vocabulary}.embedding": 4,
+        f"token_model.{vocabulary}.hidden": 8,
+        f"token_model.{vocabulary}.training.batch": 4,
+        f"token_model.{vocabulary}.training.max_steps": 4,
+        f"token_model.{vocabulary}.training.validate_every": 2,
+        f"token_model.{vocabulary}.training.precision": "float32",
+        f"token_compose.{vocabulary}.pieces": 1,
+        f"token_compose.{vocabulary}.tokens": 20,
+    }
 
 
 class Project:
@@ -149,6 +162,7 @@ def fresh(tmp_path_factory: pytest.TempPathFactory) -> Project:
         name = "Lied für später.mid" if seed == 0 else f"song{seed}.mid"
         data = midi_bytes(melody(seed, beats=24))
         (folder / "data" / "scores" / name).write_bytes(data)
+    (folder / "data" / "text" / "text.txt").write_text("Bäche und Quellen\n" * 60)
     project = Project(folder)
     project.run("git", "init", "-q", "-b", "main")
     commit(project, "tiny")
@@ -173,6 +187,12 @@ def done(fresh: Project, tmp_path_factory: pytest.TempPathFactory) -> Project:
         "scores",
         "score_creator",
         "improvise",
+        "tokens@chords",
+        "token_model@chords",
+        "token_compose@chords",
+        "tokens@letters",
+        "token_model@letters",
+        "token_compose@letters",
     ]
     commit(project, "after dvc repro")
     return project

@@ -23,6 +23,14 @@ def test_everything_a_person_expects_is_there(done):
         assert len(read_midi(piece.with_suffix(".mid")).notes) > 0
         assert piece.with_suffix(".wav").stat().st_size > 100_000
         assert piece.with_suffix(".png").read_bytes().startswith(b"\x89PNG")
+    written = done.folder / "results/token_compose"
+    assert len(read_midi(written / "chords/piece-01.mid").notes) > 0
+    assert (written / "chords/piece-01.wav").stat().st_size > 100_000
+    assert (written / "letters/piece-01.txt").read_text() != ""
+    for vocabulary in ("chords", "letters"):
+        assert (written / vocabulary / "temperatures.png").exists()
+        metrics = json.loads(done.read(f"results/token_model/{vocabulary}/metrics.json"))
+        assert {"lstm_bits", "ngram_bits"} <= set(metrics)
     report = json.loads(done.read("results/evaluate.json"))
     assert set(report) == {"prediction", "compositions", "real"}
     assert set(report["compositions"]) == set(report["real"])
@@ -42,6 +50,11 @@ def test_a_second_run_runs_nothing(project):
     [
         ({"compose__temperature": 0.5}, ["compose", "evaluate"]),
         ({"evaluate__draws": 1}, ["evaluate"]),
+        ({"token_compose__letters__top_k": 3}, ["token_compose@letters"]),
+        (
+            {"tokens__chords__octaves": True},
+            ["tokens@chords", "token_model@chords", "token_compose@chords"],
+        ),
     ],
 )
 def test_a_changed_parameter_runs_what_reads_it_and_what_follows(project, change, stages):
@@ -182,6 +195,29 @@ def test_a_typo_stops_the_run_before_the_first_stage_works(fresh, tmp_path, righ
     assert not (project.folder / "data/corpus").exists()
 
 
+def test_texts_in_folders_are_classified(project):
+    text = project.folder / "data/text"
+    (text / "text.txt").unlink()
+    for label, word in (("loud", "TUTTI "), ("soft", "piano ")):
+        (text / label).mkdir()
+        for number in range(8):
+            (text / label / f"{number}.txt").write_text(word * (20 + number))
+    project.set(tokens__letters__task="classify")
+    assert project.repro() == ["tokens@letters", "token_model@letters", "token_compose@letters"]
+    metrics = json.loads(project.read("results/token_model/letters/metrics.json"))
+    assert metrics["logistic_accuracy"] == 1
+    assert 0 <= metrics["lstm_accuracy"] <= 1
+    written = project.folder / "results/token_compose/letters"
+    assert [path.name for path in written.iterdir()] == ["config.json"]
+
+
+def test_a_text_without_a_window_is_one_line(project):
+    (project.folder / "data/text/text.txt").write_text("zu kurz")
+    output = project.run("dvc", "repro", "token_model@letters", code=255)
+    assert "fewer than a window; give more, or lower token_model.letters.window (16)" in output
+    assert "Traceback" not in output
+
+
 def test_an_empty_folder_is_one_line(fresh, tmp_path):
     project = fresh.clone(tmp_path / "project")
     (project.folder / "leer").mkdir()
@@ -192,4 +228,4 @@ def test_an_empty_folder_is_one_line(fresh, tmp_path):
 
 
 def stages(output: str) -> list[str]:
-    return re.findall(r"^Running stage '(\w+)'", output, re.MULTILINE)
+    return re.findall(r"^Running stage '([\w@]+)'", output, re.MULTILINE)

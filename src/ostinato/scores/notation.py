@@ -79,6 +79,11 @@ def read_notation(path: Path) -> list[Score | UnreadableScore]:
     return [_read(path, None)]
 
 
+def read_abc(tune: str) -> Score | UnreadableScore:
+    """Read one tune in ABC; see `read_notation`."""
+    return _read(tune, "abc")
+
+
 def _size(path: Path) -> int:
     """Bytes of a file, those of a compressed one when it is unpacked."""
     if zipfile.is_zipfile(path):

@@ -1,31 +1,111 @@
 """Scores as sequences of notes and chords, one token for whatever is struck together.
 
 As the third notebook writes them: a single note by its pitch name, such as ``F#4``; a chord by its
-pitch classes joined with dots, such as ``0.4.7``, so that a lone number is a chord in octaves. Times
-and lengths are lost, and so are the octaves of chords, unless full pitches are asked for: then every
+pitch classes joined with dots, such as ``0.4.7``, so that a lone number is a chord in octaves.
+Times and lengths are lost, and so are the octaves of chords, unless they are asked for: then every
 token is the MIDI pitches joined with dots, such as ``48.64.67``.
 """
 
 import re
+from pathlib import Path
 
 import numpy as np
+from joblib import Parallel, delayed
 
-from ostinato.scores.score import Score
+from ostinato import files
+from ostinato.errors import UserError
+from ostinato.progress import progress
+from ostinato.scores.midi import read_midi
+from ostinato.scores.score import NOTE, TICKS_PER_BEAT, Metre, Part, Score, Tempo
+from ostinato.sources import REJECTED_COLUMNS, Rejected
+from ostinato.tokens.labels import check_labels, labels_of
+from ostinato.tokens.ngrams import BOUNDARY
+from ostinato.tokens.streams import Piece, Vocabulary, write_streams
 
 NAMES = ("C", "C#", "D", "D#", "E", "F", "F#", "G", "G#", "A", "A#", "B")
 _NOTE = re.compile(r"([A-G]#?)(-?\d)")
+_NUMBERS = re.compile(r"\d+(\.\d+)*")
 
 CHORD_OCTAVE = 60
 """Chords of which only the pitch classes are known are played from middle C on."""
+VELOCITY = 80
 
 
-def tokens_of(score: Score, full: bool) -> list[str]:
+def build(out: Path, corpus: Path, octaves: bool, shifts: list[int], labels: str | None) -> None:
+    """Write a corpus as streams; see `ostinato.tokens.streams.write_streams`.
+
+    Parameters
+    ----------
+    out : Path
+        A folder.
+    corpus : Path
+        What `ostinato.scores.corpus.build` wrote.
+    octaves : bool
+        Whether chords keep their octaves.
+    shifts : list of int
+        The lowest and the highest transposition in semitones, for training.
+    labels : str or None
+        As in `ostinato.tokens.labels.labels_of`; None unless pieces are classified.
+
+    Raises
+    ------
+    UserError
+        When no song is left for some split, or there is only one label.
+    """
+    songs = files.read_table(corpus / "songs.csv")
+    read = Parallel(-1, return_as="generator")(
+        delayed(_read)(corpus / "midi" / f"{song['id']}.mid", octaves) for song in songs
+    )
+    tokens = dict(zip((s["id"] for s in songs), progress(read, len(songs), "tokens"), strict=True))
+    rejected = []
+    for song in songs:
+        if labels and not labels_of(song["source"], labels):
+            rejected.append(Rejected(song["source"], "in no folder, which would be its label"))
+        elif not tokens[song["id"]]:
+            rejected.append(Rejected(song["source"], "no notes"))
+    left_out = {one.source for one in rejected}
+    songs = [song for song in songs if song["source"] not in left_out]
+    training = {t for song in songs if song["split"] == "train" for t in tokens[song["id"]]}
+    semitones = [0, *(n for n in range(shifts[0], shifts[1] + 1) if n)]
+    moved = [{token: shifted(token, n, octaves) for token in training} for n in semitones]
+    # A transposition that leads out of MIDI is none.
+    kept = [(n, new) for n, new in zip(semitones, moved, strict=True) if "" not in new.values()]
+    every = {token for song in songs for token in tokens[song["id"]]}
+    names = ["", *sorted(every.union(*(new.values() for _, new in kept)))]
+    class_of = {name: number for number, name in enumerate(names) if name}
+    table = [
+        [BOUNDARY, *(class_of.get(shifted(name, n, octaves), -1) for name in names[1:])]
+        for n, _ in kept
+    ]
+    numbers = {song["id"]: np.array([class_of[t] for t in tokens[song["id"]]]) for song in songs}
+    pieces = [
+        Piece(
+            song["source"],
+            song["split"],
+            labels_of(song["source"], labels),
+            lambda song=song: iter([numbers[song["id"]]]),
+            len(numbers[song["id"]]),
+        )
+        for song in songs
+    ]
+    if labels:
+        check_labels(pieces, "corpus")
+    vocabulary = Vocabulary(np.arange(1, len(names)), names, np.array(table, np.int32))
+    write_streams(out, pieces, vocabulary, {"label": labels, "kind": "chords", "octaves": octaves})
+    files.write_table(out / "rejected.csv", REJECTED_COLUMNS, map(vars, rejected))
+
+
+def _read(path: Path, octaves: bool) -> list[str]:
+    return tokens_of(read_midi(path, pickup=False), octaves)
+
+
+def tokens_of(score: Score, octaves: bool) -> list[str]:
     """Write a score as tokens.
 
     Parameters
     ----------
     score : Score
-    full : bool
+    octaves : bool
         Whether chords keep their octaves.
 
     Returns
@@ -35,34 +115,74 @@ def tokens_of(score: Score, full: bool) -> list[str]:
     """
     notes = score.pitched
     onsets = np.unique(notes["onset"], return_index=True)[1][1:]
-    found = []
-    for chord in np.split(notes["pitch"], onsets) if len(notes) else []:
-        pitches = np.unique(chord).tolist()
-        if full:
-            found.append(".".join(map(str, pitches)))
-        elif len(pitches) == 1:
-            found.append(f"{NAMES[pitches[0] % 12]}{pitches[0] // 12 - 1}")
-        else:
-            found.append(".".join(map(str, sorted({pitch % 12 for pitch in pitches}))))
-    return found
+    chords = np.split(notes["pitch"], onsets) if len(notes) else []
+    return [_token(np.unique(chord).tolist(), octaves) for chord in chords]
 
 
-def pitches_of(token: str, full: bool) -> list[int]:
+def _token(pitches: list[int], octaves: bool) -> str:
+    if octaves:
+        return ".".join(map(str, pitches))
+    if len(pitches) == 1:
+        return f"{NAMES[pitches[0] % 12]}{pitches[0] // 12 - 1}"
+    return ".".join(map(str, sorted({pitch % 12 for pitch in pitches})))
+
+
+def pitches_of(token: str, octaves: bool) -> list[int]:
     """Read a token.
 
     Parameters
     ----------
     token : str
         From `tokens_of`.
-    full : bool
+    octaves : bool
         As there.
 
     Returns
     -------
     list of int
-        MIDI pitches, the lowest first.
+        MIDI pitches, the lowest first; those of a chord without octaves from middle C on.
+
+    Raises
+    ------
+    UserError
+        When it is no token.
     """
-    if note := _NOTE.fullmatch(token):
+    note = None if octaves else _NOTE.fullmatch(token)
+    if note:
         return [NAMES.index(note[1]) + 12 * (int(note[2]) + 1)]
+    if not _NUMBERS.fullmatch(token):
+        raise UserError(f"{token!r} is neither a note, such as F#4, nor a chord, such as 0.4.7")
     numbers = [int(number) for number in token.split(".")]
-    return numbers if full else [CHORD_OCTAVE + number for number in numbers]
+    return numbers if octaves else [CHORD_OCTAVE + number for number in numbers]
+
+
+def shifted(token: str, semitones: int, octaves: bool) -> str:
+    """Transpose a token; one with a pitch below 0 or above 127 gives an empty text."""
+    pitches = [pitch + semitones for pitch in pitches_of(token, octaves)]
+    if octaves or _NOTE.fullmatch(token):
+        return _token(pitches, octaves) if pitches[0] >= 0 and pitches[-1] <= 127 else ""
+    return ".".join(map(str, sorted(pitch % 12 for pitch in pitches)))
+
+
+def score_of(tokens: list[str], octaves: bool) -> Score:
+    """Play tokens on a piano, one every eighth note at 120 quarter notes a minute.
+
+    Parameters
+    ----------
+    tokens : list of str
+    octaves : bool
+        As in `tokens_of`.
+
+    Returns
+    -------
+    Score
+    """
+    step = TICKS_PER_BEAT // 2
+    rows = [
+        (place * step, step, pitch, VELOCITY, 0)
+        for place, token in enumerate(tokens)
+        for pitch in pitches_of(token, octaves)
+    ]
+    return Score(
+        np.array(rows, NOTE), [Part("Piano", 0)], [Metre(0, 4, 4)], [Tempo(0, 120.0)], "Tokens"
+    )

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import music21
 
-from ostinato.seeds import stable_hash
+from ostinato.sources import printable
 
 COLLECTIONS = ("airdsAirs", "oneills1850", "ryansMammoth")
 KEPT = ("M", "L", "K")
@@ -20,27 +20,29 @@ _FIELD = re.compile(r"([A-Za-z+]):(.*)")
 _REMARKS = re.compile(r'"[^"]*"|!\w[^!\n]*!|%.*|\[[A-Za-z]:[^\]]*\]')
 
 
-def read_tunes(folder: Path) -> list[str]:
-    """Read all tunes of a folder of ABC files.
+def read_tunes(folder: Path, paths: list[Path]) -> dict[str, str]:
+    """Read all tunes of some ABC files.
 
     Parameters
     ----------
     folder : Path
-        Its files end in ``.abc``.
+        In which the files lie.
+    paths : list of Path
+        The files.
 
     Returns
     -------
-    list of str
-        A tune each, in the order of files and within them: a line for each field that is kept,
-        then the lines of music, each with a line break at its end. None stands there twice.
+    dict of str to str
+        From each tune, a line for each field that is kept and then the lines of music, to where it
+        stands: its file's path below the folder, ``#`` and its number. None stands there twice.
     """
-    tunes: dict[str, None] = {}
-    for path in sorted(folder.rglob("*.abc")):
+    tunes: dict[str, str] = {}
+    for path in paths:
         text = path.read_text(encoding="utf-8", errors="replace")
-        for part in re.split(r"^X:.*$", text, flags=re.MULTILINE)[1:]:
+        for number, part in enumerate(re.split(r"^X:.*$", text, flags=re.MULTILINE)[1:], 1):
             if tune := clean(part):
-                tunes[tune] = None
-    return list(tunes)
+                tunes.setdefault(tune, f"{printable(path.relative_to(folder))}#{number}")
+    return tunes
 
 
 def clean(part: str) -> str:
@@ -74,12 +76,8 @@ def clean(part: str) -> str:
     return "\n".join([*fields, *music]) + "\n"
 
 
-def built_in() -> list[str]:
+def built_in() -> dict[str, str]:
     """Read the built-in collections; see `read_tunes`."""
     folder = Path(music21.__file__).parent / "corpus"
-    return [tune for name in COLLECTIONS for tune in read_tunes(folder / name)]
-
-
-def split_of(tune: str) -> str:
-    """Decide whether a tune is for training, validation or test: 8, 1 and 1 of ten, by its hash."""
-    return ("test", "valid", *["train"] * 8)[stable_hash(tune) % 10]
+    paths = (path for name in COLLECTIONS for path in sorted((folder / name).rglob("*.abc")))
+    return read_tunes(folder, list(paths))

@@ -1,0 +1,40 @@
+"""What a piece is called, for classification: the folders in which it lies."""
+
+from pathlib import PurePosixPath
+
+from ostinato.errors import UserError
+from ostinato.tokens.streams import Piece
+
+
+def labels_of(source: str, kind: str | None) -> tuple[str, ...]:
+    """Name the folders on the way to a piece.
+
+    Parameters
+    ----------
+    source : str
+        Its path below the folder of all, with ``#`` and its number if the file holds several.
+    kind : str or None
+        ``"one"``: only the outermost; ``"several"``; or nothing if pieces are not classified.
+
+    Returns
+    -------
+    tuple of str
+        The outermost first; the file, without its suffix, if it holds several and lies in none.
+    """
+    path = PurePosixPath(source)
+    book = (path.stem,) if "#" in source else ()
+    return (path.parent.parts or book)[: {None: 0, "one": 1, "several": None}[kind]]
+
+
+def check_labels(pieces: list[Piece], where: str) -> None:
+    """Check that pieces can be classified.
+
+    Raises
+    ------
+    UserError
+        When not even two labels occur.
+    """
+    known = sorted({label for piece in pieces for label in piece.labels})
+    if len(known) < 2:
+        found = f"only {known[0]!r}" if known else "none"
+        raise UserError(f"{where}: two labels at least are needed to classify; there is {found}")
