@@ -54,30 +54,26 @@ class KneserNey:
     def __init__(self, streams: list[np.ndarray], classes: int, most: int):
         self.classes = classes
         tokens = np.concatenate(streams).astype(np.int64)
-        begins = tokens == BOUNDARY
-        begins[np.cumsum([0, *map(len, streams[:-1])])] = True
-        places = np.flatnonzero(np.concatenate([np.ones(len(s), bool) for s in streams]))
         firsts = np.cumsum([0, *map(len, streams[:-1])])
-        places = np.delete(places, firsts)
+        places = np.delete(np.arange(len(tokens)), firsts)
+        begins = tokens == BOUNDARY
+        begins[firsts] = True
         # How many tokens before a place belong to its piece, the boundary included.
         last = np.maximum.accumulate(np.where(begins, np.arange(len(tokens)), 0))
         known = places - last[places - 1]
-        found = [_numbered(tokens, begins, places, classes, np.zeros(len(tokens), np.int64))]
-        for _ in range(most - 1):
-            found.append(_numbered(tokens, begins, places, classes, found[-1].after))
+        grams = _numbered(tokens, begins, places, classes, np.zeros(len(tokens), np.int64))
         self.levels = []
-        for order, grams in enumerate(found, 1):
+        for order in range(1, most + 1):
             raw = np.bincount(grams.number)
-            counts = raw
-            if order < most:
-                longer = found[order]
-                counts = np.bincount(grams.number[longer.first], minlength=len(raw))
-                # An n-gram that begins a piece can follow nothing else: it counts as it is.
-                counts = np.where(known[grams.first] < order, raw, counts)
+            longer = _numbered(tokens, begins, places, classes, grams.after)
+            kinds = np.bincount(grams.number[longer.first], minlength=len(raw))
+            # An n-gram that begins a piece can follow nothing else: it counts as it is.
+            counts = np.where(known[grams.first] < order, raw, kinds)
             histories = grams.keys // classes
             self.levels.append(
                 _Level(grams.keys, _table(raw, histories), _table(counts, histories))
             )
+            grams = longer
 
     def probabilities(self, stream: np.ndarray) -> np.ndarray:
         """Compute how probable each token is after those before it.

@@ -18,7 +18,7 @@ from ostinato.songs import SPLITS
 from ostinato.tokens.ngrams import BOUNDARY
 
 PIECE_COLUMNS = ["source", "split", "first", "length", "labels"]
-MOST = 2_000_000
+MOST = 1_000_000
 """Tokens of long streams that are looked at in comparisons."""
 SHARES = {"train": 0.8, "valid": 0.1, "test": 0.1}
 """Of a piece that is cut."""

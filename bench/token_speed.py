@@ -1,0 +1,72 @@
+"""Writing speed of the token model: its state carried on, against reading the window again.
+
+    python bench/token_speed.py
+
+The third notebook reads the last 100 letters again for each new one. Both use the same model, with
+random weights of the sizes in params.yaml, which take as long as trained ones, and write one piece;
+they take turns and the ratio is the median.
+"""
+
+import argparse
+import statistics
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import torch
+
+from ostinato import training
+from ostinato.params import read_params
+from ostinato.tokens.model import NextToken
+from ostinato.tokens.ngrams import BOUNDARY
+from ostinato.tokens.writing import distribution, write
+
+TOKENS = 500
+CHARACTERS = 83
+
+
+def main() -> None:
+    """Write both ways in turn and print tokens a second and the ratio."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--turns", type=int, default=5)
+    options = parser.parse_args()
+    params = read_params(Path("params.yaml"))
+    chosen = params.token_model.letters
+    training.prepare(params.threads, 0)
+    names = ["", *map(chr, range(33, 32 + CHARACTERS))]
+    config = chosen.model_dump(include={"input", "embedding", "hidden", "layers", "dropout"})
+    model = NextToken(config | {"data": {"names": names}}).eval()
+    # Like this no piece ends before its time.
+    torch.nn.init.constant_(model.output.bias[BOUNDARY : BOUNDARY + 1], -100.0)
+    prompt = torch.randint(1, CHARACTERS, (1, chosen.window))
+    uniforms = torch.rand(1, TOKENS)
+
+    def carried() -> None:
+        [piece] = write(model, prompt, uniforms, 1.0)
+        assert len(piece) == TOKENS
+
+    @torch.no_grad()
+    def again() -> None:
+        text = prompt
+        for number in uniforms[0]:
+            window = text[:, -chosen.window :]
+            logits, _ = model.logits(window, model.initial(1))
+            cumulative = distribution(logits[0, -1], 1.0, 0, 1.0).cumsum(0)
+            token = (cumulative <= number).sum().clamp(max=CHARACTERS - 1)
+            text = torch.cat([text, token[None, None]], 1)
+
+    def seconds(way: Callable[[], None]) -> float:
+        start = time.perf_counter()
+        way()
+        return time.perf_counter() - start
+
+    seconds(carried), seconds(again)
+    turns = [(seconds(carried), seconds(again)) for _ in range(options.turns)]
+    fast, slow = (statistics.median(times) for times in zip(*turns, strict=True))
+    print(f"state carried: {TOKENS / fast:.0f} tokens a second")
+    print(f"window of {chosen.window} read again: {TOKENS / slow:.0f} tokens a second")
+    print(f"ratio: {statistics.median(other / one for one, other in turns):.1f}")
+
+
+if __name__ == "__main__":
+    main()

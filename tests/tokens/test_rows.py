@@ -1,0 +1,109 @@
+"""The rows of the third notebook, each trained on something tiny from file to figure."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+import yaml
+
+from ostinato.errors import UserError
+from ostinato.fit.token_model import fit_token_model
+from ostinato.params import read_params
+from ostinato.tokens import letters
+from ostinato.tokens.chords import score_of
+from ostinato.tokens.measures import measure
+from ostinato.tokens.streams import Piece, Streams, Vocabulary, write_streams
+from ostinato.tokens.writing import write
+
+ROOT = Path(__file__).parents[2]
+TEXT = "of a topological ring "
+
+
+def params_with(vocabulary, **changes):
+    """params.yaml with a small token model, in the working folder."""
+    values = yaml.safe_load((ROOT / "params.yaml").read_text(encoding="utf-8"))
+    model = values["token_model"][vocabulary]
+    model |= {"hidden": 32, "layers": 1, "dropout": 0.0, **changes}
+    model["training"] |= {"batch": 16, "max_steps": 200, "validate_every": 50, "patience": 9}
+    model["training"] |= {"learning_rate": 0.02, "precision": "float32"}
+    values["threads"] = 1
+    Path("params.yaml").write_text(yaml.safe_dump(values), encoding="utf-8")
+    return read_params(Path("params.yaml"))
+
+
+@pytest.fixture(autouse=True)
+def folder(tmp_path, monkeypatch):
+    """An empty project."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("OSTINATO_CACHE", str(tmp_path / "cache"))
+    for vocabulary in ("chords", "letters"):
+        (tmp_path / "data/tokens" / vocabulary).mkdir(parents=True)
+    (tmp_path / "text").mkdir()
+    return tmp_path
+
+
+def letters_of(labels=None):
+    out = Path("data/tokens/letters")
+    letters.build(out, "folder", Path("text"), labels)
+    return Streams(out)
+
+
+def test_c1_letters(folder):
+    (folder / "text/topology.tex").write_text(TEXT * 60)
+    streams = letters_of()
+    params = params_with("letters", input="onehot", window=100)
+    model, config, history = fit_token_model(params, "letters")
+    assert history[-1]["valid"] < 0.3
+    prompt = torch.tensor([[0, *(config["data"]["names"].index(c) for c in TEXT[:9])]])
+    [written] = write(model, prompt, torch.rand(1, 40), temperature=0)
+    # "At 0 text degrades into an endless loop."
+    loop = "".join(streams.names[c] for c in written)
+    assert (TEXT[:9] + loop) == (TEXT * 3)[: 9 + 40]
+
+
+@pytest.mark.parametrize("optimizer", ["adam", "rmsprop"])
+def test_c2_notes_and_chords(optimizer):
+    names = ["", "0.4.7", "2.7.11", "C4", "F#4", "G4"]
+    song = np.tile([3, 1, 5, 2], 30)
+    pieces = [
+        Piece(split, split, (), lambda song=song: iter([song]), len(song))
+        for split in ("train", "valid", "test")
+    ]
+    shifts = np.arange(len(names), dtype=np.int32)[None]
+    vocabulary = Vocabulary(np.arange(1, len(names)), names, shifts)
+    out = Path("data/tokens/chords")
+    write_streams(out, pieces, vocabulary, {"label": None, "kind": "chords", "octaves": False})
+    params = params_with("chords", input="index", window=100, optimizer=optimizer)
+    model, _, history = fit_token_model(params, "chords")
+    assert history[-1]["valid"] < 0.5
+    window = torch.from_numpy(np.tile(song, 2)[None, 1:101])
+    [written] = write(model, window, torch.rand(1, 120), temperature=0)
+    assert written[:8] == np.roll(song, -1)[:8].tolist()
+    score = score_of([names[token] for token in written], octaves=False)
+    assert np.unique(np.diff(np.unique(score.notes["onset"]))).tolist() == [240]
+
+
+@pytest.mark.parametrize("labels", ["one", "several"])
+def test_c4_classification(folder, labels):
+    rng = np.random.default_rng(1)
+    words = {"x/high": "aab ", "x/low": "abb ", "y/high": "ccd ", "y/low": "cdd "}
+    for place, word in words.items():
+        (folder / "text" / place).mkdir(parents=True)
+        for number in range(15):
+            text = word * int(rng.integers(5, 40))
+            (folder / "text" / place / f"{number}.txt").write_text(text)
+    streams = letters_of(labels)
+    model, _, _ = fit_token_model(params_with("letters", window=50), "letters")
+    found = measure(model, streams)
+    assert found["lstm_accuracy"] == 1
+    assert found["majority_accuracy"] < 0.8
+
+
+def test_a_text_shorter_than_a_window_is_one_line(folder):
+    (folder / "text/a.txt").write_text("short " * 20)
+    letters_of()
+    with pytest.raises(UserError) as caught:
+        fit_token_model(params_with("letters", window=100), "letters")
+    assert "98 tokens to learn from, fewer than a window" in str(caught.value)
+    assert "token_model.letters.window (100)" in str(caught.value)
