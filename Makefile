@@ -17,7 +17,9 @@ music: $(VENV)/installed
 	@echo "The music:   results/compose/piece-*.wav (sound), .mid (MIDI), .png (pictures)"
 	@echo "Sound:       results/improvise/*.wav (ten seconds of a piece, then improvised),"
 	@echo "             results/reconstruct/*.wav (pieces before and after the autoencoder)"
-	@echo "The figures: results/evaluate.json, results/*/metrics.json, plots in results/evaluate/"
+	@echo "Tokens:      results/token_compose/chords/ (notes and chords as MIDI, WAV),"
+	@echo "             results/token_compose/letters/ (tunes written letter by letter as ABC, MIDI, WAV)"
+	@echo "The figures: results/evaluate.json, metrics.json of each model in results/, plots in results/evaluate/"
 	@echo "To go on:    . $(VENV)/bin/activate"
 
 test: $(VENV)/installed

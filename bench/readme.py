@@ -9,6 +9,7 @@ from pathlib import Path
 
 PICTURE = Path("results/compose/piece-01.png")
 RESULTS = Path("results")
+VOCABULARIES = ("chords", "letters")
 YARDSTICKS = {
     "pca_512": "PCA-512",
     "dct_512": "DCT-512",
@@ -87,6 +88,32 @@ def sound_tables(autoencoder: dict, score_creator: dict, improvisation: dict) ->
     return "\n".join(lines)
 
 
+def token_tables(metrics: dict[str, dict], figures: dict[str, dict]) -> str:
+    """Format the figures of the token models, a dict for each vocabulary, as Markdown."""
+    lines = ["| bits a token | LSTM | n-grams | order | lower by |", "|---|---|---|---|---|"]
+    for name, found in metrics.items():
+        lstm, ngram = found["lstm_bits"], found["ngram_bits"]
+        lines.append(
+            f"| `{name}` | {lstm:.3f} | {ngram:.3f} | {found['ngram_order']} "
+            f"| {1 - lstm / ngram:.1%} |"
+        )
+    names = {
+        "distinct": "distinct stretches of 8",
+        "new": "new ones",
+        "longest_copy": "longest copy",
+        "adds_up": "bars add up",
+    }
+    for name, found in figures.items():
+        columns = [f"`{name}`, temperature {t}" if t != "real" else "real" for t in found]
+        shown = [*columns[1:], columns[0]]
+        lines += ["", "| | " + " | ".join(shown) + " |", "|---|" + "---|" * len(shown)]
+        for figure in found["real"]:
+            values = [found[t][figure] for t in [*list(found)[1:], "real"]]
+            cells = (f"{v:d}" if figure == "longest_copy" else f"{v:.0%}" for v in values)
+            lines.append(f"| {names[figure]} | {' | '.join(cells)} |")
+    return "\n".join(lines)
+
+
 def replaced(text: str, mark: str, new: str) -> str:
     """Put something between two marks of a text."""
     begin, end = f"<!-- {mark} -->", f"<!-- /{mark} -->"
@@ -108,7 +135,12 @@ def main() -> None:
         read("score_creator/metrics.json"),
         read("improvise/figures.json"),
     )
-    readme.write_text(replaced(text, "sound", sound), encoding="utf-8")
+    tokens = token_tables(
+        {name: read(f"token_model/{name}/metrics.json") for name in VOCABULARIES},
+        {name: read(f"token_compose/{name}/figures.json") for name in VOCABULARIES},
+    )
+    text = replaced(replaced(text, "sound", sound), "tokens", tokens)
+    readme.write_text(text, encoding="utf-8")
     Path("docs").mkdir(exist_ok=True)
     shutil.copy(PICTURE, "docs/piece.png")
 

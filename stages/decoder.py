@@ -2,13 +2,12 @@
 
 from ostinato import files
 from ostinato.fit.decoder import fit_decoder
-from ostinato.models import write_model
+from ostinato.models import weights_of, write_model
 from ostinato.stage import stage
 from ostinato.training import best_of, write_curves
 
 with stage("models/decoder", "results/decoder") as (params, [out, results]):
     model, config, history, velocities = fit_decoder(params)
     write_model(out, model, config)
-    weights = sum(weight.numel() for weight in model.parameters())
     best = {"decoder": write_curves(results, history), "velocity": best_of(velocities)}
-    files.write_json(results / "metrics.json", {"weights": weights, **best})
+    files.write_json(results / "metrics.json", {"weights": weights_of(model), **best})

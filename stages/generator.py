@@ -2,13 +2,12 @@
 
 from ostinato import files
 from ostinato.fit.generator import fit_generator
-from ostinato.models import write_model
+from ostinato.models import weights_of, write_model
 from ostinato.stage import stage
 from ostinato.training import write_curves
 
 with stage("models/generator", "results/generator") as (params, [out, results]):
     model, config, history = fit_generator(params)
     write_model(out, model, config)
-    weights = sum(weight.numel() for weight in model.parameters())
     best = write_curves(results, history)
-    files.write_json(results / "metrics.json", {"weights": weights, **best})
+    files.write_json(results / "metrics.json", {"weights": weights_of(model), **best})
