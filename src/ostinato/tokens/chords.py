@@ -91,7 +91,7 @@ def build(out: Path, corpus: Path, octaves: bool, shifts: list[int], labels: str
     if labels:
         check_labels(pieces, "corpus")
     vocabulary = Vocabulary(np.arange(1, len(names)), names, np.array(table, np.int32))
-    write_streams(out, pieces, vocabulary, {"label": labels, "kind": "chords", "octaves": octaves})
+    write_streams(out, pieces, vocabulary, {"kind": "chords", "octaves": octaves, "label": labels})
     files.write_table(out / "rejected.csv", REJECTED_COLUMNS, map(vars, rejected))
 
 

@@ -43,54 +43,32 @@ def build(out: Path, source: str, folder: Path, labels: str | None) -> None:
     UserError
         When there is no text, or only one character, or only one label.
     """
-    rejected: list[Rejected] = []
-    if source == "tunes":
-        where, abc = "the music21 package", True
-        named = tunes.built_in()
-    else:
-        where = f"tokens.letters.folder: {folder}"
-        paths = files_in(folder, "tokens.letters.folder", "texts")
-        if not paths:
-            raise UserError(f"{where} holds no file; put text in UTF-8 there")
-        abc = all(path.suffix.lower() == ".abc" for path in paths)
-        named = tunes.read_tunes(folder, paths) if abc else {}
-    if abc:
-        texts = [_scan(name, partial(_whole, tune)) for tune, name in named.items()]
-    else:
-        texts = _read(folder, paths, rejected)
+    where, tunes_only, texts, rejected = _found(source, folder)
     if labels:
-        rejected += [
-            Rejected(text.source, "in no folder, which would be its label")
-            for text in texts
-            if not labels_of(text.source, labels)
-        ]
-        texts = [text for text in texts if labels_of(text.source, labels)]
+        unnamed = [text for text in texts if not labels_of(text.source, labels)]
+        texts = [text for text in texts if text not in unnamed]
+        why = "in no folder, which would be its label"
+        rejected += [Rejected(text.source, why) for text in unnamed]
     characters = sorted(set().union(*(text.characters for text in texts)))
     if len(characters) < 2:
         what = f"no character but {chr(characters[0])!r}" if characters else "no text"
-        why = "".join(f"; {r.source}: {r.reason}" for r in rejected[:3])
+        why = "".join(f"; {one.source}: {one.reason}" for one in rejected[:3])
         raise UserError(f"{where} holds {what}{why}")
-    splits = {text.source: "cut" for text in texts}
-    if abc or labels:
+    splits = dict.fromkeys((text.source for text in texts), "cut")
+    if tunes_only or labels:
         if len(texts) < len(SPLITS):
             raise UserError(f"{where} holds {len(texts)} pieces; 3 are needed, one for each split")
         splits = split({text.source: text.digest for text in texts})
     pieces = [
-        Piece(
-            text.source,
-            splits[text.source],
-            labels_of(text.source, labels),
-            text.blocks,
-            text.length,
-        )
-        for text in texts
+        Piece(t.source, splits[t.source], labels_of(t.source, labels), t.blocks, t.length)
+        for t in texts
     ]
     if labels:
         check_labels(pieces, where)
     names = ["", *map(chr, characters)]
     shifts = np.arange(len(names), dtype=np.int32)[None]
-    vocabulary = Vocabulary(np.array(characters), names, shifts)
-    write_streams(out, pieces, vocabulary, {"label": labels, "kind": "tunes" if abc else "text"})
+    about = {"kind": "tunes" if tunes_only else "text", "label": labels}
+    write_streams(out, pieces, Vocabulary(np.array(characters), names, shifts), about)
     files.write_table(out / "rejected.csv", REJECTED_COLUMNS, map(vars, rejected))
 
 
@@ -105,17 +83,26 @@ class _Text:
     digest: str
 
 
-def _scan(source: str, blocks: Callable[[], Iterator[np.ndarray]]) -> _Text:
-    length, characters, digest = 0, set(), hashlib.sha256()
-    for block in blocks():
-        length += len(block)
-        characters.update(np.unique(block).tolist())
-        digest.update(block.tobytes())
-    return _Text(source, blocks, length, characters, digest.hexdigest())
+def _found(source: str, folder: Path) -> tuple[str, bool, list[_Text], list[Rejected]]:
+    """Read all texts: where they are, whether they are tunes, the texts, and files without any."""
+    if source == "tunes":
+        return "the music21 package", True, _tunes(tunes.built_in()), []
+    where = f"tokens.letters.folder: {folder}"
+    paths = files_in(folder, "tokens.letters.folder", "texts")
+    if not paths:
+        raise UserError(f"{where} holds no file; put text in UTF-8 there")
+    if all(path.suffix.lower() == ".abc" for path in paths):
+        return where, True, _tunes(tunes.read_tunes(folder, paths)), []
+    return where, False, *_read(folder, paths)
 
 
-def _read(folder: Path, paths: list[Path], rejected: list[Rejected]) -> list[_Text]:
+def _tunes(named: dict[str, str]) -> list[_Text]:
+    return [_scan(source, partial(_code_points, tune)) for tune, source in named.items()]
+
+
+def _read(folder: Path, paths: list[Path]) -> tuple[list[_Text], list[Rejected]]:
     texts: dict[str, _Text] = {}
+    rejected = []
     for path in paths:
         source = printable(path.relative_to(folder))
         try:
@@ -130,7 +117,16 @@ def _read(folder: Path, paths: list[Path], rejected: list[Rejected]) -> list[_Te
             rejected.append(Rejected(source, f"the same text as {same}"))
         else:
             texts[text.digest] = text
-    return list(texts.values())
+    return list(texts.values()), rejected
+
+
+def _scan(source: str, blocks: Callable[[], Iterator[np.ndarray]]) -> _Text:
+    length, characters, digest = 0, set(), hashlib.sha256()
+    for block in blocks():
+        length += len(block)
+        characters.update(np.unique(block).tolist())
+        digest.update(block.tobytes())
+    return _Text(source, blocks, length, characters, digest.hexdigest())
 
 
 class _NotText(Exception):
@@ -149,8 +145,8 @@ def _blocks(path: Path) -> Iterator[np.ndarray]:
                 text = decoder.decode(data, final=not data)
             except UnicodeDecodeError as error:
                 raise _NotText(f"byte {place + error.start:,} is not UTF-8") from error
-            yield from _whole(text)
+            yield from _code_points(text)
 
 
-def _whole(text: str) -> Iterator[np.ndarray]:
+def _code_points(text: str) -> Iterator[np.ndarray]:
     yield np.frombuffer(text.encode("utf-32-le"), np.uint32)

@@ -6,7 +6,7 @@ and read block by block: what a text costs in memory does not depend on its leng
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from itertools import accumulate, pairwise
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -20,8 +20,8 @@ from ostinato.tokens.ngrams import BOUNDARY
 PIECE_COLUMNS = ["source", "split", "first", "length", "labels"]
 MOST = 1_000_000
 """Tokens of long streams that are looked at in comparisons."""
-SHARES = {"train": 0.8, "valid": 0.1, "test": 0.1}
-"""Of a piece that is cut."""
+CUTS = (8, 9, 10)
+"""Tenths of a piece that is cut, where its share for each split ends."""
 
 
 @dataclass(frozen=True)
@@ -133,8 +133,8 @@ def _parts(piece: Piece) -> Iterator[tuple[str, int]]:
     if piece.split != "cut":
         yield piece.split, piece.length
         return
-    ends = [int(share * piece.length + 0.5) for share in accumulate(SHARES.values())]
-    for split, (first, last) in zip(SHARES, pairwise([0, *ends]), strict=True):
+    ends = [(tenths * piece.length + 5) // 10 for tenths in CUTS]
+    for split, (first, last) in zip(SPLITS, pairwise([0, *ends]), strict=True):
         yield split, last - first
 
 
