@@ -7,6 +7,7 @@ token is the MIDI pitches joined with dots, such as ``48.64.67``.
 """
 
 import re
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -18,7 +19,7 @@ from ostinato.progress import progress
 from ostinato.scores.midi import read_midi
 from ostinato.scores.score import NOTE, TICKS_PER_BEAT, Metre, Part, Score, Tempo
 from ostinato.sources import REJECTED_COLUMNS, Rejected
-from ostinato.tokens.labels import check_labels, labels_of
+from ostinato.tokens.labels import UNNAMED, check_labels, labels_of
 from ostinato.tokens.ngrams import BOUNDARY
 from ostinato.tokens.streams import Piece, Vocabulary, write_streams
 
@@ -60,39 +61,40 @@ def build(out: Path, corpus: Path, octaves: bool, shifts: list[int], labels: str
     rejected = []
     for song in songs:
         if labels and not labels_of(song["source"], labels):
-            rejected.append(Rejected(song["source"], "in no folder, which would be its label"))
+            rejected.append(Rejected(song["source"], UNNAMED))
         elif not tokens[song["id"]]:
             rejected.append(Rejected(song["source"], "no notes"))
     left_out = {one.source for one in rejected}
     songs = [song for song in songs if song["source"] not in left_out]
-    training = {t for song in songs if song["split"] == "train" for t in tokens[song["id"]]}
-    semitones = [0, *(n for n in range(shifts[0], shifts[1] + 1) if n)]
-    moved = [{token: shifted(token, n, octaves) for token in training} for n in semitones]
-    # A transposition that leads out of MIDI is none.
-    kept = [(n, new) for n, new in zip(semitones, moved, strict=True) if "" not in new.values()]
-    every = {token for song in songs for token in tokens[song["id"]]}
-    names = ["", *sorted(every.union(*(new.values() for _, new in kept)))]
-    class_of = {name: number for number, name in enumerate(names) if name}
-    table = [
-        [BOUNDARY, *(class_of.get(shifted(name, n, octaves), -1) for name in names[1:])]
-        for n, _ in kept
-    ]
-    numbers = {song["id"]: np.array([class_of[t] for t in tokens[song["id"]]]) for song in songs}
-    pieces = [
-        Piece(
-            song["source"],
-            song["split"],
-            labels_of(song["source"], labels),
-            lambda song=song: iter([numbers[song["id"]]]),
-            len(numbers[song["id"]]),
-        )
-        for song in songs
-    ]
+    vocabulary = _vocabulary(
+        {token for song in songs for token in tokens[song["id"]]},
+        {token for song in songs if song["split"] == "train" for token in tokens[song["id"]]},
+        range(shifts[0], shifts[1] + 1),
+        octaves,
+    )
+    class_of = {name: number for number, name in enumerate(vocabulary.names)}
+    pieces = []
+    for song in songs:
+        numbers = np.array([class_of[token] for token in tokens[song["id"]]])
+        named = labels_of(song["source"], labels)
+        blocks = partial(iter, [numbers])
+        pieces.append(Piece(song["source"], song["split"], named, blocks, len(numbers)))
     if labels:
         check_labels(pieces, "corpus")
-    vocabulary = Vocabulary(np.arange(1, len(names)), names, np.array(table, np.int32))
     write_streams(out, pieces, vocabulary, {"kind": "chords", "octaves": octaves, "label": labels})
     files.write_table(out / "rejected.csv", REJECTED_COLUMNS, map(vars, rejected))
+
+
+def _vocabulary(every: set[str], training: set[str], shifts: range, octaves: bool) -> Vocabulary:
+    """Take all tokens, and those of training songs in every transposition that stays in MIDI."""
+    rows = {n: {t: shifted(t, n, octaves) for t in training} for n in [0, *filter(None, shifts)]}
+    kept = [n for n, row in rows.items() if "" not in row.values()]
+    names = ["", *sorted(every.union(*(rows[n].values() for n in kept)))]
+    class_of = {name: number for number, name in enumerate(names) if name}
+    table = [[class_of.get(shifted(name, n, octaves), -1) for name in names[1:]] for n in kept]
+    boundary = np.full((len(kept), 1), BOUNDARY, np.int32)
+    moved = np.hstack([boundary, np.array(table, np.int32)])
+    return Vocabulary(np.arange(1, len(names)), names, moved)
 
 
 def _read(path: Path, octaves: bool) -> list[str]:

@@ -6,6 +6,10 @@ from ostinato.errors import UserError
 from ostinato.tokens.streams import Piece
 
 
+UNNAMED = "in no folder, which would be its label"
+"""Why a piece cannot be classified."""
+
+
 def labels_of(source: str, kind: str | None) -> tuple[str, ...]:
     """Name the folders on the way to a piece.
 

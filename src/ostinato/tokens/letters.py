@@ -14,7 +14,7 @@ from ostinato.errors import UserError
 from ostinato.songs import SPLITS
 from ostinato.sources import REJECTED_COLUMNS, Rejected, files_in, printable, split
 from ostinato.tokens import tunes
-from ostinato.tokens.labels import check_labels, labels_of
+from ostinato.tokens.labels import UNNAMED, check_labels, labels_of
 from ostinato.tokens.streams import Piece, Vocabulary, write_streams
 
 BLOCK = 1 << 20
@@ -45,10 +45,9 @@ def build(out: Path, source: str, folder: Path, labels: str | None) -> None:
     """
     where, tunes_only, texts, rejected = _found(source, folder)
     if labels:
-        unnamed = [text for text in texts if not labels_of(text.source, labels)]
-        texts = [text for text in texts if text not in unnamed]
-        why = "in no folder, which would be its label"
-        rejected += [Rejected(text.source, why) for text in unnamed]
+        named = {text.source for text in texts if labels_of(text.source, labels)}
+        rejected += [Rejected(t.source, UNNAMED) for t in texts if t.source not in named]
+        texts = [text for text in texts if text.source in named]
     characters = sorted(set().union(*(text.characters for text in texts)))
     if len(characters) < 2:
         what = f"no character but {chr(characters[0])!r}" if characters else "no text"
