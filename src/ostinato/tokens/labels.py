@@ -5,7 +5,6 @@ from pathlib import PurePosixPath
 from ostinato.errors import UserError
 from ostinato.tokens.streams import Piece
 
-
 UNNAMED = "in no folder, which would be its label"
 """Why a piece cannot be classified."""
 
