@@ -9,7 +9,6 @@ from pathlib import Path
 
 PICTURE = Path("results/compose/piece-01.png")
 RESULTS = Path("results")
-VOCABULARIES = ("chords", "letters")
 YARDSTICKS = {
     "pca_512": "PCA-512",
     "dct_512": "DCT-512",
@@ -88,7 +87,7 @@ def sound_tables(autoencoder: dict, score_creator: dict, improvisation: dict) ->
     return "\n".join(lines)
 
 
-def token_tables(metrics: dict[str, dict], figures: dict[str, dict]) -> str:
+def token_tables(metrics: dict[str, dict]) -> str:
     """Format the figures of the token models, a dict for each vocabulary, as Markdown."""
     lines = ["| bits a token | LSTM | n-grams | order | lower by |", "|---|---|---|---|---|"]
     for name, found in metrics.items():
@@ -98,17 +97,17 @@ def token_tables(metrics: dict[str, dict], figures: dict[str, dict]) -> str:
             f"| {1 - lstm / ngram:.1%} |"
         )
     names = {
-        "distinct": "distinct stretches of 8",
-        "new": "new ones",
-        "longest_copy": "longest copy",
-        "adds_up": "bars add up",
+        "distinct": "different 8-grams, of all",
+        "new": "8-grams not seen in training",
+        "longest_copy": "longest copy, tokens",
+        "adds_up": "tunes whose bars add up",
     }
-    for name, found in figures.items():
-        columns = [f"`{name}`, temperature {t}" if t != "real" else "real" for t in found]
-        shown = [*columns[1:], columns[0]]
-        lines += ["", "| | " + " | ".join(shown) + " |", "|---|" + "---|" * len(shown)]
-        for figure in found["real"]:
-            values = [found[t][figure] for t in [*list(found)[1:], "real"]]
+    for name, found in metrics.items():
+        real, *written = found["temperatures"]
+        columns = [f"temperature {t}" for t in written]
+        lines += ["", f"| `{name}` | {' | '.join(columns)} | real |", "|---|" + "---|" * 4]
+        for figure in found["temperatures"][real]:
+            values = [found["temperatures"][which][figure] for which in [*written, real]]
             cells = (f"{v:d}" if figure == "longest_copy" else f"{v:.0%}" for v in values)
             lines.append(f"| {names[figure]} | {' | '.join(cells)} |")
     return "\n".join(lines)
@@ -135,10 +134,7 @@ def main() -> None:
         read("score_creator/metrics.json"),
         read("improvise/figures.json"),
     )
-    tokens = token_tables(
-        {name: read(f"token_model/{name}/metrics.json") for name in VOCABULARIES},
-        {name: read(f"token_compose/{name}/figures.json") for name in VOCABULARIES},
-    )
+    tokens = token_tables(read("token_model/metrics.json"))
     text = replaced(replaced(text, "sound", sound), "tokens", tokens)
     readme.write_text(text, encoding="utf-8")
     Path("docs").mkdir(exist_ok=True)

@@ -17,9 +17,9 @@ import torch
 
 from ostinato import training
 from ostinato.params import read_params
+from ostinato.tokens import BOUNDARY
 from ostinato.tokens.model import NextToken
-from ostinato.tokens.ngrams import BOUNDARY
-from ostinato.tokens.writing import distribution, write
+from ostinato.tokens.sampling import distribution, sample
 
 TOKENS = 500
 CHARACTERS = 83
@@ -34,15 +34,14 @@ def main() -> None:
     chosen = params.token_model.letters
     training.prepare(params.threads, 0)
     names = ["", *map(chr, range(33, 32 + CHARACTERS))]
-    config = chosen.model_dump(include={"input", "embedding", "hidden", "layers", "dropout"})
-    model = NextToken(config | {"data": {"names": names}}).eval()
+    model = NextToken(chosen.model_dump() | {"data": {"names": names}}).eval()
     # Like this no piece ends before its time.
     torch.nn.init.constant_(model.output.bias[BOUNDARY : BOUNDARY + 1], -100.0)
     prompt = torch.randint(1, CHARACTERS, (1, chosen.window))
     uniforms = torch.rand(1, TOKENS)
 
     def carried() -> None:
-        [piece] = write(model, prompt, uniforms, 1.0)
+        [piece] = sample(model, prompt, uniforms, 1.0)
         assert len(piece) == TOKENS
 
     @torch.no_grad()
@@ -50,8 +49,9 @@ def main() -> None:
         text = prompt
         for number in uniforms[0]:
             window = text[:, -chosen.window :]
-            logits, _ = model.logits(window, model.initial(1))
-            cumulative = distribution(logits[0, -1], 1.0, 0, 1.0).cumsum(0)
+            features, _ = model.read(window, model.initial(1))
+            logits = model.output(features[0, -1])
+            cumulative = distribution(logits, 1.0, 0, 1.0).cumsum(0)
             token = (cumulative <= number).sum().clamp(max=CHARACTERS - 1)
             text = torch.cat([text, token[None, None]], 1)
 

@@ -1,18 +1,23 @@
-"""Stage token_compose: the token model writes pieces, as MIDI, text and sound."""
+"""Stage token_compose: the token model of a vocabulary writes pieces, if it was trained to."""
 
 import sys
 from pathlib import Path
 
+from ostinato import files, training
+from ostinato.seeds import derive
 from ostinato.stage import stage
 from ostinato.tokens import compose
+from ostinato.tokens.model import NextToken, load
+from ostinato.tokens.streams import Streams
 
 vocabulary = sys.argv[1]
 with stage(f"results/token_compose/{vocabulary}") as (params, [out]):
-    compose.write_pieces(
-        out,
-        Path("models/token_model") / vocabulary,
-        Path("data/tokens") / vocabulary,
-        getattr(params.token_compose, vocabulary),
-        params.threads,
-        params.seed,
-    )
+    seed = derive(params.seed, "token_compose", vocabulary)
+    training.prepare(params.threads, seed)
+    model = load(Path("models/token_model") / vocabulary)
+    if isinstance(model, NextToken):
+        streams = Streams(Path("data/tokens") / vocabulary)
+        settings = getattr(params.token_compose, vocabulary)
+        compose.write_pieces(out, model, streams, settings, seed)
+    else:
+        files.write_json(out / "config.json", {"kind": "none"})

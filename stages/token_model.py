@@ -1,13 +1,11 @@
-"""Stage token_model: trains what writes tokens, or classifies them, and measures it."""
+"""Stage token_model: trains what writes tokens of a vocabulary, or classifies pieces."""
 
 import sys
 
 from ostinato import files
-from ostinato.fit.token_model import fit_token_model, folder_of
+from ostinato.fit.token_model import fit_token_model
 from ostinato.models import weights_of, write_model
 from ostinato.stage import stage
-from ostinato.tokens.measures import measure
-from ostinato.tokens.streams import Streams
 from ostinato.training import write_curves
 
 vocabulary = sys.argv[1]
@@ -16,5 +14,4 @@ with stage(*outputs) as (params, [out, results]):
     model, config, history = fit_token_model(params, vocabulary)
     write_model(out, model, config)
     best = write_curves(results, history)
-    test = measure(model, Streams(folder_of(vocabulary)))
-    files.write_json(results / "metrics.json", {"weights": weights_of(model), **best, **test})
+    files.write_json(results / "training.json", {"weights": weights_of(model), **best})

@@ -10,7 +10,7 @@ vocabulary = sys.argv[1]
 with stage(f"data/tokens/{vocabulary}") as (params, [out]):
     if vocabulary == "chords":
         chosen = params.tokens.chords
-        chords.build(out, Path("data/corpus"), chosen.octaves, chosen.shifts, chosen.label)
+        chords.build(out, Path("data/corpus"), chosen.octaves, chosen.shifts, chosen.labelling)
     else:
         chosen = params.tokens.letters
-        letters.build(out, chosen.source, Path(chosen.folder), chosen.label)
+        letters.build(out, chosen.source, Path(chosen.folder), chosen.labelling)

@@ -2,11 +2,15 @@
 
 import io
 from collections.abc import Sequence
+from pathlib import Path
 
 import mido
 import numpy as np
 
+from ostinato import files
 from ostinato.scores import dataset
+from ostinato.scores.corpus import SONG_COLUMNS
+from ostinato.scores.midi import midi_bytes
 from ostinato.scores.score import NOTE, Metre, Part, Score, Tempo, tidy
 
 FILTERS = dataset.Filters(
@@ -40,6 +44,17 @@ def melody(seed: int, beats: int = 32, metre: tuple[int, int] = (4, 4)) -> Score
         if rng.random() < 0.5:
             notes.append((beat * 480 + 240, 240, high + 2))
     return make_score(notes, metre, f"Song {seed}")
+
+
+def write_corpus(folder: Path, songs: dict[str, tuple[str, Score]]) -> Path:
+    """A corpus as stage corpus writes it, from source to split and score."""
+    rows = []
+    for number, (source, (split, score)) in enumerate(songs.items()):
+        files.write(folder / "midi" / f"{number}.mid", midi_bytes(score))
+        row = {"id": str(number), "title": "", "source": source, "metre": "4/4", "split": split}
+        rows.append(row)
+    files.write_table(folder / "songs.csv", SONG_COLUMNS, rows)
+    return folder
 
 
 def raw_midi(*tracks: list[mido.Message], resolution: int = 480) -> bytes:

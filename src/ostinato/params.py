@@ -191,7 +191,7 @@ class Task(Schema):
     labels: Literal["one", "several"]
 
     @property
-    def label(self) -> str | None:
+    def labelling(self) -> str | None:
         """The kind of labels; None unless pieces are classified."""
         return self.labels if self.task == "classify" else None
 

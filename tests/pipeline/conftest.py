@@ -193,6 +193,7 @@ def done(fresh: Project, tmp_path_factory: pytest.TempPathFactory) -> Project:
         "tokens@letters",
         "token_model@letters",
         "token_compose@letters",
+        "token_evaluate",
     ]
     commit(project, "after dvc repro")
     return project

@@ -2,10 +2,10 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from making import write_corpus
 
 from ostinato import files
 from ostinato.errors import UserError
-from ostinato.scores.midi import midi_bytes
 from ostinato.scores.score import NOTE, Metre, Part, Score, Tempo
 from ostinato.tokens import chords
 from ostinato.tokens.streams import Streams
@@ -59,18 +59,6 @@ def test_what_is_no_token_is_named(token):
         chords.pitches_of(token, octaves=False)
 
 
-def corpus(tmp_path, songs):
-    """A corpus of scores: source to split and score."""
-    rows = []
-    for number, (source, (split, piece)) in enumerate(songs.items()):
-        files.write(tmp_path / "corpus/midi" / f"{number}.mid", midi_bytes(piece))
-        rows.append(
-            {"id": str(number), "title": "", "source": source, "metre": "4/4", "split": split}
-        )
-    files.write_table(tmp_path / "corpus/songs.csv", list(rows[0]), rows)
-    return tmp_path / "corpus"
-
-
 SONGS = {
     "bach/a.mid": ("train", score([60], [60, 64, 67], [62])),
     "bach/b.mid": ("valid", score([61], [61, 64])),
@@ -78,15 +66,15 @@ SONGS = {
 }
 
 
-def built(tmp_path, songs, labels=None, octaves=False, shifts=(0, 2)):
+def built(tmp_path, songs, labelling=None, octaves=False, shifts=(0, 2)):
     out = tmp_path / "out"
     out.mkdir()
-    chords.build(out, corpus(tmp_path, songs), octaves, list(shifts), labels)
+    chords.build(out, write_corpus(tmp_path / "corpus", songs), octaves, list(shifts), labelling)
     return Streams(out)
 
 
 def names(streams, tokens):
-    return [streams.names[token] for token in tokens]
+    return [streams.names[int(token)] for token in tokens]
 
 
 def test_streams_hold_the_songs_of_each_split(tmp_path):
@@ -98,25 +86,50 @@ def test_streams_hold_the_songs_of_each_split(tmp_path):
 
 def test_windows_are_transposed(tmp_path):
     streams = built(tmp_path, SONGS)
-    window = streams.windows(np.array([0, 1, 0]), np.array([0, 1, 2]), 4)
-    assert [names(streams, row) for row in window] == [
-        ["", "C4", "0.4.7", "D4"],
-        ["C#4", "1.5.8", "D#4", ""],
-        ["", "D4", "2.6.9", "E4"],
+    windows, lengths = streams.windows(np.full(3, 2), np.arange(3), 4)
+    assert [names(streams, row[: n + 1]) for row, n in zip(windows, lengths, strict=True)] == [
+        ["", "C4", "0.4.7", "D4", ""],
+        ["", "C#4", "1.5.8", "D#4", ""],
+        ["", "D4", "2.6.9", "E4", ""],
     ]
     # What was never learned in any key has no place in the table.
     assert streams.shifts[1, streams.names.index("F4")] == -1
 
 
-def test_a_transposition_that_leaves_midi_is_left_out(tmp_path):
-    songs = SONGS | {"bach/a.mid": ("train", score([126], [125, 127]))}
-    assert len(built(tmp_path, songs, octaves=True).shifts) == 1
+def test_a_transposition_that_leaves_midi_is_none(tmp_path):
+    high = score([126], [125, 127])
+    streams = built(tmp_path, SONGS | {"bach/d.mid": ("train", high)}, octaves=True)
+    # Its second piece stays where it is.
+    windows, _ = streams.windows(np.array([1, 5]), np.array([2, 2]), 2)
+    assert names(streams, windows[0]) == ["", "62", "62.66.69"]
+    assert names(streams, windows[1]) == ["", "126", "125.127"]
+    plain, _, moved = streams.learned()
+    assert names(streams, plain) == names(streams, streams["train"])
+    assert names(streams, moved) == ["", "62", "62.66.69", "64", ""]
 
 
 def test_songs_are_labelled_by_their_folders(tmp_path):
-    streams = built(tmp_path, SONGS, labels="one")
+    songs = SONGS | {"haydn/e.mid": ("train", score([60]))}
+    streams = built(tmp_path, songs, labelling="one")
     assert streams.labels == ["bach", "haydn"]
     assert streams.targets("test").tolist() == [[0, 1]]
+
+
+def test_songs_of_one_folder_cannot_be_classified(tmp_path):
+    with pytest.raises(UserError, match="only 'bach' is there to learn from"):
+        built(tmp_path, SONGS, labelling="one")
+
+
+def test_a_corpus_without_test_songs_is_one_line(tmp_path):
+    songs = {source: song for source, song in SONGS.items() if song[0] != "test"}
+    with pytest.raises(UserError, match="nothing is left for test"):
+        built(tmp_path, songs)
+
+
+def test_notes_struck_nearly_together_are_a_chord():
+    notes = [(0, 240, 60, 80, 0), (12, 240, 64, 80, 0), (24, 240, 67, 80, 0), (60, 9, 72, 80, 0)]
+    played = Score(np.array(notes, NOTE), [Part()], [Metre(0, 4, 4)], [Tempo(0, 100)])
+    assert chords.tokens_of(played, octaves=False) == ["0.4.7", "C5"]
 
 
 def test_a_song_without_notes_is_left_out(tmp_path):

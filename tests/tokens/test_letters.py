@@ -105,6 +105,11 @@ def test_a_file_that_is_no_text_does_not_stop_the_others(tmp_path):
     ]
 
 
+def test_the_place_of_a_wrong_byte_counts_a_byte_order_mark(tmp_path):
+    with pytest.raises(UserError, match="byte 6 is not UTF-8"):
+        build(tmp_path, {"a.txt": "\ufeffabc".encode() + b"\xff"})
+
+
 def test_tunes_of_an_abc_file_are_pieces(tmp_path):
     tunes = "".join(f"X:{n}\nT:Tune {n}\nM:4/4\nK:C\nC{n}D{n}|\n\n" for n in range(2, 40))
     streams = build(tmp_path, {"my.abc": tunes})
@@ -112,6 +117,27 @@ def test_tunes_of_an_abc_file_are_pieces(tmp_path):
     pieces = [p for split in ("train", "valid", "test") for p in streams.pieces(split)]
     assert len(pieces) == 38
     assert "M:4/4\nK:C\nC7D7|\n" in [text_of(streams, piece) for piece in pieces]
+
+
+def test_beside_abc_files_nothing_else_is_read(tmp_path):
+    texts = {f"{n}.abc": f"X:1\nK:C\n{key}{n}|\n" for n, key in enumerate("CDEFG", 2)}
+    build(tmp_path, texts | {"README.txt": "My tunes", "no.abc": "abc", "latin.abc": b"X:1\n\xe4"})
+    assert files.read_table(tmp_path / "out" / "rejected.csv") == [
+        {"source": "README.txt", "reason": "not ABC, as other files are"},
+        {"source": "latin.abc", "reason": "byte 4 is not UTF-8"},
+        {"source": "no.abc", "reason": "no tune with number, key, music and one voice"},
+    ]
+
+
+def test_versions_of_a_tune_stay_in_one_split(tmp_path):
+    tunes = [f"X:1\nK:C\n{a}{b}cdefgabcdef|\n" for a in "ABCDE" for b in "ABCDE"]
+    texts = {f"{n}{v}.abc": t + v for n, t in enumerate(tunes) for v in ("", "g2|\n", "A,|\n")}
+    streams = build(tmp_path, texts)
+    heads = [
+        {text_of(streams, piece).splitlines()[1] for piece in streams.pieces(split)}
+        for split in ("train", "valid", "test")
+    ]
+    assert sum(map(len, heads)) == len(set.union(*heads)) == 25
 
 
 FOLDERS = {
@@ -133,11 +159,13 @@ def test_labels_are_the_names_of_folders(tmp_path, labels, expected):
         for piece, target in zip(streams.pieces(split), targets, strict=True):
             words = text_of(streams, piece).split()
             assert [label in words for label in expected] == target.astype(bool).tolist()
-    assert json.loads((tmp_path / "out/config.json").read_text())["label"] == labels
+    assert json.loads((tmp_path / "out/config.json").read_text())["labelling"] == labels
 
 
 def test_one_label_is_none(tmp_path):
-    with pytest.raises(UserError, match=r"two labels at least .* there is only 'old'"):
+    with pytest.raises(
+        UserError, match=r"two labels at least .* only 'old' is there to learn from"
+    ):
         build(tmp_path, {name: text for name, text in FOLDERS.items() if "old" in name}, "one")
 
 

@@ -14,7 +14,8 @@ NAMES = ["", *"abcdef"]
 
 def config(kind="embedding", layers=2, dropout=0.0, **data):
     reader = {"input": kind, "embedding": 5, "hidden": 6, "layers": layers, "dropout": dropout}
-    return reader | {"data": {"names": NAMES, "label": None, "labels": [], **data}}
+    reader["window"] = 9
+    return reader | {"data": {"names": NAMES, "labelling": None, "labels": [], **data}}
 
 
 def tokens(*shape, seed=1):
@@ -58,48 +59,62 @@ def test_the_loss_is_the_cross_entropy_of_all_but_the_first():
     window = tokens(4, 11)
     logits, _ = model.logits(window[:, :-1], model.initial(4))
     nats = -logits.log_softmax(-1).gather(-1, window[:, 1:, None]).mean()
-    torch.testing.assert_close(model(window), nats / math.log(2))
+    torch.testing.assert_close(model(window, torch.full((4,), 10)), nats / math.log(2))
+
+
+def test_what_a_window_is_filled_up_with_does_not_count():
+    model = NextToken(config())
+    short, long = tokens(1, 6), tokens(1, 11, seed=2)
+    filled = torch.cat([F.pad(short, (0, 5)), long])
+    alone = [
+        model(window, torch.tensor([size])) * size for window, size in ((short, 5), (long, 10))
+    ]
+    torch.testing.assert_close(model(filled, torch.tensor([5, 10])), sum(alone) / 15)
 
 
 def test_dropout_is_for_training_only():
     model = NextToken(config(dropout=0.5))
     window = tokens(4, 11)
-    assert model(window) != model(window)
-    assert model.eval()(window) == model(window)
+    lengths = torch.full((4,), 10)
+    assert model(window, lengths) != model(window, lengths)
+    assert model.eval()(window, lengths) == model(window, lengths)
 
 
 @pytest.mark.parametrize("length", [2, 12, 13, 30, 60, 101])
 def test_bits_of_a_stream_are_those_of_its_tokens(length, monkeypatch):
     monkeypatch.setattr(module, "SEGMENT", 12)
-    monkeypatch.setattr(module, "KNOWN", 5)
-    monkeypatch.setattr(module, "TOGETHER", 2)
+    monkeypatch.setattr(module, "HEARD", 5)
+    monkeypatch.setattr(module, "FLOATS", 200)
     model = NextToken(config()).eval()
-    stream = tokens(length)
+    # About every fourth piece is longer than a segment.
+    stream = tokens(length).numpy() * (tokens(length, seed=3).numpy() > 0)
+    stream[0] = 0
     found = bits(model, stream)
     assert found.shape == (length - 1,)
     for place in range(1, length):
-        segment = (place - 1) // 12 * 12
-        before = stream[max(segment - 5, 0) if segment else 0 : place]
-        logits, _ = model.logits(before[None], model.initial(1))
+        begin = max(n for n in range(place) if stream[n] == 0)
+        segment = begin + (place - 1 - begin) // 12 * 12
+        before = stream[max(begin, segment - 5) : place]
+        logits, _ = model.logits(torch.from_numpy(before[None]), model.initial(1))
         expected = -logits[0, -1].log_softmax(-1)[stream[place]] / math.log(2)
-        torch.testing.assert_close(found[place - 1], expected)
+        assert found[place - 1] == pytest.approx(expected.item(), rel=1e-4)
 
 
 def test_a_classifier_does_not_see_what_pieces_are_filled_up_with():
-    model = Classifier(config(label="one", labels=["x", "y", "z"])).eval()
+    model = Classifier(config(labelling="one", labels=["x", "y", "z"])).eval()
     pieces = [np.array([1, 2, 3]), np.array([4]), np.array([5, 1, 5, 1, 2, 2])]
     together = model.logits(*padded(pieces))
     for piece, logits in zip(pieces, together, strict=True):
         torch.testing.assert_close(model.logits(*padded([piece]))[0], logits)
 
 
-@pytest.mark.parametrize("label", ["one", "several"])
-def test_the_loss_of_a_classifier_is_that_of_its_answers(label):
-    model = Classifier(config(label=label, labels=["x", "y", "z"]))
+@pytest.mark.parametrize("labelling", ["one", "several"])
+def test_the_loss_of_a_classifier_is_that_of_its_answers(labelling):
+    model = Classifier(config(labelling=labelling, labels=["x", "y", "z"]))
     sequence, lengths = tokens(2, 4), torch.tensor([4, 2])
     truth = torch.tensor([[0.0, 1, 0], [1, 0, 0]])
     logits = model.logits(sequence, lengths)
-    if label == "one":
+    if labelling == "one":
         expected = -(logits.log_softmax(-1) * truth).sum(1).mean()
     else:
         chosen = torch.where(truth > 0, logits, -logits)
@@ -107,9 +122,11 @@ def test_the_loss_of_a_classifier_is_that_of_its_answers(label):
     torch.testing.assert_close(model(sequence, lengths, truth), expected / math.log(2))
 
 
-@pytest.mark.parametrize(("label", "expected"), [("one", [[0, 1, 0]]), ("several", [[0, 1, 1]])])
-def test_answers_are_what_is_most_probable_or_more_probable_than_not(label, expected):
-    model = Classifier(config(label=label, labels=["x", "y", "z"])).eval()
+@pytest.mark.parametrize(
+    ("labelling", "expected"), [("one", [[0, 1, 0]]), ("several", [[0, 1, 1]])]
+)
+def test_answers_are_what_is_most_probable_or_more_probable_than_not(labelling, expected):
+    model = Classifier(config(labelling=labelling, labels=["x", "y", "z"])).eval()
     torch.nn.init.zeros_(model.output.weight)
     model.output.bias.data = torch.tensor([-1.0, 2.0, 1.0])
     assert classified(model, [np.array([1, 2])]).tolist() == expected

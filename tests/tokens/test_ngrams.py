@@ -5,7 +5,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ostinato.tokens.ngrams import BOUNDARY, DISCOUNTS, KneserNey
+from ostinato.tokens import BOUNDARY
+from ostinato.tokens.ngrams import DISCOUNTS, KneserNey
 
 CLASSES = 5
 
@@ -21,59 +22,47 @@ def streams(seed, count=2, length=400):
     return found
 
 
-def history_of(stream, place, length):
-    """The tokens before a place, none from before the boundary that is nearest."""
-    history = []
-    for token in stream[max(place - length, 0) : place][::-1]:
-        history.insert(0, int(token))
-        if token == BOUNDARY:
-            break
-    return tuple(history)
+def history_of(stream, place):
+    """All that is known before a place: tokens from the nearest boundary, or the beginning, on."""
+    first = max(n for n in range(place) if n == 0 or stream[n] == BOUNDARY)
+    return tuple(map(int, stream[first:place]))
 
 
 def slow(train, order, history, token):
     """Kneser-Ney by its definition, from lists of n-grams and one recursion."""
-    grams = defaultdict(Counter)
+    grams, begins = defaultdict(Counter), set()
     for stream in train:
         for place in range(1, len(stream)):
-            # A stream's first token counts as its beginning, whatever it is.
-            for n in range(1, order + 1):
-                before = history_of(stream, place, n - 1)
-                grams[n][(len(before) < n - 1, before), int(stream[place])] += 1
+            known = history_of(stream, place)
+            for n in range(1, min(len(known) + 1, order) + 1):
+                gram = (*known[len(known) - n + 1 :], int(stream[place]))
+                grams[n][gram] += 1
+                if n == len(known) + 1:
+                    begins.add(gram)
 
     def counts(n):
-        """Raw at the highest order, else the number of different tokens before it."""
-        if n == order:
-            return grams[n]
-        kinds = Counter()
-        for (short, before), last in grams[n + 1]:
-            kinds[(short, before) if short else (len(before[1:]) < n - 1, before[1:]), last] += 1
-        return Counter(
-            {
-                gram: grams[n][gram]
-                if gram[0][0] or (gram[0][1] and gram[0][1][0] == BOUNDARY)
-                else kinds[gram]
-                for gram in grams[n]
-            }
-        )
+        """Raw at the highest order and at the beginning, else the different tokens before it."""
+        kinds = Counter(gram[1:] for gram in grams[n + 1])
+        raw = grams[n]
+        return {gram: raw[gram] if n == order or gram in begins else kinds[gram] for gram in raw}
 
-    def probability(n, before):
+    def probability(n):
         if n == 0:
             return 1 / CLASSES
+        shorter = probability(n - 1)
+        if len(history) < n - 1:
+            return shorter
         known = counts(n)
-        kept = before[-(n - 1) :] if n > 1 else ()
-        context = (len(kept) < n - 1, kept)
-        following = {last: c for (h, last), c in known.items() if h == context}
-        shorter = probability(n - 1, before)
+        context = history[len(history) - n + 1 :]
+        following = {gram[-1]: c for gram, c in known.items() if gram[:-1] == context and c}
         if not following:
             return shorter
         discount = discounts(known)
         left = sum(discount[min(c, 3)] for c in following.values())
         own = following.get(token, 0)
-        total = sum(following.values())
-        return (own - discount[min(own, 3)] + left * shorter) / total
+        return (own - discount[min(own, 3)] + left * shorter) / sum(following.values())
 
-    return probability(order, history)
+    return probability(order)
 
 
 def discounts(counts):
@@ -87,13 +76,20 @@ def discounts(counts):
 
 @pytest.mark.parametrize("seed", range(3))
 def test_probabilities_are_those_of_the_definition(seed):
-    train, [test] = streams(seed), streams(seed + 10, count=1, length=60)
+    train, [test] = streams(seed), streams(seed + 10, count=1, length=25)
     fast = KneserNey(train, CLASSES, 4).probabilities(test)
     for order in range(1, 5):
         for place in range(1, len(test)):
-            before = history_of(test, place, order - 1)
-            expected = slow(train, order, before, int(test[place]))
-            assert fast[order - 1, place - 1] == pytest.approx(expected)
+            expected = slow(train, order, history_of(test, place), int(test[place]))
+            assert fast[order - 1, place - 1] == pytest.approx(expected, rel=1e-5)
+
+
+def test_where_little_is_known_longer_n_grams_add_nothing():
+    [train], test = streams(1, count=1), np.array([BOUNDARY, 3, 1, BOUNDARY, 2])
+    found = KneserNey([train], CLASSES, 6).probabilities(test)
+    # Only the highest order counts how often, not after how many: order 2 is that here.
+    for place, longest in ((0, 2), (1, 3), (2, 4), (3, 2)):
+        assert len(set(found[longest:, place])) == 1
 
 
 @settings(max_examples=30, deadline=None)

@@ -6,15 +6,17 @@ import numpy as np
 import pytest
 import torch
 import yaml
+from making import write_corpus
 
 from ostinato.errors import UserError
 from ostinato.fit.token_model import fit_token_model
 from ostinato.params import read_params
-from ostinato.tokens import letters
+from ostinato.scores.score import NOTE, Metre, Part, Score, Tempo
+from ostinato.tokens import chords, letters
 from ostinato.tokens.chords import score_of
-from ostinato.tokens.measures import measure
+from ostinato.tokens.metrics import compare_labels
+from ostinato.tokens.sampling import distribution, sample
 from ostinato.tokens.streams import Piece, Streams, Vocabulary, write_streams
-from ostinato.tokens.writing import write
 
 ROOT = Path(__file__).parents[2]
 TEXT = "of a topological ring "
@@ -56,7 +58,7 @@ def test_c1_letters(folder):
     model, config, history = fit_token_model(params, "letters")
     assert history[-1]["valid"] < 0.3
     prompt = torch.tensor([[0, *(config["data"]["names"].index(c) for c in TEXT[:9])]])
-    [written] = write(model, prompt, torch.rand(1, 40), temperature=0)
+    [written] = sample(model, prompt, torch.rand(1, 40), temperature=0)
     # "At 0 text degrades into an endless loop."
     loop = "".join(streams.names[c] for c in written)
     assert (TEXT[:9] + loop) == (TEXT * 3)[: 9 + 40]
@@ -73,15 +75,24 @@ def test_c2_notes_and_chords(optimizer):
     shifts = np.arange(len(names), dtype=np.int32)[None]
     vocabulary = Vocabulary(np.arange(1, len(names)), names, shifts)
     out = Path("data/tokens/chords")
-    write_streams(out, pieces, vocabulary, {"label": None, "kind": "chords", "octaves": False})
+    write_streams(out, pieces, vocabulary, {"labelling": None, "kind": "chords", "octaves": False})
     params = params_with("chords", input="index", window=100, optimizer=optimizer)
     model, _, history = fit_token_model(params, "chords")
     assert history[-1]["valid"] < 0.5
     window = torch.from_numpy(np.tile(song, 2)[None, 1:101])
-    [written] = write(model, window, torch.rand(1, 120), temperature=0)
+    [written] = sample(model, window, torch.rand(1, 120), temperature=0)
     assert written[:8] == np.roll(song, -1)[:8].tolist()
     score = score_of([names[token] for token in written], octaves=False)
     assert np.unique(np.diff(np.unique(score.notes["onset"]))).tolist() == [240]
+
+
+@pytest.mark.parametrize(("temperature", "power"), [(0.5, 2), (2 / 3, 1.5), (1.0, 1), (2.0, 0.5)])
+def test_c3_temperature(temperature, power):
+    probable = torch.tensor([0.1, 0.6, 0.3], dtype=torch.float64)
+    found = distribution(probable.log(), temperature, top_k=0, top_p=1.0)
+    torch.testing.assert_close(found, probable**power / (probable**power).sum())
+    # tau towards 0 is the most probable class.
+    assert distribution(probable.log(), 1e-9, top_k=0, top_p=1.0).tolist() == [0, 1, 0]
 
 
 @pytest.mark.parametrize("labels", ["one", "several"])
@@ -95,7 +106,7 @@ def test_c4_classification(folder, labels):
             (folder / "text" / place / f"{number}.txt").write_text(text)
     streams = letters_of(labels)
     model, _, _ = fit_token_model(params_with("letters", window=50), "letters")
-    found = measure(model, streams)
+    found = compare_labels(model, streams)
     assert found["lstm_accuracy"] == 1
     assert found["majority_accuracy"] < 0.8
 
@@ -105,5 +116,27 @@ def test_a_text_shorter_than_a_window_is_one_line(folder):
     letters_of()
     with pytest.raises(UserError) as caught:
         fit_token_model(params_with("letters", window=100), "letters")
-    assert "98 tokens to learn from, fewer than a window" in str(caught.value)
-    assert "token_model.letters.window (100)" in str(caught.value)
+    assert str(caught.value) == (
+        "tokens.letters: 96 tokens to learn from; there have to be more than "
+        "token_model.letters.window (100)"
+    )
+
+
+def test_c4_classification_of_songs(folder):
+    """Chords: two composers, one in thirds, one in fifths."""
+    songs = {}
+    for number in range(30):
+        steps = np.random.default_rng(number).integers(0, 12, 40)
+        interval = 4 if number % 2 else 7
+        pairs = [(240 * i, 60 + step) for i, step in enumerate(steps)]
+        notes = [(t, 240, p + both, 80, 0) for t, p in pairs for both in (0, interval)]
+        piece = Score(np.array(notes, NOTE), [Part()], [Metre(0, 4, 4)], [Tempo(0, 100)])
+        source = f"{'thirds' if number % 2 else 'fifths'}/{number}.mid"
+        songs[source] = (("test", "valid", "train", "train", "train")[number // 2 % 5], piece)
+    corpus = write_corpus(folder / "data/corpus", songs)
+    out = Path("data/tokens/chords")
+    chords.build(out, corpus, octaves=False, shifts=[-2, 2], labelling="one")
+    model, _, _ = fit_token_model(params_with("chords", window=20), "chords")
+    found = compare_labels(model, Streams(out))
+    assert found["lstm_accuracy"] == found["logistic_accuracy"] == 1
+    assert found["majority_accuracy"] == 0.5

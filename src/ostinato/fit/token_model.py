@@ -55,7 +55,7 @@ def fit_token_model(
     chosen = getattr(params.token_model, vocabulary)
     streams = Streams(folder_of(vocabulary))
     seed = derive(params.seed, "token_model", vocabulary)
-    reader = chosen.model_dump(include={"input", "embedding", "hidden", "layers", "dropout"})
+    reader = chosen.model_dump(exclude={"optimizer", "training"})
     config = {"kind": "token_model", **reader, "data": streams.about}
     training.prepare(params.threads, seed)
     if streams.labels:
@@ -64,10 +64,11 @@ def fit_token_model(
     else:
         model = NextToken(config)
         source = _Windows(streams, chosen.window, chosen.training.batch, seed)
-        if source.starts < 1:
+        tokens = sum(map(len, streams.pieces("train")))
+        if tokens <= chosen.window:
             raise UserError(
-                f"tokens.{vocabulary}: {len(streams['train'])} tokens to learn from, fewer than a "
-                f"window; give more, or lower token_model.{vocabulary}.window ({chosen.window})"
+                f"tokens.{vocabulary}: {tokens} tokens to learn from; there have to be more than "
+                f"token_model.{vocabulary}.window ({chosen.window})"
             )
 
     def batch(step: int) -> tuple[Any, ...]:
@@ -80,7 +81,7 @@ def fit_token_model(
 
     key = training.fingerprint(
         {"seed": params.seed, "threads": params.threads, "config": config, "settings": chosen},
-        sorted(folder_of(vocabulary).glob("*.npy")),
+        sorted(folder_of(vocabulary).iterdir()),
     )
     optimizer = OPTIMIZERS[chosen.optimizer]
     what = f"token model, {vocabulary}"
@@ -93,17 +94,17 @@ class _Windows:
 
     def __init__(self, streams: Streams, window: int, size: int, seed: int):
         self.streams, self.window, self.size, self.seed = streams, window, size, seed
-        self.starts = len(streams["train"]) - window
-        self.valid = torch.from_numpy(streams["valid"][:VALIDATED].astype(np.int64))
+        self.valid = streams["valid"][:VALIDATED]
 
-    def batch(self, step: int) -> tuple[Tensor]:
+    def batch(self, step: int) -> tuple[Tensor, Tensor]:
         rng = np.random.default_rng(derive(self.seed, "batch", step))
-        starts = rng.integers(self.starts, size=self.size)
+        places = rng.integers(1, len(self.streams["train"]), size=self.size)
         shifts = rng.integers(len(self.streams.shifts), size=self.size)
-        return (torch.from_numpy(self.streams.windows(starts, shifts, self.window + 1)),)
+        tokens, lengths = self.streams.windows(places, shifts, self.window)
+        return torch.from_numpy(tokens), torch.from_numpy(lengths)
 
     def validate(self, model: NextToken) -> float:
-        return bits(model, self.valid).mean().item()
+        return float(bits(model, self.valid).mean())
 
 
 class _Pieces:
@@ -122,16 +123,14 @@ class _Pieces:
             for piece in map(self.pieces.__getitem__, chosen)
         ]
         shifts = rng.integers(len(self.streams.shifts), size=self.size)
-        moved = [
-            row[window] for row, window in zip(self.streams.shifts[shifts], windows, strict=True)
-        ]
+        moved = [self.streams.transposed(*each) for each in zip(windows, shifts, strict=True)]
         return *padded(moved), torch.from_numpy(self.targets[chosen])
 
     @torch.no_grad()
     def validate(self, model: Classifier) -> float:
         pieces, targets = self.valid
         total, first = 0.0, 0
-        for tokens, lengths in in_turn(pieces):
+        for tokens, lengths in in_turn(pieces, model.width):
             last = first + len(tokens)
             labels = torch.from_numpy(targets[first:last])
             total += model(tokens, lengths, labels).item() * len(tokens)

@@ -6,11 +6,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ostinato.tokens.model import Classifier
+from ostinato.tokens.model import FLOATS, Classifier
 
 READ = 4096
 """Tokens of a piece that are read to classify it, from its beginning, at the most."""
-TOGETHER = 64
 
 
 def padded(pieces: list[np.ndarray]) -> tuple[Tensor, Tensor]:
@@ -32,10 +31,19 @@ def padded(pieces: list[np.ndarray]) -> tuple[Tensor, Tensor]:
     return torch.nn.utils.rnn.pad_sequence(tokens, batch_first=True), lengths
 
 
-def in_turn(pieces: list[np.ndarray]) -> Iterator[tuple[Tensor, Tensor]]:
-    """Give the beginnings of pieces, `TOGETHER` at a time; see `padded`."""
-    for first in range(0, len(pieces), TOGETHER):
-        yield padded([piece[:READ] for piece in pieces[first : first + TOGETHER]])
+def in_turn(pieces: list[np.ndarray], width: int) -> Iterator[tuple[Tensor, Tensor]]:
+    """Give the beginnings of pieces, as many at a time as fit into memory; see `padded`.
+
+    Parameters
+    ----------
+    pieces : list of ndarray of int, shape [any]
+        Classes.
+    width : int
+        Numbers that are computed for a token.
+    """
+    together = max(1, FLOATS // (READ * width))
+    for first in range(0, len(pieces), together):
+        yield padded([piece[:READ] for piece in pieces[first : first + together]])
 
 
 @torch.no_grad()
@@ -53,7 +61,7 @@ def classified(model: Classifier, pieces: list[np.ndarray]) -> np.ndarray:
     ndarray[int64], shape [pieces, labels]
         1 for the labels that are more probable than not; of one label, for the most probable.
     """
-    logits = torch.cat([model.logits(*part) for part in in_turn(pieces)])
+    logits = torch.cat([model.logits(*part) for part in in_turn(pieces, model.width)])
     if model.several:
         return (logits > 0).long().numpy()
     return torch.nn.functional.one_hot(logits.argmax(-1), logits.shape[-1]).numpy()

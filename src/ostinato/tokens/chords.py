@@ -19,8 +19,8 @@ from ostinato.progress import progress
 from ostinato.scores.midi import read_midi
 from ostinato.scores.score import NOTE, TICKS_PER_BEAT, Metre, Part, Score, Tempo
 from ostinato.sources import REJECTED_COLUMNS, Rejected
+from ostinato.tokens import BOUNDARY
 from ostinato.tokens.labels import UNNAMED, check_labels, labels_of
-from ostinato.tokens.ngrams import BOUNDARY
 from ostinato.tokens.streams import Piece, Vocabulary, write_streams
 
 NAMES = ("C", "C#", "D", "D#", "E", "F", "F#", "G", "G#", "A", "A#", "B")
@@ -30,9 +30,11 @@ _NUMBERS = re.compile(r"\d+(\.\d+)*")
 CHORD_OCTAVE = 60
 """Chords of which only the pitch classes are known are played from middle C on."""
 VELOCITY = 80
+TOGETHER = TICKS_PER_BEAT // 24
+"""Ticks between notes of one chord, at the most: 25 ms at 100 quarter notes a minute."""
 
 
-def build(out: Path, corpus: Path, octaves: bool, shifts: list[int], labels: str | None) -> None:
+def build(out: Path, corpus: Path, octaves: bool, shifts: list[int], labelling: str | None) -> None:
     """Write a corpus as streams; see `ostinato.tokens.streams.write_streams`.
 
     Parameters
@@ -45,7 +47,7 @@ def build(out: Path, corpus: Path, octaves: bool, shifts: list[int], labels: str
         Whether chords keep their octaves.
     shifts : list of int
         The lowest and the highest transposition in semitones, for training.
-    labels : str or None
+    labelling : str or None
         As in `ostinato.tokens.labels.labels_of`; None unless pieces are classified.
 
     Raises
@@ -57,44 +59,42 @@ def build(out: Path, corpus: Path, octaves: bool, shifts: list[int], labels: str
     read = Parallel(-1, return_as="generator")(
         delayed(_read)(corpus / "midi" / f"{song['id']}.mid", octaves) for song in songs
     )
-    tokens = dict(zip((s["id"] for s in songs), progress(read, len(songs), "tokens"), strict=True))
-    rejected = []
-    for song in songs:
-        if labels and not labels_of(song["source"], labels):
+    number_of: dict[str, int] = {}
+    pieces, rejected = [], []
+    for song, tokens in progress(zip(songs, read, strict=True), len(songs), "tokens"):
+        labels = labels_of(song["source"], labelling)
+        if labelling and not labels:
             rejected.append(Rejected(song["source"], UNNAMED))
-        elif not tokens[song["id"]]:
+        elif not tokens:
             rejected.append(Rejected(song["source"], "no notes"))
-    left_out = {one.source for one in rejected}
-    songs = [song for song in songs if song["source"] not in left_out]
-    vocabulary = _vocabulary(
-        {token for song in songs for token in tokens[song["id"]]},
-        {token for song in songs if song["split"] == "train" for token in tokens[song["id"]]},
-        range(shifts[0], shifts[1] + 1),
-        octaves,
-    )
-    class_of = {name: number for number, name in enumerate(vocabulary.names)}
-    pieces = []
-    for song in songs:
-        numbers = np.array([class_of[token] for token in tokens[song["id"]]])
-        named = labels_of(song["source"], labels)
-        blocks = partial(iter, [numbers])
-        pieces.append(Piece(song["source"], song["split"], named, blocks, len(numbers)))
-    if labels:
-        check_labels(pieces, "corpus")
-    write_streams(out, pieces, vocabulary, {"kind": "chords", "octaves": octaves, "label": labels})
+        else:
+            numbers = np.array([number_of.setdefault(t, len(number_of)) for t in tokens])
+            blocks = partial(iter, [numbers])
+            pieces.append(Piece(song["source"], song["split"], labels, blocks, len(tokens)))
+    if labelling:
+        check_labels(pieces, "the corpus")
+    about = {"kind": "chords", "octaves": octaves, "labelling": labelling}
+    write_streams(out, pieces, _vocabulary(number_of, pieces, shifts, octaves), about)
     files.write_table(out / "rejected.csv", REJECTED_COLUMNS, map(vars, rejected))
 
 
-def _vocabulary(every: set[str], training: set[str], shifts: range, octaves: bool) -> Vocabulary:
-    """Take all tokens, and those of training songs in every transposition that stays in MIDI."""
-    rows = {n: {t: shifted(t, n, octaves) for t in training} for n in [0, *filter(None, shifts)]}
-    kept = [n for n, row in rows.items() if "" not in row.values()]
-    names = ["", *sorted(every.union(*(rows[n].values() for n in kept)))]
-    class_of = {name: number for number, name in enumerate(names) if name}
-    table = [[class_of.get(shifted(name, n, octaves), -1) for name in names[1:]] for n in kept]
-    boundary = np.full((len(kept), 1), BOUNDARY, np.int32)
-    moved = np.hstack([boundary, np.array(table, np.int32)])
-    return Vocabulary(np.arange(1, len(names)), names, moved)
+def _vocabulary(
+    number_of: dict[str, int], pieces: list[Piece], shifts: list[int], octaves: bool
+) -> Vocabulary:
+    """Take all tokens, and those of training songs in every transposition."""
+    known = list(number_of)
+    training = (piece.blocks() for piece in pieces if piece.split == "train")
+    learned = {known[n] for blocks in training for numbers in blocks for n in numbers}
+    semitones = [0, *(n for n in range(shifts[0], shifts[1] + 1) if n)]
+    moved = {shifted(token, n, octaves) for token in learned for n in semitones}
+    tokens = sorted(moved.union(known) - {""})
+    class_of = {token: number for number, token in enumerate(tokens, 1)}
+    table = [
+        [BOUNDARY, *(class_of.get(shifted(token, n, octaves), -1) for token in tokens)]
+        for n in semitones
+    ]
+    numbers = [number_of.setdefault(token, len(number_of)) for token in tokens]
+    return Vocabulary(np.array(numbers), ["", *tokens], np.array(table, np.int32))
 
 
 def _read(path: Path, octaves: bool) -> list[str]:
@@ -113,11 +113,12 @@ def tokens_of(score: Score, octaves: bool) -> list[str]:
     Returns
     -------
     list of str
-        A token for each time at which something is struck.
+        A token for each time at which something is struck; what is struck within `TOGETHER` after
+        another note, as in a chord that was played, is one.
     """
     notes = score.pitched
-    onsets = np.unique(notes["onset"], return_index=True)[1][1:]
-    chords = np.split(notes["pitch"], onsets) if len(notes) else []
+    first = np.concatenate([[True], np.diff(notes["onset"]) > TOGETHER])[: len(notes)]
+    chords = np.split(notes["pitch"], np.flatnonzero(first)[1:]) if len(notes) else []
     return [_token(np.unique(chord).tolist(), octaves) for chord in chords]
 
 

@@ -2,11 +2,11 @@
 
 import numpy as np
 
-from ostinato.tokens.ngrams import BOUNDARY
+from ostinato.tokens import BOUNDARY
 
 
 class Grams:
-    """Numbers the stretches of written pieces and of known ones, alike where they are the same.
+    """Numbers the n-grams of written pieces and of known ones, alike where they are the same.
 
     Parameters
     ----------
@@ -25,31 +25,31 @@ class Grams:
         self._longest = max(map(len, pieces))
 
     def distinct(self, length: int) -> float:
-        """The share of written stretches of so many tokens that are different from all before."""
-        written, _ = self._stretches(length)
+        """How many different n-grams of a length were written, divided by all that were."""
+        written, _ = self._grams(length)
         return len(np.unique(written)) / max(len(written), 1)
 
     def new(self, length: int) -> float:
-        """The share of written stretches of so many tokens that occur nowhere in what is known."""
-        written, known = self._stretches(length)
+        """The share of the written n-grams of a length that occur nowhere in what is known."""
+        written, known = self._grams(length)
         return float((~np.isin(written, known)).mean()) if len(written) else 0.0
 
     def longest_copy(self) -> int:
-        """The length of the longest written stretch that occurs in what is known."""
+        """The length of the longest written n-gram that occurs in what is known."""
         low, high = 0, self._longest + 1
         while high - low > 1:
             middle = (low + high) // 2
-            written, known = self._stretches(middle)
+            written, known = self._grams(middle)
             low, high = (middle, high) if np.isin(written, known).any() else (low, middle)
         return low
 
-    def _stretches(self, length: int) -> tuple[np.ndarray, np.ndarray]:
-        """Number every stretch of a length that no boundary divides, of written and known ones."""
+    def _grams(self, length: int) -> tuple[np.ndarray, np.ndarray]:
+        """Number the n-grams of a length that no boundary divides, written ones and known ones."""
         power = length.bit_length() - 1
         while len(self._doubled) <= power:
             pairs = self._pairs(self._doubled[-1], 1 << len(self._doubled) - 1)
             self._doubled.append(np.unique(pairs, return_inverse=True)[1])
-        # Two stretches of a power of two, which overlap, are the whole.
+        # Two n-grams whose length is a power of two, which overlap, are the whole.
         numbers = self._pairs(self._doubled[power], length - (1 << power))
         numbers = numbers[: max(len(self.tokens) - length + 1, 0)]
         places = np.arange(len(numbers))

@@ -2,7 +2,7 @@
 
 import codecs
 import hashlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -11,6 +11,7 @@ import numpy as np
 
 from ostinato import files
 from ostinato.errors import UserError
+from ostinato.progress import progress
 from ostinato.songs import SPLITS
 from ostinato.sources import REJECTED_COLUMNS, Rejected, files_in, printable, split
 from ostinato.tokens import tunes
@@ -21,7 +22,7 @@ BLOCK = 1 << 20
 """Bytes of a text that are read at a time."""
 
 
-def build(out: Path, source: str, folder: Path, labels: str | None) -> None:
+def build(out: Path, source: str, folder: Path, labelling: str | None) -> None:
     """Write text as streams; see `ostinato.tokens.streams.write_streams`.
 
     Parameters
@@ -31,11 +32,11 @@ def build(out: Path, source: str, folder: Path, labels: str | None) -> None:
     source : str
         ``"tunes"``, dance tunes in ABC that come with music21, or ``"folder"``.
     folder : Path
-        The person's texts for ``"folder"``, searched recursively. Where all are ABC files, each
-        tune is a piece, cleaned by `ostinato.tokens.tunes.clean`. Otherwise each file is one, and
-        unless pieces are classified, of each the first 80 % are to be learned, and the last 10 %
-        are the test.
-    labels : str or None
+        The person's texts for ``"folder"``, searched recursively. Where ABC files are among them,
+        only these are taken: each tune is a piece, cleaned by `ostinato.tokens.tunes.clean`.
+        Otherwise each file is one, and unless pieces are classified, of each the first 80 % are to
+        be learned, and the last 10 % are the test.
+    labelling : str or None
         As in `ostinato.tokens.labels.labels_of`; None unless pieces are classified.
 
     Raises
@@ -43,9 +44,9 @@ def build(out: Path, source: str, folder: Path, labels: str | None) -> None:
     UserError
         When there is no text, or only one character, or only one label.
     """
-    where, tunes_only, texts, rejected = _found(source, folder)
-    if labels:
-        named = {text.source for text in texts if labels_of(text.source, labels)}
+    where, kind, texts, rejected = _found(source, folder)
+    if labelling:
+        named = {text.source for text in texts if labels_of(text.source, labelling)}
         rejected += [Rejected(t.source, UNNAMED) for t in texts if t.source not in named]
         texts = [text for text in texts if text.source in named]
     characters = sorted(set().union(*(text.characters for text in texts)))
@@ -54,20 +55,20 @@ def build(out: Path, source: str, folder: Path, labels: str | None) -> None:
         why = "".join(f"; {one.source}: {one.reason}" for one in rejected[:3])
         raise UserError(f"{where} holds {what}{why}")
     splits = dict.fromkeys((text.source for text in texts), "cut")
-    if tunes_only or labels:
+    if labelling or kind == "tunes":
         if len(texts) < len(SPLITS):
             raise UserError(f"{where} holds {len(texts)} pieces; 3 are needed, one for each split")
-        splits = split({text.source: text.digest for text in texts})
+        splits = split({text.source: text.key for text in texts})
     pieces = [
-        Piece(t.source, splits[t.source], labels_of(t.source, labels), t.blocks, t.length)
+        Piece(t.source, splits[t.source], labels_of(t.source, labelling), t.blocks, t.length)
         for t in texts
     ]
-    if labels:
+    if labelling:
         check_labels(pieces, where)
     names = ["", *map(chr, characters)]
     shifts = np.arange(len(names), dtype=np.int32)[None]
-    about = {"kind": "tunes" if tunes_only else "text", "label": labels}
-    write_streams(out, pieces, Vocabulary(np.array(characters), names, shifts), about)
+    vocabulary = Vocabulary(np.array(characters), names, shifts)
+    write_streams(out, pieces, vocabulary, {"kind": kind, "labelling": labelling})
     files.write_table(out / "rejected.csv", REJECTED_COLUMNS, map(vars, rejected))
 
 
@@ -80,52 +81,70 @@ class _Text:
     length: int
     characters: set[int]
     digest: str
+    key: str
+    """What decides its split."""
 
 
-def _found(source: str, folder: Path) -> tuple[str, bool, list[_Text], list[Rejected]]:
-    """Read all texts: where they are, whether they are tunes, the texts, and files without any."""
+def _found(source: str, folder: Path) -> tuple[str, str, list[_Text], list[Rejected]]:
+    """Read all texts: where they are, of which kind, the texts, and what is none."""
     if source == "tunes":
-        return "the music21 package", True, _tunes(tunes.built_in()), []
+        return "the music21 package", "tunes", *_different(map(_tune, tunes.built_in()))
     where = f"tokens.letters.folder: {folder}"
     paths = files_in(folder, "tokens.letters.folder", "texts")
     if not paths:
         raise UserError(f"{where} holds no file; put text in UTF-8 there")
-    if all(path.suffix.lower() == ".abc" for path in paths):
-        return where, True, _tunes(tunes.read_tunes(folder, paths)), []
-    return where, False, *_read(folder, paths)
+    books = [path for path in paths if path.suffix.lower() == ".abc"]
+    found: list[_Text | Rejected] = []
+    for path in progress(paths, len(paths), "tokens: reading"):
+        name = printable(path.relative_to(folder))
+        try:
+            if not books:
+                found.append(_scan(name, partial(_blocks, path)))
+            elif path in books:
+                found += _book(name, path)
+            else:
+                found.append(Rejected(name, "not ABC, as other files are"))
+        except _NotText as error:
+            found.append(Rejected(name, str(error)))
+    return where, "tunes" if books else "text", *_different(found)
 
 
-def _tunes(named: dict[str, str]) -> list[_Text]:
-    return [_scan(source, partial(_code_points, tune)) for tune, source in named.items()]
+def _book(name: str, path: Path) -> list[_Text | Rejected]:
+    text = "".join(map(chr, np.concatenate([np.zeros(0, np.uint32), *_blocks(path)])))
+    found = [_tune((f"{name}#{number}", tune)) for number, tune in tunes.read_book(text)]
+    return found or [Rejected(name, "no tune with number, key, music and one voice")]
 
 
-def _read(folder: Path, paths: list[Path]) -> tuple[list[_Text], list[Rejected]]:
+def _tune(named: tuple[str, str]) -> _Text:
+    source, tune = named
+    return _scan(source, partial(_code_points, tune), tunes.incipit(tune))
+
+
+def _different(found: Iterable[_Text | Rejected]) -> tuple[list[_Text], list[Rejected]]:
+    """Leave out texts that are empty or stand there twice."""
     texts: dict[str, _Text] = {}
     rejected = []
-    for path in paths:
-        source = printable(path.relative_to(folder))
-        try:
-            text = _scan(source, partial(_blocks, path))
-        except _NotText as error:
-            rejected.append(Rejected(source, str(error)))
-            continue
-        if not text.length:
-            rejected.append(Rejected(source, "0 characters"))
-        elif text.digest in texts:
-            same = texts[text.digest].source
-            rejected.append(Rejected(source, f"the same text as {same}"))
+    for one in found:
+        if isinstance(one, Rejected):
+            rejected.append(one)
+        elif not one.length:
+            rejected.append(Rejected(one.source, "0 characters"))
+        elif one.digest in texts:
+            same = texts[one.digest].source
+            rejected.append(Rejected(one.source, f"the same text as {same}"))
         else:
-            texts[text.digest] = text
+            texts[one.digest] = one
     return list(texts.values()), rejected
 
 
-def _scan(source: str, blocks: Callable[[], Iterator[np.ndarray]]) -> _Text:
+def _scan(source: str, blocks: Callable[[], Iterator[np.ndarray]], key: str | None = None) -> _Text:
     length, characters, digest = 0, set(), hashlib.sha256()
     for block in blocks():
         length += len(block)
         characters.update(np.unique(block).tolist())
         digest.update(block.tobytes())
-    return _Text(source, blocks, length, characters, digest.hexdigest())
+    digits = digest.hexdigest()
+    return _Text(source, blocks, length, characters, digits, key or digits)
 
 
 class _NotText(Exception):
@@ -133,8 +152,8 @@ class _NotText(Exception):
 
 
 def _blocks(path: Path) -> Iterator[np.ndarray]:
-    """Read a text: ndarrays[uint32] of code points."""
-    decoder = codecs.getincrementaldecoder("utf-8-sig")()
+    """Read a text without its byte order mark: ndarrays[uint32] of code points."""
+    decoder = codecs.getincrementaldecoder("utf-8")()
     with path.open("rb") as file:
         data = b"-"
         while data:
@@ -144,7 +163,7 @@ def _blocks(path: Path) -> Iterator[np.ndarray]:
                 text = decoder.decode(data, final=not data)
             except UnicodeDecodeError as error:
                 raise _NotText(f"byte {place + error.start:,} is not UTF-8") from error
-            yield from _code_points(text)
+            yield from _code_points(text if place else text.removeprefix("\ufeff"))
 
 
 def _code_points(text: str) -> Iterator[np.ndarray]:

@@ -1,24 +1,30 @@
 """The token LSTM: reads classes and says which comes next, or what a piece is called."""
 
 import math
+from collections.abc import Iterator
+from itertools import pairwise
+from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ostinato import recurrent
-from ostinato.tokens.ngrams import BOUNDARY
+from ostinato.models import read_model
+from ostinato.tokens import BOUNDARY
 
 State = list[recurrent.State]
 """Of each layer."""
 
-NAT = math.log(2)
-"""Nats of a bit."""
+NATS_PER_BIT = math.log(2)
 
-SEGMENT, KNOWN = 1024, 256
-TOGETHER = 64
-"""Segments that run side by side: what a long stream costs in memory."""
+SEGMENT, HEARD = 1024, 256
+"""Long pieces are measured in segments of so many tokens; before each, so many are read again."""
+
+FLOATS = 1 << 24
+"""Numbers in the largest tensor of a measurement."""
 
 
 class Reader(nn.Module):
@@ -30,18 +36,29 @@ class Reader(nn.Module):
         ``input``, how a class is shown to the first layer: ``"index"``, its number divided by that
         of classes, ``"onehot"``, or ``"embedding"``, learned numbers, ``embedding`` of them;
         ``hidden`` cells in each of the ``layers``; ``dropout`` of what each gives, and of what is
-        shown where that is learned; ``data``, of the streams (their config.json), with the
-        ``names`` of the classes.
+        shown where that is learned; ``window``, the length of what it is trained on; ``data``, the
+        config.json of the streams.
+
+    Attributes
+    ----------
+    classes, window : int
+    data : dict
+        As there.
+    width : int
+        Numbers that a layer shows or is shown of a token, at the most.
     """
 
     def __init__(self, config: dict[str, Any]):
         super().__init__()
         self.classes = len(config["data"]["names"])
+        self.data = config["data"]
+        self.window = config["window"]
         self.kind = config["input"]
         self.dropout = config["dropout"]
         width = {"index": 1, "onehot": self.classes, "embedding": config["embedding"]}[self.kind]
         if self.kind == "embedding":
             self.embedding = nn.Embedding(self.classes, width)
+        self.width = max(width, config["hidden"])
         widths = [width, *[config["hidden"]] * (config["layers"] - 1)]
         self.layers = nn.ModuleList(
             nn.LSTM(width, config["hidden"], batch_first=True) for width in widths
@@ -78,7 +95,9 @@ class Reader(nn.Module):
         if self.kind == "index":
             return (tokens / self.classes)[..., None]
         if self.kind == "onehot":
-            return F.one_hot(tokens, self.classes).to(self.layers[0].weight_ih_l0.dtype)
+            weight = self.layers[0].weight_ih_l0
+            zeros = weight.new_zeros(*tokens.shape, self.classes)
+            return zeros.scatter_(-1, tokens[..., None], 1)
         return F.dropout(self.embedding(tokens), self.dropout, self.training)
 
 
@@ -89,21 +108,24 @@ class NextToken(Reader):
         super().__init__(config)
         self.output = nn.Linear(config["hidden"], self.classes)
 
-    def forward(self, tokens: Tensor) -> Tensor:
+    def forward(self, tokens: Tensor, lengths: Tensor) -> Tensor:
         """Compute what training minimises.
 
         Parameters
         ----------
         tokens : Tensor[B, T] of int64
             Windows; of each the first token is given.
+        lengths : Tensor[B] of int64
+            How many of the others count.
 
         Returns
         -------
         Tensor[]
-            Mean cross-entropy of the others, in bits.
+            Mean cross-entropy of those that count, in bits.
         """
         logits, _ = self.logits(tokens[:, :-1], self.initial(len(tokens)))
-        return F.cross_entropy(logits.flatten(0, 1), tokens[:, 1:].flatten()) / NAT
+        counted = torch.arange(tokens.shape[1] - 1) < lengths[:, None]
+        return F.cross_entropy(logits[counted], tokens[:, 1:][counted]) / NATS_PER_BIT
 
     def logits(self, tokens: Tensor, state: State) -> tuple[Tensor, State]:
         """Read on, and say after each token what may follow it.
@@ -133,7 +155,7 @@ class Classifier(Reader):
 
     def __init__(self, config: dict[str, Any]):
         super().__init__(config)
-        self.several = config["data"]["label"] == "several"
+        self.several = config["data"]["labelling"] == "several"
         self.output = nn.Linear(config["hidden"], len(config["data"]["labels"]))
 
     def forward(self, tokens: Tensor, lengths: Tensor, labels: Tensor) -> Tensor:
@@ -154,8 +176,8 @@ class Classifier(Reader):
         """
         logits = self.logits(tokens, lengths)
         if self.several:
-            return F.binary_cross_entropy_with_logits(logits, labels) / NAT
-        return F.cross_entropy(logits, labels) / NAT
+            return F.binary_cross_entropy_with_logits(logits, labels) / NATS_PER_BIT
+        return F.cross_entropy(logits, labels) / NATS_PER_BIT
 
     def logits(self, tokens: Tensor, lengths: Tensor) -> Tensor:
         """Compute logits of the labels: Tensor[B, labels]; for arguments see `forward`."""
@@ -165,35 +187,57 @@ class Classifier(Reader):
         return self.output(mean)
 
 
-@torch.no_grad()
-def bits(model: NextToken, stream: Tensor) -> Tensor:
-    """Compute what each token of a stream takes after those before it.
+def load(folder: Path) -> NextToken | Classifier:
+    """Read a trained model.
 
-    The stream is divided into segments of `SEGMENT` tokens that run side by side; before each but
-    the first the model reads the `KNOWN` tokens that stand there.
+    Parameters
+    ----------
+    folder : Path
+        Where it lies.
+
+    Raises
+    ------
+    UserError
+        When there is none.
+    """
+    config, weights = read_model(folder)
+    model = (Classifier if config["data"]["labelling"] else NextToken)(config)
+    model.load_state_dict(weights)
+    return model.eval()
+
+
+@torch.no_grad()
+def bits(model: NextToken, stream: np.ndarray) -> np.ndarray:
+    """Compute what each token of a stream takes after those before it in its piece.
 
     Parameters
     ----------
     model : NextToken
-    stream : Tensor[T] of int64
-        Classes; the first is given.
+    stream : ndarray of int, shape [T]
+        Classes, a boundary first.
 
     Returns
     -------
-    Tensor[T - 1]
-        Minus the logarithm to base 2 of its probability.
+    ndarray[float64], shape [T - 1]
+        Minus the logarithm to base 2 of the probability of each but the first.
     """
-    first = _bits(model, stream[None, : SEGMENT + 1], 0)[0]
-    left = len(stream) - 1 - len(first)
-    if not left:
-        return first
-    segments = F.pad(stream[SEGMENT - KNOWN :], (0, -left % SEGMENT), value=BOUNDARY)
-    segments = segments.unfold(0, KNOWN + SEGMENT + 1, SEGMENT)
-    others = [_bits(model, part, KNOWN).flatten() for part in segments.split(TOGETHER)]
-    return torch.cat([first, *others])[: len(stream) - 1]
+    found = np.empty(len(stream) - 1)
+    segments = sorted(_segments(stream), key=lambda segment: segment[2] - segment[0])
+    together = max(1, FLOATS // ((SEGMENT + HEARD) * max(model.classes, model.width)))
+    for part in range(0, len(segments), together):
+        chosen = segments[part : part + together]
+        read = [torch.from_numpy(stream[a : c + 1].astype(np.int64)) for a, _, c in chosen]
+        tokens = nn.utils.rnn.pad_sequence(read, batch_first=True)
+        logits, _ = model.logits(tokens[:, :-1], model.initial(len(tokens)))
+        logs = logits.log_softmax(-1).gather(-1, tokens[:, 1:, None])[..., 0].double().numpy()
+        for row, (begin, first, last) in zip(logs, chosen, strict=True):
+            found[first - 1 : last] = -row[first - begin - 1 : last - begin] / NATS_PER_BIT
+    return found
 
 
-def _bits(model: NextToken, tokens: Tensor, known: int) -> Tensor:
-    logits, _ = model.logits(tokens[:, :-1], model.initial(len(tokens)))
-    logits = logits[:, known:].log_softmax(-1)
-    return -logits.gather(-1, tokens[:, known + 1 :, None])[..., 0] / NAT
+def _segments(stream: np.ndarray) -> Iterator[tuple[int, int, int]]:
+    """Divide a stream: where reading begins, and the first and last token that are predicted."""
+    begins = np.flatnonzero(stream[:-1] == BOUNDARY)
+    for begin, end in pairwise([*begins.tolist(), len(stream) - 1]):
+        for first in range(begin + 1, end + 1, SEGMENT):
+            yield max(begin, first - 1 - HEARD), first, min(first + SEGMENT - 1, end)

@@ -2,15 +2,18 @@
 
 Chen and Goodman, An empirical study of smoothing techniques for language modeling, Computer Speech
 and Language 13 (1999): interpolated, modified (three discounts), all orders from one to the highest
-at once. Every distinct n-gram has a number, and everything else is counting by that number.
+at once. No n-gram reaches back behind the beginning of its piece: where less is known, lower orders
+answer. Every distinct n-gram has a number, and everything else is counting by that number.
+
+NLTK's Kneser-Ney has one discount for all counts and goes token by token through Python's dicts;
+KenLM's counts are made by programs that pip does not bring.
 """
 
 from dataclasses import dataclass
 
 import numpy as np
 
-BOUNDARY = 0
-"""The class that stands between two pieces; no history reaches back behind it."""
+from ostinato.tokens import BOUNDARY
 
 DISCOUNTS = (0.5, 1.0, 1.5)
 """Where counts of counts give none: too little text."""
@@ -54,26 +57,23 @@ class KneserNey:
     def __init__(self, streams: list[np.ndarray], classes: int, most: int):
         self.classes = classes
         tokens = np.concatenate(streams).astype(np.int64)
-        firsts = np.cumsum([0, *map(len, streams[:-1])])
-        places = np.delete(np.arange(len(tokens)), firsts)
-        begins = tokens == BOUNDARY
-        begins[firsts] = True
-        # How many tokens before a place belong to its piece, the boundary included.
-        last = np.maximum.accumulate(np.where(begins, np.arange(len(tokens)), 0))
-        known = places - last[places - 1]
-        grams = _numbered(tokens, begins, places, classes, np.zeros(len(tokens), np.int64))
+        known = np.concatenate([_known(stream) for stream in streams])
+        places = np.flatnonzero(known)
+        grams = _Grams(np.arange(classes), tokens[places], tokens, places, np.zeros(classes, bool))
         self.levels = []
         for order in range(1, most + 1):
-            raw = np.bincount(grams.number)
-            longer = _numbered(tokens, begins, places, classes, grams.after)
-            kinds = np.bincount(grams.number[longer.first], minlength=len(raw))
+            raw = np.bincount(grams.number, minlength=len(grams.keys))
+            longer = _longer(grams, tokens, known, classes, order + 1)
+            kinds = np.bincount(grams.ending[longer.examples], minlength=len(raw))
             # An n-gram that begins a piece can follow nothing else: it counts as it is.
-            counts = np.where(known[grams.first] < order, raw, kinds)
+            counts = np.where(grams.begins, raw, kinds)
             histories = grams.keys // classes
             self.levels.append(
                 _Level(grams.keys, _table(raw, histories), _table(counts, histories))
             )
             grams = longer
+            if not len(grams.keys):
+                break
 
     def probabilities(self, stream: np.ndarray) -> np.ndarray:
         """Compute how probable each token is after those before it.
@@ -88,52 +88,58 @@ class KneserNey:
         ndarray[float64], shape [orders, T - 1]
             By each order, 1 first.
         """
-        tokens = stream[1:].astype(np.int64)
-        begins = stream == BOUNDARY
-        begins[0] = True
-        history = np.zeros(len(stream), np.int64)
+        tokens, known = stream[1:].astype(np.int64), _known(stream)[1:]
+        before = np.zeros(len(tokens), np.int64)
         shorter = np.full(len(tokens), 1 / self.classes)
         results = np.empty((len(self.levels), len(tokens)))
-        for level, result in zip(self.levels, results, strict=True):
-            before = history[:-1]
+        for order, (level, result) in enumerate(zip(self.levels, results, strict=True), 1):
             keys = before * self.classes + tokens
             place = np.searchsorted(level.keys, keys).clip(max=len(level.keys) - 1)
-            seen = (before >= 0) & (level.keys[place] == keys)
-            result[:] = _mixed(level.highest, before, place, seen, shorter)
-            shorter = _mixed(level.lower, before, place, seen, shorter)
-            history = np.where(begins, 0, np.concatenate([[0], np.where(seen, place + 1, -1)]))
+            long = known >= order - 1
+            seen = long & (before >= 0) & (level.keys[place] == keys)
+            result[:] = np.where(long, _mixed(level.highest, before, place, seen, shorter), shorter)
+            shorter = np.where(long, _mixed(level.lower, before, place, seen, shorter), shorter)
+            ends = np.where(seen, place, -1)
+            # The first token of a stream is known by its class alone.
+            first = int(stream[0]) if order == 1 else -1
+            before = np.concatenate([[first], ends[:-1]])
         return results
+
+
+def _known(stream: np.ndarray) -> np.ndarray:
+    """Count the tokens before each in its piece, the boundary included; 0 for the first one."""
+    places = np.arange(len(stream))
+    boundaries = np.where(stream == BOUNDARY, places, 0)
+    return places - np.concatenate([[0], np.maximum.accumulate(boundaries)[:-1]])
 
 
 @dataclass(frozen=True)
 class _Grams:
     """The n-grams of one length in the training streams.
 
-    ``keys`` of each distinct one, the index of its ``first`` occurrence among the places, the
-    ``number`` at each place, and ``after`` each token of the streams, that of the history which
-    it ends.
+    ``keys`` of each distinct one; its ``number``, that is its index among them, for each time that
+    it occurs, and for the token of the streams at which it is ``ending`` (-1 where none does); the
+    token at which one of the ``examples`` ends; and whether it ``begins`` a piece.
     """
 
     keys: np.ndarray
-    first: np.ndarray
     number: np.ndarray
-    after: np.ndarray
+    ending: np.ndarray
+    examples: np.ndarray
+    begins: np.ndarray
 
 
-def _numbered(
-    tokens: np.ndarray,
-    begins: np.ndarray,
-    places: np.ndarray,
-    classes: int,
-    history: np.ndarray,
+def _longer(
+    grams: _Grams, tokens: np.ndarray, known: np.ndarray, classes: int, order: int
 ) -> _Grams:
-    """Number the n-grams that end at each place, given the histories one token shorter."""
-    keys = history[places - 1] * classes + tokens[places]
+    """Number the n-grams of an order, given those that are one token shorter."""
+    places = np.flatnonzero(known >= order - 1)
+    keys = grams.ending[places - 1] * classes + tokens[places]
     keys, first, number = np.unique(keys, return_index=True, return_inverse=True)
-    after = np.zeros(len(tokens), np.int64)
-    after[places] = number + 1
-    after[begins] = 0
-    return _Grams(keys, first, number, after)
+    ending = np.full(len(tokens), -1)
+    ending[places] = number
+    examples = places[first]
+    return _Grams(keys, number, ending, examples, known[examples] == order - 1)
 
 
 def _table(counts: np.ndarray, histories: np.ndarray) -> _Table:
@@ -141,7 +147,8 @@ def _table(counts: np.ndarray, histories: np.ndarray) -> _Table:
     total = np.bincount(histories, counts)
     left = np.bincount(histories, taken)
     rest = np.divide(left, total, out=np.ones_like(total), where=total > 0)
-    return _Table((counts - taken) / total[histories], rest)
+    share = np.divide(counts - taken, total[histories], where=counts > 0, out=np.zeros(len(counts)))
+    return _Table(share.astype(np.float32), rest.astype(np.float32))
 
 
 def _discounts(counts: np.ndarray) -> tuple[float, float, float]:

@@ -4,7 +4,9 @@ A stream is a boundary, the first piece, a boundary, the second one, ..., a boun
 and read block by block: what a text costs in memory does not depend on its length.
 """
 
+import os
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
@@ -14,14 +16,16 @@ import numpy as np
 
 from ostinato import files
 from ostinato.errors import UserError
+from ostinato.progress import progress
 from ostinato.songs import SPLITS
-from ostinato.tokens.ngrams import BOUNDARY
+from ostinato.tokens import BOUNDARY
 
 PIECE_COLUMNS = ["source", "split", "first", "length", "labels"]
-MOST = 1_000_000
-"""Tokens of long streams that are looked at in comparisons."""
 CUTS = (8, 9, 10)
 """Tenths of a piece that is cut, where its share for each split ends."""
+
+LEARNED = 2_000_000
+"""Tokens of a training stream, in all its transpositions, that written music is compared with."""
 
 
 @dataclass(frozen=True)
@@ -48,6 +52,14 @@ class Piece:
     blocks: Callable[[], Iterator[np.ndarray]]
     length: int
 
+    def parts(self) -> dict[str, int]:
+        """Say how many of its tokens go to which split, in order."""
+        if self.split != "cut":
+            return {self.split: self.length}
+        ends = [(tenths * self.length + 5) // 10 for tenths in CUTS]
+        sizes = (last - first for first, last in pairwise([0, *ends]))
+        return dict(zip(SPLITS, sizes, strict=True))
+
 
 @dataclass(frozen=True)
 class Vocabulary:
@@ -56,7 +68,7 @@ class Vocabulary:
     Attributes
     ----------
     numbers : ndarray[int64], shape [classes - 1]
-        Ascending: which number in a piece is class 1, 2, ...; class 0 is the boundary.
+        Which number in a piece is class 1, 2, ...; class 0 is the boundary.
     names : list of str
         Of every class, as it is read and written; that of the boundary is empty.
     shifts : ndarray[int32], shape [any, classes]
@@ -94,48 +106,43 @@ def write_streams(
     class_of = np.zeros(int(vocabulary.numbers.max()) + 1, np.int64)
     class_of[vocabulary.numbers] = np.arange(1, len(vocabulary.names))
     dtype = np.min_scalar_type(len(vocabulary.names) - 1)
-    lengths = [dict(_parts(piece)) for piece in pieces]
-    streams, place, rows = {}, dict.fromkeys(SPLITS, 1), []
-    for split in SPLITS:
-        total = sum(one[split] + 1 for one in lengths if split in one)
-        if total <= 1:
-            raise UserError(
-                f"nothing is left for {split}; give 3 pieces at least, or a longer text"
-            )
-        streams[split] = np.lib.format.open_memmap(out / f"{split}.npy", "w+", dtype, (total + 1,))
-    for piece, parts in zip(pieces, lengths, strict=True):
-        for split, numbers in _divided(piece.blocks(), parts):
-            first = place[split]
-            streams[split][first : first + len(numbers)] = class_of[numbers]
-            place[split] += len(numbers)
-        for split, length in parts.items():
-            rows.append(
-                {
-                    "source": piece.source,
-                    "split": split,
-                    "first": place[split] - length,
-                    "length": length,
-                    "labels": "/".join(piece.labels),
-                }
-            )
-            streams[split][place[split]] = BOUNDARY
-            place[split] += 1
-    for stream in streams.values():
-        stream.flush()
+    lengths = [piece.parts() for piece in pieces]
+    place, rows = dict.fromkeys(SPLITS, 1), []
+    with ExitStack() as stack:
+        streams = {}
+        for split in SPLITS:
+            sizes = [parts[split] for parts in lengths if split in parts]
+            if not sum(sizes):
+                raise UserError(
+                    f"nothing is left for {split}; give 3 pieces at least, or a longer text"
+                )
+            streams[split] = stack.enter_context((out / f"{split}.npy").open("wb"))
+            head = {"descr": dtype.str, "fortran_order": False}
+            head["shape"] = (sum(sizes) + len(sizes) + 1,)
+            np.lib.format.write_array_header_1_0(streams[split], head)
+            streams[split].write(np.zeros(1, dtype).tobytes())
+        for piece, parts in progress(
+            zip(pieces, lengths, strict=True), len(pieces), "tokens: writing"
+        ):
+            for split, numbers in _divided(piece.blocks(), parts):
+                streams[split].write(class_of[numbers].astype(dtype).tobytes())
+            for split, length in parts.items():
+                streams[split].write(np.full(1, BOUNDARY, dtype).tobytes())
+                rows.append(
+                    {
+                        "source": piece.source,
+                        "split": split,
+                        "first": place[split],
+                        "length": length,
+                        "labels": "/".join(piece.labels),
+                    }
+                )
+                place[split] += length + 1
     files.write_array(out / "shifts.npy", vocabulary.shifts)
     files.write_table(out / "pieces.csv", PIECE_COLUMNS, rows)
-    labels = sorted({label for piece in pieces for label in piece.labels})
+    learned = (piece for piece in pieces if piece.split == "train")
+    labels = sorted({label for piece in learned for label in piece.labels})
     files.write_json(out / "config.json", {**about, "labels": labels, "names": vocabulary.names})
-
-
-def _parts(piece: Piece) -> Iterator[tuple[str, int]]:
-    """Say how much of a piece goes to which split, in order."""
-    if piece.split != "cut":
-        yield piece.split, piece.length
-        return
-    ends = [(tenths * piece.length + 5) // 10 for tenths in CUTS]
-    for split, (first, last) in zip(SPLITS, pairwise([0, *ends]), strict=True):
-        yield split, last - first
 
 
 def _divided(
@@ -166,25 +173,24 @@ class Streams:
     shifts : ndarray[int32], shape [any, classes]
         As there.
     labels : list of str
-        That occur, in alphabetical order; none unless pieces are to be classified.
+        Of training pieces, in alphabetical order; none unless pieces are to be classified.
     """
 
     def __init__(self, folder: Path):
         self.about = files.read_json(folder / "config.json")
         self.names: list[str] = self.about["names"]
+        self.labels: list[str] = self.about["labels"]
         self.shifts = np.load(folder / "shifts.npy")
         self._pieces = files.read_table(folder / "pieces.csv")
-        self.labels: list[str] = self.about["labels"]
         self._streams = {split: np.load(folder / f"{split}.npy", mmap_mode="r") for split in SPLITS}
+        self._train = os.open(folder / "train.npy", os.O_RDONLY)
+
+    def __del__(self):
+        os.close(self._train)
 
     def __getitem__(self, split: str) -> np.ndarray:
         """The stream of a split: memmap of unsigned int, shape [any]."""
         return self._streams[split]
-
-    @property
-    def classes(self) -> int:
-        """How many there are, the boundary included."""
-        return len(self.names)
 
     def pieces(self, split: str) -> list[np.ndarray]:
         """The pieces of a split: memmaps of unsigned int, shape [any]."""
@@ -200,29 +206,69 @@ class Streams:
         has = [[label in labels for label in self.labels] for labels in called]
         return np.array(has, np.float32)
 
+    def transposed(self, piece: np.ndarray, shift: int) -> np.ndarray:
+        """Transpose classes by a row of `shifts`, or not where that leads out of MIDI."""
+        moved = self.shifts[shift][piece]
+        return piece if (moved < 0).any() else moved
+
     def learned(self) -> list[np.ndarray]:
-        """The training stream in every transposition, `MOST` tokens of them all at the most.
+        """The training stream in every transposition, `LEARNED` tokens of them all at the most.
 
         Returns
         -------
         list of ndarray[int32], shape [any]
+            Pieces that a transposition leads out of MIDI are left out of it.
         """
-        stream = np.asarray(self["train"][: MOST // len(self.shifts)])
-        return [shift[stream] for shift in self.shifts]
+        stream = np.asarray(self["train"][: LEARNED // len(self.shifts)])
+        piece = np.cumsum(stream == BOUNDARY)
+        found = []
+        for shift in self.shifts:
+            moved = shift[stream]
+            found.append(moved[~np.isin(piece, piece[moved < 0])])
+        return found
 
-    def windows(self, starts: np.ndarray, shifts: np.ndarray, length: int) -> np.ndarray:
+    def windows(
+        self, places: np.ndarray, shifts: np.ndarray, length: int
+    ) -> tuple[np.ndarray, np.ndarray]:
         """Cut windows out of the training stream and transpose them.
+
+        A window begins so many tokens before a place, but not before the piece there; it ends at
+        the place, or, where it begins with the piece, so many tokens later, but not after the end.
 
         Parameters
         ----------
-        starts, shifts : ndarray[int64], shape [B]
-            Where each begins, and the row of its transposition.
+        places : ndarray[int64], shape [B]
+            From 1 to the last of the stream.
+        shifts : ndarray[int64], shape [B]
+            Row of the transposition of each; see `transposed`.
         length : int
-            Tokens of a window.
+            Tokens after the first one.
 
         Returns
         -------
-        ndarray[int64], shape [B, length]
+        tokens : ndarray[int64], shape [B, length + 1]
+            What lies behind the end is the boundary.
+        lengths : ndarray[int64], shape [B]
+            Tokens that count after the first one, at least 1.
         """
-        found = self["train"][starts[:, None] + np.arange(length)]
-        return self.shifts[shifts[:, None], found].astype(np.int64)
+        around = np.stack([self._around(int(place), length) for place in places])
+        boundaries = around[:, :length] == BOUNDARY
+        last = length - 1 - boundaries[:, ::-1].argmax(1)
+        first = np.where(boundaries.any(1), last, 0)
+        tokens = np.take_along_axis(around, first[:, None] + np.arange(length + 1), 1)
+        ends = tokens[:, 1:] == BOUNDARY
+        lengths = np.where(ends.any(1), ends.argmax(1) + 1, length)
+        tokens[:, 1:][np.arange(length) >= lengths[:, None]] = BOUNDARY
+        moved = [self.transposed(*each) for each in zip(tokens, shifts, strict=True)]
+        return np.stack(moved).astype(np.int64), lengths
+
+    def _around(self, place: int, length: int) -> np.ndarray:
+        """Read so many tokens before a place, that one, and as many after it: ndarray[int64]."""
+        stream = self["train"]
+        first, last = max(place - length, 0), min(place + length + 1, len(stream))
+        # Reading keeps nothing in memory; pages of a memmap would stay there.
+        size = stream.dtype.itemsize
+        data = os.pread(self._train, (last - first) * size, stream.offset + first * size)
+        padding = (first - (place - length), place + length + 1 - last)
+        read = np.frombuffer(data, stream.dtype).astype(np.int64)
+        return np.pad(read, padding, constant_values=BOUNDARY)

@@ -3,7 +3,6 @@
 from typing import Any
 
 import numpy as np
-import torch
 from sklearn.feature_extraction.text import CountVectorizer
 from sklearn.linear_model import LogisticRegression
 from sklearn.multiclass import OneVsRestClassifier
@@ -14,7 +13,7 @@ from ostinato.tokens.model import Classifier, NextToken, bits
 from ostinato.tokens.ngrams import KneserNey
 from ostinato.tokens.streams import Streams
 
-MOST_ORDER = 12
+MOST_ORDER = 20
 """N-grams up to this length are tried."""
 TESTED = 1_000_000
 """Tokens that anything is tested on, at the most."""
@@ -25,13 +24,6 @@ STRENGTHS = (0.01, 0.1, 1.0)
 
 FIRST_LETTER = 0x4E00
 """For scikit-learn, classes are letters that it does not take for white space."""
-
-
-def measure(model: NextToken | Classifier, streams: Streams) -> dict[str, Any]:
-    """Measure a model by what it was trained for; see `compare_bits` and `compare_labels`."""
-    if isinstance(model, Classifier):
-        return compare_labels(model, streams)
-    return compare_bits(model, streams)
 
 
 def compare_bits(model: NextToken, streams: Streams) -> dict[str, Any]:
@@ -46,17 +38,19 @@ def compare_bits(model: NextToken, streams: Streams) -> dict[str, Any]:
     -------
     dict
         ``lstm_bits`` and ``ngram_bits``, a token of the test stream; ``ngram_order``, which the
-        validation stream chose; ``tested`` and ``ngram_learned``, how many tokens these are.
+        validation stream chose; and how many tokens were ``tested``, and learned by the n-grams,
+        ``ngram_learned``, and by the model, ``lstm_learned``, transpositions included.
     """
     learned = streams.learned()
     valid, test = streams["valid"][:TESTED], streams["test"][:TESTED]
-    ngrams = KneserNey(learned, streams.classes, MOST_ORDER)
+    ngrams = KneserNey(learned, len(streams.names), MOST_ORDER)
     order = int(_bits(ngrams, valid).argmin())
     return {
-        "lstm_bits": bits(model, torch.from_numpy(test.astype(np.int64))).double().mean().item(),
+        "lstm_bits": float(bits(model, test).mean()),
         "ngram_bits": float(_bits(ngrams, test)[order]),
         "ngram_order": order + 1,
         "ngram_learned": sum(map(len, learned)),
+        "lstm_learned": len(streams["train"]) * len(streams.shifts),
         "tested": len(test) - 1,
     }
 
@@ -81,7 +75,7 @@ def compare_labels(model: Classifier, streams: Streams) -> dict[str, Any]:
         pieces are called; ``tested`` pieces.
     """
     truth = streams.targets("test").astype(int)
-    several = streams.about["label"] == "several"
+    several = streams.about["labelling"] == "several"
     found = classified(model, streams.pieces("test"))
     sets, counts = np.unique(streams.targets("train"), axis=0, return_counts=True)
     answers = {
@@ -98,13 +92,16 @@ def compare_labels(model: Classifier, streams: Streams) -> dict[str, Any]:
 def _logistic(streams: Streams, several: bool) -> np.ndarray:
     """Answers of logistic regression for the test pieces: ndarray[int64], [pieces, labels]."""
     counter = CountVectorizer(analyzer="char", ngram_range=(1, LONGEST_GRAM), lowercase=False)
-    counter.fit(_letters(streams, "train"))
-    counts = {split: counter.transform(_letters(streams, split)) for split in SPLITS}
+    # As the model, it learns every transposition.
+    moved = [_letters(streams, "train", shift) for shift in range(len(streams.shifts))]
+    learned = counter.fit_transform([piece for pieces in moved for piece in pieces])
+    counts = {split: counter.transform(_letters(streams, split)) for split in ("valid", "test")}
     targets = {split: streams.targets(split).astype(int) for split in SPLITS}
+    targets["train"] = np.tile(targets["train"], (len(moved), 1))
 
     def fitted(strength: float) -> OneVsRestClassifier:
         regression = LogisticRegression(C=strength, solver="liblinear", random_state=0)
-        return OneVsRestClassifier(regression).fit(counts["train"], targets["train"])
+        return OneVsRestClassifier(regression).fit(learned, targets["train"])
 
     def answers(model: OneVsRestClassifier, split: str) -> np.ndarray:
         probable = model.predict_proba(counts[split])
@@ -117,6 +114,6 @@ def _logistic(streams: Streams, several: bool) -> np.ndarray:
     return answers(max(map(fitted, STRENGTHS), key=accuracy), "test")
 
 
-def _letters(streams: Streams, split: str) -> list[str]:
-    pieces = (piece[:READ] for piece in streams.pieces(split))
+def _letters(streams: Streams, split: str, shift: int = 0) -> list[str]:
+    pieces = (streams.transposed(piece[:READ], shift) for piece in streams.pieces(split))
     return ["".join(chr(FIRST_LETTER + int(token)) for token in piece) for piece in pieces]

@@ -1,15 +1,15 @@
-"""Writing on: one token after the other, drawn from what the model says."""
+"""Sampling: one token after the other, drawn from what the model says."""
 
 import torch
 from torch import Tensor
 
 from ostinato.categorical import draw
+from ostinato.tokens import BOUNDARY
 from ostinato.tokens.model import NextToken
-from ostinato.tokens.ngrams import BOUNDARY
 
 
 @torch.no_grad()
-def write(
+def sample(
     model: NextToken,
     prompt: Tensor,
     uniforms: Tensor,

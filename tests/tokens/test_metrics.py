@@ -3,11 +3,11 @@ import pytest
 import torch
 
 from ostinato.tokens import letters
-from ostinato.tokens.measures import measure
+from ostinato.tokens.metrics import compare_bits, compare_labels
 from ostinato.tokens.model import Classifier, NextToken
 from ostinato.tokens.streams import Streams
 
-READER = {"input": "onehot", "embedding": 4, "hidden": 8, "layers": 1, "dropout": 0.0}
+READER = {"input": "onehot", "embedding": 4, "hidden": 8, "layers": 1, "dropout": 0.0, "window": 9}
 
 
 def streams_of(tmp_path, texts, labels=None):
@@ -28,12 +28,12 @@ def test_bits_are_those_of_the_test_text(tmp_path):
     model = NextToken(READER | {"data": streams.about}).eval()
     torch.nn.init.zeros_(model.output.weight)
     torch.nn.init.zeros_(model.output.bias)
-    found = measure(model, streams)
+    found = compare_bits(model, streams)
     # A model that knows nothing needs log2 of 5 classes; n-grams learn that letters are even.
     assert found["lstm_bits"] == pytest.approx(np.log2(5))
     assert found["ngram_bits"] == pytest.approx(2, abs=0.03)
     assert found["tested"] == 601
-    assert found["ngram_learned"] == len(streams["train"])
+    assert found["ngram_learned"] == found["lstm_learned"] == len(streams["train"])
 
 
 FOLDERS = {
@@ -50,7 +50,7 @@ def test_accuracies_count_pieces_all_of_whose_labels_are_right(tmp_path, labels)
     torch.nn.init.zeros_(model.output.weight)
     model.output.bias.data = torch.tensor([-1.0, 1.0, -2.0])[: len(streams.labels)]
     truth, train = streams.targets("test"), streams.targets("train")
-    found = measure(model, streams)
+    found = compare_labels(model, streams)
     only_y = (truth == np.array([0, 1, 0][: truth.shape[1]])).all(1)
     assert found["lstm_accuracy"] == only_y.mean()
     sets, counts = np.unique(train, axis=0, return_counts=True)

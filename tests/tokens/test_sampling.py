@@ -3,9 +3,9 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
+from ostinato.tokens import BOUNDARY
 from ostinato.tokens.model import NextToken
-from ostinato.tokens.ngrams import BOUNDARY
-from ostinato.tokens.writing import distribution, write
+from ostinato.tokens.sampling import distribution, sample
 
 LOGITS = torch.tensor([0.1, 0.4, 0.2, 0.3], dtype=torch.float64).log()
 VALUES = st.lists(st.floats(-20, 20, width=32), min_size=2, max_size=9)
@@ -13,7 +13,14 @@ VALUES = st.lists(st.floats(-20, 20, width=32), min_size=2, max_size=9)
 
 def made(bias=()):
     torch.manual_seed(1)
-    config = {"input": "embedding", "embedding": 5, "hidden": 6, "layers": 2, "dropout": 0.0}
+    config = {
+        "input": "embedding",
+        "embedding": 5,
+        "hidden": 6,
+        "layers": 2,
+        "dropout": 0.0,
+        "window": 9,
+    }
     model = NextToken(config | {"data": {"names": ["", *"abcdef"]}}).eval()
     for token, value in dict(bias).items():
         model.output.bias.data[token] = value
@@ -65,7 +72,7 @@ def test_top_k_and_top_p_leave_the_most_probable(top_k, top_p, expected):
 )
 def test_carrying_the_state_writes_the_same_as_reading_everything_again(temperature, top_k, top_p):
     model, prompt, random = made({BOUNDARY: -9}), torch.tensor([[0, 3, 4]]), uniforms(1, 30)
-    [written] = write(model, prompt, random, temperature, top_k, top_p)
+    [written] = sample(model, prompt, random, temperature, top_k, top_p)
     text = prompt[0].tolist()
     for number in random[0]:
         logits, _ = model.logits(torch.tensor([text]), model.initial(1))
@@ -77,14 +84,14 @@ def test_carrying_the_state_writes_the_same_as_reading_everything_again(temperat
 def test_pieces_side_by_side_are_those_written_alone():
     model, random = made({BOUNDARY: 0.5}), uniforms(4, 25)
     prompts = torch.tensor([[0, 1], [0, 2], [0, 3], [0, 4]])
-    together = write(model, prompts, random, 1.0)
+    together = sample(model, prompts, random, 1.0)
     for prompt, row, piece in zip(prompts, random, together, strict=True):
-        assert write(model, prompt[None], row[None], 1.0) == [piece]
+        assert sample(model, prompt[None], row[None], 1.0) == [piece]
     assert min(map(len, together)) < 25
 
 
 def test_a_piece_ends_at_a_boundary_but_never_before_it_began():
     model = made({BOUNDARY: 50.0})
-    [piece] = write(model, torch.tensor([[BOUNDARY]]), uniforms(1, 9), 1.0)
+    [piece] = sample(model, torch.tensor([[BOUNDARY]]), uniforms(1, 9), 1.0)
     assert len(piece) == 1
     assert BOUNDARY not in piece

@@ -1,0 +1,114 @@
+"""What temperature does to what a token model writes.
+
+The third notebook's observations: at 1/2 it repeats itself, 2/3 is the golden middle, 1 has many
+errors.
+"""
+
+import numpy as np
+import torch
+from matplotlib.figure import Figure
+
+from ostinato import training
+from ostinato.evaluation import plots
+from ostinato.progress import progress
+from ostinato.seeds import derive
+from ostinato.tokens import BOUNDARY
+from ostinato.tokens.bars import adds_up
+from ostinato.tokens.compose import window_of
+from ostinato.tokens.figures import Grams
+from ostinato.tokens.model import NextToken
+from ostinato.tokens.sampling import sample
+from ostinato.tokens.streams import Streams
+
+TEMPERATURES = {"1/2": 1 / 2, "2/3": 2 / 3, "1": 1.0}
+PIECES, LENGTH = 40, 500
+"""Pieces at each temperature, and tokens of one at the most."""
+GRAM = 8
+"""Length of the n-grams that are counted."""
+
+
+def by_temperature(model: NextToken, streams: Streams, seed: int) -> dict[str, dict[str, float]]:
+    """Compare what a model writes at several temperatures with test pieces.
+
+    Parameters
+    ----------
+    model : NextToken
+    streams : Streams
+        Those that it was trained on.
+    seed : int
+
+    Returns
+    -------
+    dict
+        For ``"real"`` pieces and each of `TEMPERATURES`: ``distinct``, how many different n-grams
+        of `GRAM` tokens there are, divided by all; ``new``, the share of them that stand nowhere in
+        the training pieces; ``longest_copy``, the longest that does, in tokens; all of as many
+        tokens, those of the smallest set. Of tunes also ``adds_up``, the share that music21 reads
+        and whose bars are as long as their metre wants.
+    """
+    sets = {"real": _real(streams, np.random.default_rng(derive(seed, "real")))}
+    for name, temperature in TEMPERATURES.items():
+        sets[name] = _written(model, streams, temperature, derive(seed, "written", name))
+    size = min(sum(map(len, pieces)) for pieces in sets.values())
+    known = streams.learned()
+    found: dict[str, dict[str, float]] = {}
+    for name, pieces in progress(sets.items(), len(sets), "temperatures"):
+        grams = Grams(_first(pieces, size), known)
+        found[name] = {
+            "distinct": grams.distinct(GRAM),
+            "new": grams.new(GRAM),
+            "longest_copy": grams.longest_copy(),
+        }
+        if streams.about["kind"] == "tunes":
+            texts = ["".join(streams.names[token] for token in piece) for piece in pieces]
+            found[name]["adds_up"] = float(np.mean([adds_up(text) for text in texts]))
+    return found
+
+
+def _written(model: NextToken, streams: Streams, temperature: float, seed: int) -> list[list[int]]:
+    given = [[BOUNDARY]] * PIECES
+    if streams.about["kind"] == "text":
+        rng = np.random.default_rng(derive(seed, "windows"))
+        windows = [window_of(model, streams, rng)[0] for _ in range(PIECES)]
+        shortest = min(map(len, windows))
+        given = [window[-shortest:] for window in windows]
+    uniforms = training.uniforms((PIECES, LENGTH), seed, "tokens")
+    return sample(model, torch.tensor(given), uniforms, temperature)
+
+
+def _real(streams: Streams, rng: np.random.Generator) -> list[list[int]]:
+    """Choose as many test pieces, or stretches of a text that do not overlap."""
+    pieces = streams.pieces("test")
+    if streams.about["kind"] == "text":
+        pieces = [p[first : first + LENGTH] for p in pieces for first in range(0, len(p), LENGTH)]
+    return [pieces[i][:LENGTH].tolist() for i in rng.permutation(len(pieces))[:PIECES]]
+
+
+def _first(pieces: list[list[int]], size: int) -> list[list[int]]:
+    """The first pieces, so many tokens of them all."""
+    ends = np.cumsum([0, *map(len, pieces)])
+    return [p[: size - end] for p, end in zip(pieces, ends, strict=False) if end < size]
+
+
+def plot(found: dict[str, dict[str, float]]) -> Figure:
+    """Draw `by_temperature`: a panel for each figure, real pieces as a line across it."""
+    titles = {
+        "distinct": f"different {GRAM}-grams, of all",
+        "new": f"{GRAM}-grams not seen in training",
+        "longest_copy": "longest copy, tokens",
+        "adds_up": "tunes whose bars add up",
+    }
+    real = found["real"]
+    places = list(TEMPERATURES.values())
+    figure = Figure(figsize=(3.4 * len(real), 3.2), layout="constrained")
+    for axes, (name, value) in zip(figure.subplots(1, len(real)), real.items(), strict=True):
+        values = [found[temperature][name] for temperature in TEMPERATURES]
+        axes.plot(places, values, "o-", color=plots.ACCENT, label="written")
+        axes.axhline(value, color=plots.INK, linestyle="--", label="real")
+        axes.set_xticks(places, list(TEMPERATURES))
+        axes.set_ylim(0, None if name == "longest_copy" else 1.05)
+        axes.set_title(titles[name], loc="left", fontsize=9)
+        axes.set_xlabel("temperature")
+        axes.spines[["top", "right"]].set_visible(False)
+    axes.legend(frameon=False)
+    return figure
