@@ -238,13 +238,13 @@ class TokenModels(Schema):
 
 
 class TokenCompose(Schema):
-    """What a token model writes; see `ostinato.tokens.writing.distribution`."""
+    """What a token model writes; see `ostinato.tokens.sampling.distribution`."""
 
     pieces: Annotated[int, Field(ge=1, le=10_000)]
     tokens: Annotated[int, Field(ge=1, le=1_000_000)]
     start: Literal["beginning", "window", "prompt"]
     prompt: str
-    temperature: Annotated[float, Field(ge=0, le=10)]
+    temperature: Annotated[float, Field(ge=0, le=2)]
     top_k: Annotated[int, Field(ge=0)]
     top_p: Annotated[float, Field(gt=0, le=1)]
 
