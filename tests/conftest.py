@@ -1,14 +1,18 @@
-"""What many tests need: a folder of songs, and a dataset."""
+"""What many tests need: a folder of songs, a dataset; and the same examples in every run."""
 
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 from making import FILTERS, melody
 
 from ostinato.scores import corpus, dataset
 from ostinato.scores.midi import midi_bytes
 from ostinato.songs import Songs
+
+settings.register_profile("ostinato", deadline=None, derandomize=True)
+settings.load_profile("ostinato")
 
 
 @pytest.fixture

@@ -12,7 +12,7 @@ KEYS, BATCH, STEPS, FEATURES = 4, 2, 8, 5
 SETS = torch.tensor(list(itertools.product([0.0, 1.0], repeat=KEYS))).double()
 """All sets of notes."""
 
-examples = settings(max_examples=20, deadline=None, derandomize=True)
+examples = settings(max_examples=20)
 """Enough for properties that hold everywhere; the first call of PyTorch may take long."""
 
 

@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 from ostinato import ascending
 from ostinato.ascending import Ascending
 
-examples = settings(max_examples=25, deadline=None, derandomize=True)
+examples = settings(max_examples=25)
 
 
 def roll_of(keys: int, steps: int):

@@ -21,7 +21,7 @@ def slow_runs(notes: torch.Tensor, lag: int) -> list[int]:
     return [*runs[1:], run]
 
 
-@settings(max_examples=30, deadline=None, derandomize=True)
+@settings(max_examples=30)
 @given(st.lists(st.integers(0, 3), min_size=1, max_size=30), st.integers(0, 30))
 def test_runs_are_counted_also_from_part_to_part(numbers, cut):
     notes = torch.tensor([[number & 1, number >> 1] for number in numbers]).float()

@@ -79,7 +79,7 @@ def test_keys_are_drawn_with_their_probabilities(chosen):
     assert ((found - probs).abs() <= 4 * (probs * (1 - probs) / count).sqrt() + 1e-12).all()
 
 
-@settings(max_examples=20, deadline=None, derandomize=True)
+@settings(max_examples=20)
 @given(st.integers(0, 4095), st.sampled_from([0, 0.5, 1.0, 2.0]))
 def test_samples_have_just_the_sounding_classes(number, temperature):
     model, count = decoder(), 20

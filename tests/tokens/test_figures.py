@@ -1,5 +1,5 @@
 import numpy as np
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from ostinato.tokens.figures import Grams
@@ -11,7 +11,6 @@ def stretches(pieces, length):
     return [tuple(p[i : i + length]) for p in pieces for i in range(len(p) - length + 1)]
 
 
-@settings(deadline=None)
 @given(st.lists(PIECE, min_size=1, max_size=4), st.lists(PIECE, min_size=1), st.integers(1, 9))
 def test_figures_are_those_of_counting_one_by_one(pieces, known, length):
     streams = [np.array([0, *(t for piece in known for t in [*piece, 0])], np.uint8)] * 2

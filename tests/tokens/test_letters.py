@@ -34,7 +34,7 @@ def text_of(streams, tokens):
     return "".join(streams.names[token] for token in tokens)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(text=st.text(st.characters(codec="utf-8"), min_size=20).filter(lambda t: len(set(t)) > 1))
 def test_a_text_is_cut_in_three_and_nothing_is_lost(tmp_path_factory, text):
     streams = build(tmp_path_factory.mktemp("text"), {"a.txt": text})

@@ -21,7 +21,7 @@ def written(folder, pieces, names=10):
     return Streams(folder)
 
 
-@settings(deadline=None, max_examples=30)
+@settings(max_examples=30)
 @given(PIECES)
 def test_streams_are_pieces_with_boundaries_around_them(tmp_path_factory, pieces):
     found = written(tmp_path_factory.mktemp("streams"), pieces)
@@ -34,7 +34,7 @@ def test_streams_are_pieces_with_boundaries_around_them(tmp_path_factory, pieces
     ]
 
 
-@settings(deadline=None, max_examples=30)
+@settings(max_examples=30)
 @given(PIECES, st.integers(1, 8))
 def test_a_window_stays_in_its_piece(tmp_path_factory, pieces, length):
     found = written(tmp_path_factory.mktemp("streams"), pieces)

@@ -87,7 +87,7 @@ class Reader(nn.Module):
         after = []
         for layer, before in zip(self.layers, state, strict=True):
             shown, now = recurrent.run(layer, [shown], before)
-            shown = F.dropout(shown, self.dropout, self.training)
+            shown = self._dropped(shown)
             after.append(now)
         return shown, after
 
@@ -98,7 +98,10 @@ class Reader(nn.Module):
             weight = self.layers[0].weight_ih_l0
             zeros = weight.new_zeros(*tokens.shape, self.classes)
             return zeros.scatter_(-1, tokens[..., None], 1)
-        return F.dropout(self.embedding(tokens), self.dropout, self.training)
+        return self._dropped(self.embedding(tokens))
+
+    def _dropped(self, shown: Tensor) -> Tensor:
+        return F.dropout(shown, self.dropout) if self.training else shown
 
 
 class NextToken(Reader):

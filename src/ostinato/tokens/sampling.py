@@ -1,14 +1,18 @@
 """Sampling: one token after the other, drawn from what the model says."""
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from ostinato.categorical import draw
 from ostinato.tokens import BOUNDARY
 from ostinato.tokens.model import NextToken
 
+LOWEST = 1e-30
+"""Temperature that is as good as any lower one, and leads to no infinite number."""
 
-@torch.no_grad()
+
+@torch.inference_mode()
 def sample(
     model: NextToken,
     prompt: Tensor,
@@ -39,16 +43,16 @@ def sample(
     logits, state = model.logits(prompt, model.initial(len(prompt)))
     logits = logits[:, -1:]
     logits[..., BOUNDARY] = -torch.inf  # there is no piece of nothing
-    ended = torch.zeros(len(prompt), dtype=torch.bool)
+    ended = [False] * len(prompt)
     written = []
-    for now in uniforms.T:
-        token = draw(distribution(logits, temperature, top_k, top_p), now[:, None])
-        written.append(token[:, 0])
-        ended |= token[:, 0] == BOUNDARY
-        if ended.all():
+    for now in uniforms.T[..., None]:
+        token = draw(distribution(logits, temperature, top_k, top_p), now)
+        written.append(token[:, 0].tolist())
+        ended = [over or new == BOUNDARY for over, new in zip(ended, written[-1], strict=True)]
+        if all(ended):
             break
         logits, state = model.logits(token, state)
-    return [_until_boundary(tokens) for tokens in torch.stack(written, 1).tolist()]
+    return [_until_boundary(list(tokens)) for tokens in zip(*written, strict=True)]
 
 
 def _until_boundary(tokens: list[int]) -> list[int]:
@@ -74,14 +78,13 @@ def distribution(logits: Tensor, temperature: float, top_k: int, top_p: float) -
     Tensor[..., classes] of float64
         They sum to 1.
     """
-    # In this form no temperature above 0 is too low.
-    logits = logits.double() - logits.amax(-1, keepdim=True)
-    best = logits.argsort(dim=-1, descending=True, stable=True)
     if temperature == 0:
-        ranked = torch.zeros_like(logits)
-        ranked[..., 0] = 1
-    else:
-        ranked = (logits / temperature).softmax(-1).gather(-1, best)
+        return F.one_hot(logits.argmax(-1), logits.shape[-1]).double()
+    probabilities = (logits.double() / max(temperature, LOWEST)).softmax(-1)
+    if not top_k and top_p == 1:
+        return probabilities
+    best = logits.argsort(dim=-1, descending=True, stable=True)
+    ranked = probabilities.gather(-1, best)
     if top_k:
         ranked[..., top_k:] = 0
     if top_p < 1:
