@@ -50,7 +50,10 @@ TURNS = 5
 Record = dict[str, Any]
 """What is known of a run: the hash of its parameters, figures and weights."""
 
-SOUND = ["audio", "autoencoder", "autoencoders", "score_creator", "score_creators", "improvise"]
+APART = {
+    *("audio", "autoencoder", "autoencoders", "score_creator", "score_creators", "improvise"),
+    *("tokens", "token_model", "token_compose"),
+}
 """Sections of params.yaml that have no part in it."""
 
 
@@ -110,7 +113,7 @@ def run_missing(wanted: list[tuple[Row, int]], jobs: int) -> list[str]:
 def fingerprint(row: Row, seed: int) -> str:
     """Hash all parameters of a run."""
     params = merged(defaults(), row.params)
-    notes = {name: value for name, value in params.items() if name not in SOUND}
+    notes = {name: value for name, value in params.items() if name not in APART}
     text = json.dumps([notes, BUDGET, seed], sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 

@@ -188,10 +188,10 @@ def done(fresh: Project, tmp_path_factory: pytest.TempPathFactory) -> Project:
         "score_creator",
         "improvise",
         "tokens@chords",
-        "token_model@chords",
-        "token_compose@chords",
         "tokens@letters",
+        "token_model@chords",
         "token_model@letters",
+        "token_compose@chords",
         "token_compose@letters",
         "token_evaluate",
     ]

@@ -213,7 +213,7 @@ def test_texts_in_folders_are_classified(project):
 
 
 def test_a_text_without_a_window_is_one_line(project):
-    (project.folder / "data/text/text.txt").write_text("zu kurz")
+    (project.folder / "data/text/text.txt").write_text("viel zu kurz")
     output = project.run("dvc", "repro", "token_model@letters", code=255)
     assert "there have to be more than token_model.letters.window (16)" in output
     assert "Traceback" not in output
