@@ -22,7 +22,7 @@ from ostinato.tokens.model import NextToken
 from ostinato.tokens.sampling import distribution, sample
 
 TOKENS = 500
-CHARACTERS = 83
+CHARACTERS = 77
 
 
 def main() -> None:

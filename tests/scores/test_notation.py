@@ -1,8 +1,11 @@
+import io
 from pathlib import Path
 
+import pretty_midi
 import pytest
 
-from ostinato.scores.notation import chorale_files, read_notation
+from ostinato.scores.midi import midi_bytes
+from ostinato.scores.notation import chorale_files, read_abc, read_notation
 from ostinato.scores.score import UnreadableScore
 
 MEASURE = '<measure number="{n}">{attributes}{notes}{end}</measure>'
@@ -53,6 +56,28 @@ def test_repeats_are_played_out_and_grace_notes_left_out(tmp_path):
     [score] = read(text, tmp_path / "a.xml")
     assert score.notes[["onset", "pitch"]].tolist() == [(0, 60), (1440, 60)]
     assert score.metre == "3/4"
+
+
+@pytest.mark.parametrize(
+    ("bars", "heard"),
+    [
+        ("CD|EF:|GA|Bc:|", "CDEFCDEFGABcGABc"),
+        ("CD|EF:|" + "GA|Bc:|" * 20, "CDEF" * 2 + "GABc" * 40),
+        ("CD|1 EF:|2 GA:|Bc|de:|", "CDEFCDGABcdeBcde"),
+        ("CD|EF:||:GA|Bc:|", "CDEFCDEFGABcGABc"),
+        ("|:CD|EF|GA:|Bc|de|", "CDEFGA" * 2 + "Bcde"),
+    ],
+)
+def test_a_repeat_without_a_beginning_begins_after_the_one_before(bars, heard):
+    score = read_abc(f"X:1\nM:2/4\nL:1/4\nK:C\n{bars}\n")
+    pitches = dict(zip("CDEFGABcde", (60, 62, 64, 65, 67, 69, 71, 72, 74, 76), strict=True))
+    assert score.notes["pitch"].tolist() == [pitches[note] for note in heard]
+
+
+def test_a_bar_of_a_length_that_midi_has_no_metre_for_stands_in_the_metre_before():
+    score = read_abc("X:1\nM:2/4\nL:1/4\nK:C\nCD|EF|(3GABc/3|\nM:5/12\nCD|EF|\n")
+    assert score.metre == "2/4"
+    assert pretty_midi.PrettyMIDI(io.BytesIO(midi_bytes(score))).get_end_time() > 0
 
 
 def test_a_tune_book_gives_its_tunes(tmp_path):

@@ -1,5 +1,6 @@
 """Music notation through music21: MusicXML, ABC and Humdrum files, its chorales and folk songs."""
 
+import contextlib
 import re
 import warnings
 import zipfile
@@ -108,10 +109,15 @@ def _read(source: Path | str, kind: str | None) -> Score | UnreadableScore:
 
 
 def _score(source: music21.stream.Score) -> Score:
-    try:
-        heard = source.expandRepeats() if source.parts else source
-    except music21.repeat.ExpanderException:
-        heard = source  # repeat signs that contradict each other: the piece as it is written
+    heard = source
+    if source.parts and all(
+        part.getElementsByClass(music21.stream.Measure) for part in source.parts
+    ):
+        for part in source.parts:
+            _begin_repeats(part)
+        # Repeat signs that contradict each other: the piece as it is written.
+        with contextlib.suppress(music21.repeat.ExpanderException):
+            heard = source.expandRepeats()
     parts = list(heard.parts) or [heard]
     rows: list[tuple[int, int, int, int, int]] = []
     for index, part in enumerate(parts):
@@ -133,6 +139,31 @@ def _score(source: music21.stream.Score) -> Score:
     return score.delayed(_ticks(_pickup_rest(parts[0])))
 
 
+def _begin_repeats(part: music21.stream.Part) -> None:
+    """Write the signs where repeats begin that notation may leave out: after the repeat before.
+
+    music21 would go back to the beginning each time, through all that was repeated already, so that
+    each such sign doubles the piece.
+    """
+    last_times = {
+        measure
+        for bracket in part.recurse().getElementsByClass(music21.spanner.RepeatBracket)
+        if min(bracket.numberRange) > 1
+        for measure in bracket.getSpannedElements()
+    }
+    begin, ended = None, False
+    for measure in part.getElementsByClass(music21.stream.Measure):
+        left, right = measure.leftBarline, measure.rightBarline
+        if isinstance(left, music21.bar.Repeat) and left.direction == "start":
+            begin, ended = None, False
+        elif ended and measure not in last_times:
+            begin, ended = measure, False
+        if isinstance(right, music21.bar.Repeat) and right.direction == "end":
+            if begin is not None:
+                begin.leftBarline = music21.bar.Repeat(direction="start")
+            begin, ended = None, True
+
+
 def _ticks(quarters: float) -> int:
     return int(float(quarters) * TICKS_PER_BEAT + 0.5)
 
@@ -149,6 +180,8 @@ def _metres(part: music21.stream.Part) -> list[Metre]:
     metres = [
         Metre(_ticks(signatures.currentHierarchyOffset()), s.numerator, s.denominator)
         for s in signatures
+        # MIDI can write no other; such bars stand in the metre before.
+        if s.denominator.bit_count() == 1 and s.numerator < 256
     ]
     if not metres or metres[0].tick > 0:
         metres.insert(0, Metre(0, 4, 4))
