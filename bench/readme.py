@@ -7,6 +7,8 @@ import json
 import shutil
 from pathlib import Path
 
+from ostinato.tokens.temperature import GRAM
+
 PICTURE = Path("results/compose/piece-01.png")
 RESULTS = Path("results")
 YARDSTICKS = {
@@ -97,8 +99,8 @@ def token_tables(metrics: dict[str, dict]) -> str:
             f"| {1 - lstm / ngram:.1%} |"
         )
     names = {
-        "distinct": "different 8-grams, of all",
-        "new": "8-grams not seen in training",
+        "distinct": "different {}-grams, of all",
+        "new": "{}-grams not seen in training",
         "longest_copy": "longest copy, tokens",
         "adds_up": "tunes whose bars add up",
     }
@@ -109,7 +111,8 @@ def token_tables(metrics: dict[str, dict]) -> str:
         for figure in found["temperatures"][real]:
             values = [found["temperatures"][which][figure] for which in [*written, real]]
             cells = (f"{v:d}" if figure == "longest_copy" else f"{v:.0%}" for v in values)
-            lines.append(f"| {names[figure]} | {' | '.join(cells)} |")
+            gram = GRAM["chords" if name == "chords" else "tunes"]
+            lines.append(f"| {names[figure].format(gram)} | {' | '.join(cells)} |")
     return "\n".join(lines)
 
 

@@ -4,7 +4,7 @@
 
 Makes a text of random words of 400 letters, so that a class takes two bytes, in a temporary folder
 and trains on it as params.yaml says. Prints the highest resident memory of the stages tokens and
-token_model, and fails if one of them needs 2 GB.
+token_model and token_compose, and fails if one of them needs 2 GB.
 """
 
 import argparse
@@ -24,7 +24,7 @@ LIMIT = 2000
 
 
 def main() -> None:
-    """Make the text, run both stages, print memory."""
+    """Make the text, run the stages, print memory."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--megabytes", type=int, default=1000)
     options = parser.parse_args()
@@ -35,7 +35,7 @@ def main() -> None:
         params = yaml.safe_load((ROOT / "params.yaml").read_text(encoding="utf-8"))
         params["tokens"]["letters"] |= {"source": "folder", "folder": "text"}
         (folder / "params.yaml").write_text(yaml.safe_dump(params), encoding="utf-8")
-        for stage in ("tokens", "token_model"):
+        for stage in ("tokens", "token_model", "token_compose"):
             needed = peak(folder, stage)
             print(f"{stage}: {needed:.0f} MB of memory", flush=True)
             if needed >= LIMIT:

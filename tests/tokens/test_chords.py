@@ -86,7 +86,7 @@ def test_streams_hold_the_songs_of_each_split(tmp_path):
 
 def test_windows_are_transposed(tmp_path):
     streams = built(tmp_path, SONGS)
-    windows, lengths = streams.windows(np.full(3, 2), np.arange(3), 4)
+    windows, lengths = streams.windows(np.zeros(3, int), np.arange(3), 4)
     assert [names(streams, row[: n + 1]) for row, n in zip(windows, lengths, strict=True)] == [
         ["", "C4", "0.4.7", "D4", ""],
         ["", "C#4", "1.5.8", "D#4", ""],
@@ -100,7 +100,7 @@ def test_a_transposition_that_leaves_midi_is_none(tmp_path):
     high = score([126], [125, 127])
     streams = built(tmp_path, SONGS | {"bach/d.mid": ("train", high)}, octaves=True)
     # Its second piece stays where it is.
-    windows, _ = streams.windows(np.array([1, 5]), np.array([2, 2]), 2)
+    windows, _ = streams.windows(np.array([1, 6]), np.array([2, 2]), 2)
     assert names(streams, windows[0]) == ["", "62", "62.66.69"]
     assert names(streams, windows[1]) == ["", "126", "125.127"]
     plain, _, moved = streams.learned()
@@ -113,6 +113,17 @@ def test_songs_are_labelled_by_their_folders(tmp_path):
     streams = built(tmp_path, songs, labelling="one")
     assert streams.labels == ["bach", "haydn"]
     assert streams.targets("test").tolist() == [[0, 1]]
+
+
+def test_a_held_out_song_with_a_label_that_none_to_learn_from_has_is_left_out(tmp_path):
+    songs = SONGS | {"liszt/f.mid": ("train", score([60])), "ravel/g.mid": ("test", score([62]))}
+    songs["haydn/e.mid"] = ("train", score([64]))
+    streams = built(tmp_path, songs, labelling="one")
+    assert streams.labels == ["bach", "haydn", "liszt"]
+    assert len(streams.pieces("test")) == 1
+    reason = "no piece to learn from is called 'ravel'"
+    [rejected] = files.read_table(tmp_path / "out" / "rejected.csv")
+    assert rejected == {"source": "ravel/g.mid", "reason": reason}
 
 
 def test_songs_of_one_folder_cannot_be_classified(tmp_path):

@@ -78,6 +78,15 @@ def test_a_text_begins_with_its_first_window(streams):
     assert shown == []
 
 
+def test_of_several_texts_each_has_its_beginning(tmp_path):
+    for name in "ab":
+        (tmp_path / f"{name}.txt").write_text(f"{name}, the gift to be free. " * 30)
+    (tmp_path / "data").mkdir()
+    letters.build(tmp_path / "data", "folder", tmp_path, None)
+    streams = Streams(tmp_path / "data")
+    assert compose.start(settings(), model_of(streams), streams, None) == ([0], [])
+
+
 def test_a_window_is_one_of_the_test_text(streams):
     rng = np.random.default_rng(1)
     windows = [compose.start(settings(start="window"), model_of(streams), streams, rng)[0]]

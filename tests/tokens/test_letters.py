@@ -169,6 +169,19 @@ def test_one_label_is_none(tmp_path):
         build(tmp_path, {name: text for name, text in FOLDERS.items() if "old" in name}, "one")
 
 
+def test_several_labels_that_all_have_are_one(tmp_path):
+    texts = {f"a/b/{number}.txt": f"{number} and more" for number in range(30)}
+    with pytest.raises(UserError, match="only 'a/b' is there to learn from"):
+        build(tmp_path, texts, "several")
+
+
+def test_what_is_too_short_to_be_cut_leaves_no_empty_piece(tmp_path):
+    streams = build(tmp_path, {"a.txt": "abcd", "b.txt": "some words " * 9}, None)
+    for split in ("train", "valid", "test"):
+        assert all(len(piece) for piece in streams.pieces(split))
+        assert "00" not in "".join(map(str, streams[split].clip(0, 1)))
+
+
 def test_a_text_in_no_folder_has_no_label(tmp_path):
     build(tmp_path, FOLDERS | {"top.txt": "somewhere"}, "one")
     [rejected] = files.read_table(tmp_path / "out" / "rejected.csv")

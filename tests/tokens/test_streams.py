@@ -1,3 +1,5 @@
+from collections import Counter
+
 import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -21,6 +23,13 @@ def written(folder, pieces, names=10):
     return Streams(folder)
 
 
+def all_windows(found, length):
+    """Every window there is."""
+    numbers = np.arange(found.windows_of(length))
+    windows, lengths = found.windows(numbers, np.zeros(len(numbers), int), length)
+    return [tuple(w[: n + 1]) for w, n in zip(windows.tolist(), lengths, strict=True)], windows
+
+
 @settings(max_examples=30)
 @given(PIECES)
 def test_streams_are_pieces_with_boundaries_around_them(tmp_path_factory, pieces):
@@ -36,26 +45,34 @@ def test_streams_are_pieces_with_boundaries_around_them(tmp_path_factory, pieces
 
 @settings(max_examples=30)
 @given(PIECES, st.integers(1, 8))
-def test_a_window_stays_in_its_piece(tmp_path_factory, pieces, length):
+def test_windows_are_moved_over_each_piece_by_one(tmp_path_factory, pieces, length):
     found = written(tmp_path_factory.mktemp("streams"), pieces)
-    stream = found["train"].tolist()
-    places = np.arange(1, len(stream))
-    windows, lengths = found.windows(places, np.zeros(len(places), int), length)
-    for place, window, counted in zip(places, windows.tolist(), lengths, strict=True):
-        begin = max(n for n in range(place) if stream[n] == BOUNDARY)
-        end = min(n for n in range(place, len(stream)) if stream[n] == BOUNDARY)
-        first = max(begin, place - length)
-        last = min(end, first + length) if first == begin else place
-        assert window[: counted + 1] == stream[first : last + 1]
-        assert set(window[counted + 1 :]) <= {BOUNDARY}
-        assert len(window) == length + 1
+    expected = []
+    for piece in found.pieces("train"):
+        whole = (BOUNDARY, *piece.tolist(), BOUNDARY)
+        begins = range(1 - length, len(whole) - 1)
+        cut = [whole[max(first, 0) : first + length + 1] for first in begins]
+        expected += [whole] * length if len(whole) - 1 <= length else cut
+    windows, padded = all_windows(found, length)
+    assert windows == expected
+    assert padded.shape[1] == length + 1
+    assert all(
+        set(p[len(w) :]) <= {BOUNDARY} for w, p in zip(windows, padded.tolist(), strict=True)
+    )
+
+
+@given(PIECES, st.integers(1, 8))
+def test_every_token_is_in_as_many_windows(tmp_path_factory, pieces, length):
+    found = written(tmp_path_factory.mktemp("streams"), pieces)
+    counts = Counter(token for window in all_windows(found, length)[0] for token in window[1:])
+    assert counts == {t: n * length for t, n in Counter(found["train"][1:].tolist()).items()}
 
 
 def test_every_dtype_is_read_as_it_was_written(tmp_path):
     numbers = [*range(299)] * 3
     found = written(tmp_path, [numbers] * 3, names=300)
     assert found["train"].dtype == np.uint16
-    window, _ = found.windows(np.array([400]), np.array([0]), 300)
+    window, _ = found.windows(np.array([399]), np.array([0]), 300)
     assert window[0].tolist() == found["train"][100:401].tolist()
 
 

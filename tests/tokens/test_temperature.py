@@ -47,7 +47,7 @@ def test_a_copied_text_is_seen_as_such(tmp_path):
     assert figures["real"]["new"] == 0
     assert figures["real"]["distinct"] < 0.2 < 0.9 < figures["1"]["distinct"]
     assert figures["1"]["new"] > 0.9
-    titles = [axes.get_title("left") for axes in temperature.plot(figures).axes]
+    titles = [axes.get_title("left") for axes in temperature.plot(figures, 8).axes]
     assert "longest copy, tokens" in titles
 
 

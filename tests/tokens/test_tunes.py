@@ -24,6 +24,12 @@ def test_of_a_tune_only_what_sounds_is_kept():
     assert tunes.clean(TUNE) == head + music
 
 
+def test_what_stands_before_the_first_tune_holds_for_all():
+    book = "M:6/8\nL:1/16\n\nX:1\nK:G\nGBd|\n\nX:2\nM:4/4\nK:C\nceg|\n"
+    expected = [(1, "M:6/8\nL:1/16\nK:G\nGBd|\n"), (2, "M:4/4\nL:1/16\nK:C\nceg|\n")]
+    assert tunes.read_book(book) == expected
+
+
 def test_without_key_or_music_or_with_voices_there_is_no_tune():
     assert tunes.clean("\nM:4/4\nCDEF|\n") == ""
     assert tunes.clean("\nM:4/4\nK:C\n% nothing\n") == ""

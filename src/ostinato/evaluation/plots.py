@@ -17,6 +17,8 @@ matplotlib.use("agg")
 
 NAMES = ["C", "C♯", "D", "E♭", "E", "F", "F♯", "G", "A♭", "A", "B♭", "B"]
 INK, ACCENT, PALE, RULE = "#22303c", "#c8553d", "#9fb1bc", "#dfe4e8"
+BARS = 48
+"""Numbers of bars for which there is room below a roll."""
 
 
 def save(path: Path, figure: Figure) -> None:
@@ -32,7 +34,7 @@ def roll(score: Score, given: int, steps_per_beat: int) -> Figure:
     Parameters
     ----------
     score : Score
-        One metre.
+        Bars are those of its first metre.
     given : int
         Steps at the beginning that were not composed; they are drawn pale.
     steps_per_beat : int
@@ -46,7 +48,8 @@ def roll(score: Score, given: int, steps_per_beat: int) -> Figure:
     axes = figure.add_subplot()
     _draw_roll(axes, score, given, steps_per_beat)
     axes.set_xlabel("bar")
-    axes.set_title(f"{score.title}, {score.metre}", loc="left", fontsize=10, parse_math=False)
+    title = ", ".join(filter(None, [score.title, score.metre]))
+    axes.set_title(title, loc="left", fontsize=10, parse_math=False)
     return figure
 
 
@@ -63,7 +66,8 @@ def _draw_roll(axes: Axes, score: Score, given: int, steps_per_beat: int) -> Non
     )
     end = int(np.ceil((notes["onset"] + notes["length"]).max(initial=bar) / bar))
     axes.set_xlim(0, end)
-    axes.set_xticks(range(0, end + 1), map(str, range(1, end + 2)))
+    labelled = range(0, end + 1, -(-(end + 1) // BARS))
+    axes.set_xticks(labelled, [str(bar + 1) for bar in labelled])
     pitches = notes["pitch"] if len(notes) else np.array([LOWEST, LOWEST + KEYS - 1])
     low, high = int(pitches.min()) - 1, int(pitches.max()) + 1
     axes.set_ylim(low - 0.5, high + 0.5)

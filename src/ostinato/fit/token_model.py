@@ -90,7 +90,7 @@ def fit_token_model(
 
 
 class _Windows:
-    """Windows of the training stream, each place as likely as any other."""
+    """Windows of the training stream, each as likely as any other."""
 
     def __init__(self, streams: Streams, window: int, size: int, seed: int):
         self.streams, self.window, self.size, self.seed = streams, window, size, seed
@@ -98,9 +98,9 @@ class _Windows:
 
     def batch(self, step: int) -> tuple[Tensor, Tensor]:
         rng = np.random.default_rng(derive(self.seed, "batch", step))
-        places = rng.integers(1, len(self.streams["train"]), size=self.size)
+        numbers = rng.integers(self.streams.windows_of(self.window), size=self.size)
         shifts = rng.integers(len(self.streams.shifts), size=self.size)
-        tokens, lengths = self.streams.windows(places, shifts, self.window)
+        tokens, lengths = self.streams.windows(numbers, shifts, self.window)
         return torch.from_numpy(tokens), torch.from_numpy(lengths)
 
     def validate(self, model: NextToken) -> float:

@@ -110,6 +110,7 @@ def _read(source: Path | str, kind: str | None) -> Score | UnreadableScore:
 
 def _score(source: music21.stream.Score) -> Score:
     heard = source
+    # music21 cannot play out a score that has a part without bars, as very short tunes have.
     if source.parts and all(
         part.getElementsByClass(music21.stream.Measure) for part in source.parts
     ):

@@ -20,7 +20,7 @@ from ostinato.scores.midi import read_midi
 from ostinato.scores.score import NOTE, TICKS_PER_BEAT, Metre, Part, Score, Tempo
 from ostinato.sources import REJECTED_COLUMNS, Rejected
 from ostinato.tokens import BOUNDARY
-from ostinato.tokens.labels import UNNAMED, check_labels, labels_of
+from ostinato.tokens.labels import UNNAMED, labels_of, learnable
 from ostinato.tokens.streams import Piece, Vocabulary, write_streams
 
 NAMES = ("C", "C#", "D", "D#", "E", "F", "F#", "G", "G#", "A", "A#", "B")
@@ -72,7 +72,8 @@ def build(out: Path, corpus: Path, octaves: bool, shifts: list[int], labelling: 
             blocks = partial(iter, [numbers])
             pieces.append(Piece(song["source"], song["split"], labels, blocks, len(tokens)))
     if labelling:
-        check_labels(pieces, "the corpus")
+        pieces, unknown = learnable(pieces, "the corpus")
+        rejected += unknown
     about = {"kind": "chords", "octaves": octaves, "labelling": labelling}
     write_streams(out, pieces, _vocabulary(number_of, pieces, shifts, octaves), about)
     files.write_table(out / "rejected.csv", REJECTED_COLUMNS, map(vars, rejected))

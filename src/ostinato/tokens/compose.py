@@ -90,7 +90,7 @@ def start(
         return [BOUNDARY, *prompt], prompt
     if settings.start == "window":
         return window_of(model, streams, rng)
-    if kind == "text":
+    if kind == "text" and len(streams.pieces("train")) == 1:
         return streams["train"][: model.window + 1].tolist(), []
     return [BOUNDARY], []
 
@@ -103,12 +103,13 @@ def window_of(
     For results see `start`.
     """
     pieces = streams.pieces("test")
-    piece = pieces[rng.integers(len(pieces))].tolist()
+    piece = pieces[rng.integers(len(pieces))]
     if model.data["kind"] == "tunes":
-        return [BOUNDARY, *piece[: model.window]], piece[: model.window]
+        first = piece[: model.window].tolist()
+        return [BOUNDARY, *first], first
     end = int(rng.integers(min(model.window, len(piece)), len(piece) + 1))
     begin = max(end - model.window, 0)
-    return ([] if begin else [BOUNDARY]) + piece[begin:end], []
+    return ([] if begin else [BOUNDARY]) + piece[begin:end].tolist(), []
 
 
 def _classes(prompt: str, data: dict[str, Any]) -> list[int]:
@@ -119,8 +120,8 @@ def _classes(prompt: str, data: dict[str, Any]) -> list[int]:
         if token not in class_of:
             what = "a note or chord" if chords else "a character"
             raise UserError(
-                f"token_compose: prompt has {token!r}, {what} that does not occur in what the "
-                f"model learned from"
+                f"token_compose: prompt has {token!r}, {what} that does not occur in its "
+                f"vocabulary: data/tokens/{data['kind'] if chords else 'letters'}/config.json"
             )
     return [class_of[token] for token in tokens]
 

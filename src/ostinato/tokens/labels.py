@@ -4,6 +4,7 @@ import re
 from pathlib import PurePosixPath
 
 from ostinato.errors import UserError
+from ostinato.sources import Rejected
 from ostinato.tokens.streams import Piece
 
 UNNAMED = "in no folder, which would be its label"
@@ -32,19 +33,37 @@ def labels_of(source: str, labelling: str | None) -> tuple[str, ...]:
     return (path.parent.parts or book)[: {None: 0, "one": 1, "several": None}[labelling]]
 
 
-def check_labels(pieces: list[Piece], where: str) -> None:
-    """Check that pieces can be classified.
+def learnable(pieces: list[Piece], where: str) -> tuple[list[Piece], list[Rejected]]:
+    """Leave out what nobody could learn: held-out pieces with labels that no other has.
+
+    Parameters
+    ----------
+    pieces : list of Piece
+    where : str
+        Where they are from, for the message.
+
+    Returns
+    -------
+    list of Piece
+    list of Rejected
 
     Raises
     ------
     UserError
-        When not even two labels are among the pieces for training.
+        When the pieces for training are all called the same.
     """
-    learned = (piece for piece in pieces if piece.split == "train")
-    known = sorted({label for piece in learned for label in piece.labels})
-    if len(known) < 2:
-        found = f"only {known[0]!r}" if known else "none"
+    learned = sorted({piece.labels for piece in pieces if piece.split == "train"})
+    if len(learned) < 2:
+        found = f"only {'/'.join(learned[0])!r}" if learned else "none"
         raise UserError(
             f"{where}: two labels at least are needed to classify, {found} is there to learn from; "
             f"labels are the names of folders"
         )
+    known = set().union(*learned)
+    kept = [piece for piece in pieces if known.issuperset(piece.labels)]
+    rejected = [
+        Rejected(piece.source, f"no piece to learn from is called {label!r}")
+        for piece in pieces
+        for label in sorted(set(piece.labels) - known)[:1]
+    ]
+    return kept, rejected

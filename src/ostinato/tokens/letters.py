@@ -15,7 +15,7 @@ from ostinato.progress import progress
 from ostinato.songs import SPLITS
 from ostinato.sources import REJECTED_COLUMNS, Rejected, files_in, printable, split
 from ostinato.tokens import tunes
-from ostinato.tokens.labels import UNNAMED, check_labels, labels_of
+from ostinato.tokens.labels import UNNAMED, labels_of, learnable
 from ostinato.tokens.streams import Piece, Vocabulary, write_streams
 
 BLOCK = 1 << 20
@@ -49,22 +49,25 @@ def build(out: Path, source: str, folder: Path, labelling: str | None) -> None:
         named = {text.source for text in texts if labels_of(text.source, labelling)}
         rejected += [Rejected(t.source, UNNAMED) for t in texts if t.source not in named]
         texts = [text for text in texts if text.source in named]
+    why = "".join(f"; {one.source}: {one.reason}" for one in rejected[:3])
     characters = sorted(set().union(*(text.characters for text in texts)))
     if len(characters) < 2:
         what = f"no character but {chr(characters[0])!r}" if characters else "no text"
-        why = "".join(f"; {one.source}: {one.reason}" for one in rejected[:3])
         raise UserError(f"{where} holds {what}{why}")
     splits = dict.fromkeys((text.source for text in texts), "cut")
     if labelling or kind == "tunes":
         if len(texts) < len(SPLITS):
-            raise UserError(f"{where} holds {len(texts)} pieces; 3 are needed, one for each split")
+            raise UserError(
+                f"{where} holds too few pieces ({len(texts)}); each split needs one, 3 in all{why}"
+            )
         splits = split({text.source: text.key for text in texts})
     pieces = [
         Piece(t.source, splits[t.source], labels_of(t.source, labelling), t.blocks, t.length)
         for t in texts
     ]
     if labelling:
-        check_labels(pieces, where)
+        pieces, unknown = learnable(pieces, where)
+        rejected += unknown
     names = ["", *map(chr, characters)]
     shifts = np.arange(len(names), dtype=np.int32)[None]
     vocabulary = Vocabulary(np.array(characters), names, shifts)
@@ -93,14 +96,14 @@ def _found(source: str, folder: Path) -> tuple[str, str, list[_Text], list[Rejec
     paths = files_in(folder, "tokens.letters.folder", "texts")
     if not paths:
         raise UserError(f"{where} holds no file; put text in UTF-8 there")
-    books = [path for path in paths if path.suffix.lower() == ".abc"]
+    books = any(path.suffix.lower() == ".abc" for path in paths)
     found: list[_Text | Rejected] = []
     for path in progress(paths, len(paths), "tokens: reading"):
         name = printable(path.relative_to(folder))
         try:
             if not books:
                 found.append(_scan(name, partial(_blocks, path)))
-            elif path in books:
+            elif path.suffix.lower() == ".abc":
                 found += _book(name, path)
             else:
                 found.append(Rejected(name, "not ABC, as other files are"))

@@ -58,7 +58,7 @@ class Piece:
             return {self.split: self.length}
         ends = [(tenths * self.length + 5) // 10 for tenths in CUTS]
         sizes = (last - first for first, last in pairwise([0, *ends]))
-        return dict(zip(SPLITS, sizes, strict=True))
+        return {split: size for split, size in zip(SPLITS, sizes, strict=True) if size}
 
 
 @dataclass(frozen=True)
@@ -184,6 +184,9 @@ class Streams:
         self._pieces = files.read_table(folder / "pieces.csv")
         self._streams = {split: np.load(folder / f"{split}.npy", mmap_mode="r") for split in SPLITS}
         self._train = os.open(folder / "train.npy", os.O_RDONLY)
+        firsts = [int(piece["first"]) for piece in self._pieces if piece["split"] == "train"]
+        # Where the boundaries are that pieces begin after, and the last one.
+        self._begins = np.array([*firsts, len(self["train"])]) - 1
 
     def __del__(self):
         os.close(self._train)
@@ -227,22 +230,27 @@ class Streams:
             found.append(moved[~np.isin(piece, piece[moved < 0])])
         return found
 
+    def windows_of(self, length: int) -> int:
+        """Count the training windows of a length; see `windows`."""
+        return int(self._windows_until(length)[-1])
+
     def windows(
-        self, places: np.ndarray, shifts: np.ndarray, length: int
+        self, numbers: np.ndarray, shifts: np.ndarray, length: int
     ) -> tuple[np.ndarray, np.ndarray]:
         """Cut windows out of the training stream and transpose them.
 
-        A window begins so many tokens before a place, but not before the piece there; it ends at
-        the place, or, where it begins with the piece, so many tokens later, but not after the end.
+        A window is moved over each piece by one, from where it has only the first token to where it
+        has only the last, and cut off where it reaches out of the piece; a piece no longer than it
+        is always whole. So every token is in as many windows as any other: ``length``.
 
         Parameters
         ----------
-        places : ndarray[int64], shape [B]
-            From 1 to the last of the stream.
+        numbers : ndarray[int64], shape [B]
+            Which windows, below `windows_of`.
         shifts : ndarray[int64], shape [B]
             Row of the transposition of each; see `transposed`.
         length : int
-            Tokens after the first one.
+            Tokens after the first one, which is given.
 
         Returns
         -------
@@ -251,24 +259,29 @@ class Streams:
         lengths : ndarray[int64], shape [B]
             Tokens that count after the first one, at least 1.
         """
-        around = np.stack([self._around(int(place), length) for place in places])
-        boundaries = around[:, :length] == BOUNDARY
-        last = length - 1 - boundaries[:, ::-1].argmax(1)
-        first = np.where(boundaries.any(1), last, 0)
-        tokens = np.take_along_axis(around, first[:, None] + np.arange(length + 1), 1)
-        ends = tokens[:, 1:] == BOUNDARY
-        lengths = np.where(ends.any(1), ends.argmax(1) + 1, length)
-        tokens[:, 1:][np.arange(length) >= lengths[:, None]] = BOUNDARY
+        until = self._windows_until(length)
+        pieces = np.searchsorted(until, numbers, "right")
+        begin, end = self._begins[pieces], self._begins[pieces + 1]
+        first = end - (until[pieces] - numbers)
+        first = np.where(end - begin <= length, begin, first)
+        last = np.minimum(first + length, end)
+        first = np.maximum(first, begin)
+        lengths = last - first
+        tokens = np.full((len(numbers), length + 1), BOUNDARY)
+        for row, place, counted in zip(tokens, first.tolist(), lengths.tolist(), strict=True):
+            row[: counted + 1] = self._read(place, counted + 1)
         moved = [self.transposed(*each) for each in zip(tokens, shifts, strict=True)]
         return np.stack(moved).astype(np.int64), lengths
 
-    def _around(self, place: int, length: int) -> np.ndarray:
-        """Read so many tokens before a place, that one, and as many after it: ndarray[int64]."""
+    def _windows_until(self, length: int) -> np.ndarray:
+        """Count the windows of the training pieces up to each, it included."""
+        sizes = np.diff(self._begins)
+        return np.cumsum(np.where(sizes <= length, length, sizes + length - 1))
+
+    def _read(self, first: int, count: int) -> np.ndarray:
+        """Read so many tokens of the training stream from a place on."""
         stream = self["train"]
-        first, last = max(place - length, 0), min(place + length + 1, len(stream))
         # Reading keeps nothing in memory; pages of a memmap would stay there.
         size = stream.dtype.itemsize
-        data = os.pread(self._train, (last - first) * size, stream.offset + first * size)
-        padding = (first - (place - length), place + length + 1 - last)
-        read = np.frombuffer(data, stream.dtype).astype(np.int64)
-        return np.pad(read, padding, constant_values=BOUNDARY)
+        data = os.pread(self._train, count * size, stream.offset + first * size)
+        return np.frombuffer(data, stream.dtype)

@@ -21,10 +21,11 @@ from ostinato.tokens.sampling import sample
 from ostinato.tokens.streams import Streams
 
 TEMPERATURES = {"1/2": 1 / 2, "2/3": 2 / 3, "1": 1.0}
-PIECES, LENGTH = 40, 500
+PIECES, LENGTH = 40, 1000
 """Pieces at each temperature, and tokens of one at the most."""
-GRAM = 8
-"""Length of the n-grams that are counted."""
+GRAM = {"chords": 4, "tunes": 8, "text": 8}
+"""Length of the n-grams that are counted. Hardly any eight chords occur twice, in real music
+either."""
 
 
 def by_temperature(model: NextToken, streams: Streams, seed: int) -> dict[str, dict[str, float]]:
@@ -41,27 +42,30 @@ def by_temperature(model: NextToken, streams: Streams, seed: int) -> dict[str, d
     -------
     dict
         For ``"real"`` pieces and each of `TEMPERATURES`: ``distinct``, how many different n-grams
-        of `GRAM` tokens there are, divided by all; ``new``, the share of them that stand nowhere in
-        the training pieces; ``longest_copy``, the longest that does, in tokens; all of as many
-        tokens, those of the smallest set. Of tunes also ``adds_up``, the share that music21 reads
-        and whose bars are as long as their metre wants.
+        there are, of as many tokens as `GRAM` says, divided by all; ``new``, the share of them that
+        stand nowhere in what `Streams.learned` gives; ``longest_copy``, the longest that does, in
+        tokens; all of as many tokens, those of the smallest set. Of tunes also ``adds_up``, the
+        share that came to an end, that music21 reads, and whose bars are as long as their metre
+        wants.
     """
     sets = {"real": _real(streams, np.random.default_rng(derive(seed, "real")))}
     for name, temperature in TEMPERATURES.items():
         sets[name] = _written(model, streams, temperature, derive(seed, "written", name))
     size = min(sum(map(len, pieces)) for pieces in sets.values())
     known = streams.learned()
+    gram = GRAM[streams.about["kind"]]
     found: dict[str, dict[str, float]] = {}
     for name, pieces in progress(sets.items(), len(sets), "temperatures"):
         grams = Grams(_first(pieces, size), known)
         found[name] = {
-            "distinct": grams.distinct(GRAM),
-            "new": grams.new(GRAM),
+            "distinct": grams.distinct(gram),
+            "new": grams.new(gram),
             "longest_copy": grams.longest_copy(),
         }
         if streams.about["kind"] == "tunes":
-            texts = ["".join(streams.names[token] for token in piece) for piece in pieces]
-            found[name]["adds_up"] = float(np.mean([adds_up(text) for text in texts]))
+            whole = [piece for piece in pieces if len(piece) < LENGTH]
+            texts = ["".join(streams.names[token] for token in piece) for piece in whole]
+            found[name]["adds_up"] = sum(map(adds_up, texts)) / len(pieces)
     return found
 
 
@@ -79,9 +83,11 @@ def _written(model: NextToken, streams: Streams, temperature: float, seed: int) 
 def _real(streams: Streams, rng: np.random.Generator) -> list[list[int]]:
     """Choose as many test pieces, or stretches of a text that do not overlap."""
     pieces = streams.pieces("test")
+    places = [(i, 0) for i in range(len(pieces))]
     if streams.about["kind"] == "text":
-        pieces = [p[first : first + LENGTH] for p in pieces for first in range(0, len(p), LENGTH)]
-    return [pieces[i][:LENGTH].tolist() for i in rng.permutation(len(pieces))[:PIECES]]
+        places = [(i, first) for i, p in enumerate(pieces) for first in range(0, len(p), LENGTH)]
+    chosen = [places[number] for number in rng.permutation(len(places))[:PIECES]]
+    return [pieces[i][first : first + LENGTH].tolist() for i, first in chosen]
 
 
 def _first(pieces: list[list[int]], size: int) -> list[list[int]]:
@@ -90,11 +96,22 @@ def _first(pieces: list[list[int]], size: int) -> list[list[int]]:
     return [p[: size - end] for p, end in zip(pieces, ends, strict=False) if end < size]
 
 
-def plot(found: dict[str, dict[str, float]]) -> Figure:
-    """Draw `by_temperature`: a panel for each figure, real pieces as a line across it."""
+def plot(found: dict[str, dict[str, float]], gram: int) -> Figure:
+    """Draw `by_temperature`: a panel for each figure, real pieces as a line across it.
+
+    Parameters
+    ----------
+    found : dict
+    gram : int
+        The length of its n-grams.
+
+    Returns
+    -------
+    Figure
+    """
     titles = {
-        "distinct": f"different {GRAM}-grams, of all",
-        "new": f"{GRAM}-grams not seen in training",
+        "distinct": f"different {gram}-grams, of all",
+        "new": f"{gram}-grams not seen in training",
         "longest_copy": "longest copy, tokens",
         "adds_up": "tunes whose bars add up",
     }
@@ -106,7 +123,7 @@ def plot(found: dict[str, dict[str, float]]) -> Figure:
         axes.plot(places, values, "o-", color=plots.ACCENT, label="written")
         axes.axhline(value, color=plots.INK, linestyle="--", label="real")
         axes.set_xticks(places, list(TEMPERATURES))
-        axes.set_ylim(0, None if name == "longest_copy" else 1.05)
+        axes.set_ylim(0, 1.05 * (max(value, *values) if name == "longest_copy" else 1))
         axes.set_title(titles[name], loc="left", fontsize=9)
         axes.set_xlabel("temperature")
         axes.spines[["top", "right"]].set_visible(False)

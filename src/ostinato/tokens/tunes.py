@@ -38,8 +38,10 @@ def read_book(text: str) -> list[tuple[int, str]]:
         Number in the file, from 1 on, and what `clean` leaves, of each tune of which that is
         something.
     """
-    parts = re.split(r"^X:.*$", text, flags=re.MULTILINE)[1:]
-    cleaned = [(number, clean(part)) for number, part in enumerate(parts, 1)]
+    head, *parts = re.split(r"^X:.*$", text, flags=re.MULTILINE)
+    # What stands before the first tune holds for all that do not say otherwise.
+    common = "".join(f"{line}\n" for line in head.splitlines() if _FIELD.match(line.strip()))
+    cleaned = [(number, clean(common + part)) for number, part in enumerate(parts, 1)]
     return [(number, tune) for number, tune in cleaned if tune]
 
 
@@ -49,7 +51,7 @@ def clean(part: str) -> str:
     Parameters
     ----------
     part : str
-        All behind its line ``X:``.
+        All behind its line ``X:``; what holds for the whole file may stand before it.
 
     Returns
     -------
@@ -64,7 +66,7 @@ def clean(part: str) -> str:
             if name in KEPT and value and music:
                 music.append(f"{name}:{value}")
             elif name in KEPT and value:
-                head.setdefault(name, value)
+                head[name] = value
             continue
         line = re.sub(r"\s+", " ", _REMARKS.sub("", line)).strip()
         if re.search("[A-Ga-gz|]", line) and not _NO_MUSIC.search(line):
