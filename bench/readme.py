@@ -3,10 +3,10 @@
 python bench/readme.py
 """
 
-import json
 import shutil
 from pathlib import Path
 
+from ostinato import files
 from ostinato.tokens.temperature import GRAM
 
 PICTURE = Path("results/compose/piece-01.png")
@@ -125,7 +125,7 @@ def replaced(text: str, mark: str, new: str) -> str:
 
 def read(path: str) -> dict:
     """Read a JSON file of results/."""
-    return json.loads((RESULTS / path).read_text(encoding="utf-8"))
+    return files.read_json(RESULTS / path)
 
 
 def main() -> None:

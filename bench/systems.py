@@ -78,7 +78,7 @@ def main() -> None:
 
 def known() -> dict[str, Record]:
     """Read what is done."""
-    return json.loads(RESULTS.read_text(encoding="utf-8")) if RESULTS.exists() else {}
+    return files.read_json(RESULTS) if RESULTS.exists() else {}
 
 
 def key(row: Row, seed: int = 1) -> str:

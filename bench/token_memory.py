@@ -3,7 +3,7 @@
     python bench/token_memory.py [--megabytes 1000]
 
 Makes a text of random words of 400 letters, so that a class takes two bytes, in a temporary folder
-and trains on it as params.yaml says. Prints the highest resident memory of the stages tokens and
+and trains on it as params.yaml says. Prints the highest resident memory of the stages tokens,
 token_model and token_compose, and fails if one of them needs 2 GB.
 """
 

@@ -16,6 +16,7 @@ from pathlib import Path
 import torch
 
 from ostinato import training
+from ostinato.categorical import draw
 from ostinato.params import read_params
 from ostinato.tokens import BOUNDARY
 from ostinato.tokens.model import NextToken
@@ -51,8 +52,7 @@ def main() -> None:
             window = text[:, -chosen.window :]
             features, _ = model.read(window, model.initial(1))
             logits = model.output(features[0, -1])
-            cumulative = distribution(logits, 1.0, 0, 1.0).cumsum(0)
-            token = (cumulative <= number).sum().clamp(max=CHARACTERS - 1)
+            token = draw(distribution(logits, 1.0, 0, 1.0), number)
             text = torch.cat([text, token[None, None]], 1)
 
     def seconds(way: Callable[[], None]) -> float:

@@ -58,3 +58,11 @@ def test_of_tunes_those_that_add_up_are_counted(tmp_path):
     figures = found(tmp_path, {"a.abc": tunes})
     assert figures["real"]["adds_up"] == 1
     assert figures["1"]["adds_up"] == 0
+
+
+def test_a_tune_without_its_end_does_not_add_up(tmp_path, monkeypatch):
+    tune = "M:4/4\nL:1/4\nK:C\nCDEF|GABc|cdef|c4|\n"
+    monkeypatch.setattr(temperature, "LENGTH", tune.index("c4|"))
+    different = (tune.replace("CDEF", a + b + "EF") for a in "CDEFG" for b in "GABcd")
+    figures = found(tmp_path, {"a.abc": "".join(f"X:1\n{one}" for one in different)})
+    assert figures["real"]["adds_up"] == 0
