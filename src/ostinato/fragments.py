@@ -37,6 +37,10 @@ class Batch:
     mask: Tensor
     start: Tensor
 
+    def to(self, device: torch.device) -> "Batch":
+        """The same on a device."""
+        return Batch(*(tensor.to(device) for tensor in vars(self).values()))
+
 
 def write_table(out: Path, songs: Songs, steps: int, hop: int, shifts: tuple[int, int]) -> None:
     """Write the table of training fragments, ``fragments.npy``.

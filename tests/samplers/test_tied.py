@@ -1,0 +1,188 @@
+import itertools
+import math
+
+import pytest
+import sampling
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ostinato.matches import LONGEST
+from ostinato.samplers import tied
+
+REACHES = [0, 1, 5]
+
+
+def sampler(reach: int = 5, dropout: float = 0.0):
+    sizes = {"cells": 4, "hidden": 5, "around": 2, "voice": 1, "input_dropout": dropout}
+    return sampling.build(tied, reach=reach, dropout=dropout, **sizes)
+
+
+def wide(keys: int, reach: int, around: int = 3, voice: int = 1):
+    torch.manual_seed(7)
+    params = tied.Params(
+        cells=4, hidden=5, around=around, reach=reach, voice=voice, dropout=0.0, input_dropout=0.0
+    )
+    model = tied.Sampler(sampling.FEATURES, keys, params).double()
+    for weight in model.parameters():
+        weight.data *= 2
+    return model
+
+
+@pytest.mark.parametrize("reach", REACHES)
+@pytest.mark.parametrize(
+    "check",
+    [
+        sampling.check_exact,
+        sampling.check_steps,
+        sampling.check_gradients,
+        sampling.check_cold,
+        sampling.check_autocast,
+    ],
+)
+def test_it_is_a_sampler(check, reach):
+    check(sampler(reach))
+
+
+@pytest.mark.parametrize("reach", REACHES)
+@pytest.mark.parametrize("keys", [5, 12])
+@torch.no_grad()
+def test_probabilities_of_all_sets_sum_to_one_after_any_past(keys, reach):
+    model = wide(keys, reach)
+    sets = torch.tensor(list(itertools.product([0.0, 1.0], repeat=keys))).double()
+    features = sampling.random(1, 9, sampling.FEATURES).expand(len(sets), -1, -1)
+    past = (sampling.random(1, 8, keys) < 0.3).double().expand(len(sets), -1, -1)
+    _, state = model.log_prob(features[:, :8], past, sampling.begin(model, features, keys), None)
+    log_prob, _ = model.log_prob(features[:, 8:], sets[:, None], state, None)
+    assert abs(log_prob.exp().sum() - 1) < 1e-12
+
+
+def match(codes: list, step: int, reach: int) -> tuple[int, int]:
+    """Lag and length of the longest context of a step that was there before."""
+    best = 0, 0
+    for lag in range(1, min(reach, step) + 1):
+        length = 0
+        while length < min(LONGEST, step - lag) and codes[step - 1 - length] is not None:
+            if codes[step - 1 - length] != codes[step - 1 - length - lag]:
+                break
+            length += 1
+        best = max(best, (lag, length), key=lambda found: found[1])
+    return best
+
+
+def slowly(model, features: torch.Tensor, notes: torch.Tensor) -> list[float]:
+    """The log-probability of each step of one sequence, key by key."""
+    steps, keys = notes.shape
+    ring, reach = keys == 12, model.searched
+    played = [frame.nonzero()[:, 0].tolist() for frame in notes]
+    first = next(step for step in range(steps) if played[step])
+    lstm = model.along_time
+
+    def around(frame: torch.Tensor, key: int, width: int) -> list[float]:
+        """What stands at the keys around one."""
+        if ring:
+            return [frame[(key + i) % 12].item() for i in range(-6, 6)]
+        places = range(key - width, key + width + 1)
+        return [frame[i].item() if 0 <= i < keys else 0.0 for i in places]
+
+    wholes = [tuple(p) if step >= first else None for step, p in enumerate(played)]
+    cells = [(torch.zeros(lstm.hidden_size).double(),) * 2 for _ in range(keys)]
+    nats = []
+    for step in range(steps):
+        before = notes[step - 1] if step else torch.zeros(keys).double()
+        nats.append(0.0)
+        for key in range(keys):
+            seen = around(before, key, model.around)
+            there = before.nonzero()[:, 0].tolist()
+            seen += [sum((other - key) % 12 == i for other in there) for i in range(12)]
+            seen += [len(there) / 4, *model.name.weight[key].tolist()]
+            seen += model.told(features[step]).tolist()
+            if reach:
+                near = [around(frame, key, model.voice) for frame in notes]
+                voices = [near[i] if i >= first else None for i in range(steps)]
+                (lag, length), (of_voice, lengths) = (
+                    match(codes, step, reach) for codes in (wholes, voices)
+                )
+                came = notes[step - lag] if length else torch.zeros(keys).double()
+                seen += [*around(came, key, 12), math.log1p(length)]
+                seen += [notes[step - of_voice, key].item() if lengths else 0.0]
+                seen += [math.log1p(lengths)]
+            h, c = cells[key]
+            gates = lstm.weight_ih_l0 @ torch.tensor(seen).double() + lstm.bias_ih_l0
+            gates = gates + lstm.weight_hh_l0 @ h + lstm.bias_hh_l0
+            write, keep, new, show = gates.chunk(4)
+            c = keep.sigmoid() * c + write.sigmoid() * new.tanh()
+            h = show.sigmoid() * c.tanh()
+            cells[key] = h, c
+            lower = [other for other in played[step] if other < key]
+            told = [float(place in lower) for place in range(key - model.around, key)]
+            told += [
+                sum(other <= place and (place - other) % 12 == 0 for other in lower)
+                for place in range(key - 12, key)
+            ]
+            told.append(len(lower) / 4)
+            hidden = model.lasting(h) + model.remembered(features[step])
+            hidden = hidden + model.lower(torch.tensor(told).double())
+            hidden = torch.nn.functional.silu(hidden)
+            hidden = hidden + torch.nn.functional.silu(model.deeper(hidden))
+            sounds = model.sounds(hidden).sigmoid().item()
+            nats[-1] += math.log(sounds if key in played[step] else 1 - sounds)
+    return nats
+
+
+@pytest.mark.parametrize(
+    ("lowest", "keys", "reach", "voice"), [(40, 36, 0, 1), (40, 36, 20, 2), (60, 12, 9, 5)]
+)
+@torch.no_grad()
+def test_it_agrees_with_a_slow_implementation_on_real_frames(lowest, keys, reach, voice):
+    model = wide(keys, reach, voice=voice)
+    notes = torch.cat([torch.zeros(2, keys), sampling.chorale(lowest, keys)])
+    features = sampling.random(1, len(notes), sampling.FEATURES)
+    begin = sampling.begin(model, features, keys)
+    found, _ = model.log_prob(features, notes[None], begin, None)
+    torch.testing.assert_close(found[0], torch.tensor(slowly(model, features[0], notes)).double())
+
+
+@torch.no_grad()
+def test_it_finds_what_was_played_before_the_sequence():
+    model, notes = wide(36, 20), sampling.chorale(40, 36)[None]
+    features = sampling.random(1, notes.shape[1], sampling.FEATURES)
+    known, unknown = (model.initial(past) for past in (notes[:, :20], notes[:, :20] * 0))
+    told, _ = model.log_prob(features[:, 20:], notes[:, 20:], known, None)
+    untold, _ = model.log_prob(features[:, 20:], notes[:, 20:], unknown, None)
+    assert (told != untold).all()
+
+
+@pytest.mark.parametrize("reach", REACHES)
+@sampling.examples
+@given(changed=st.integers(1, sampling.STEPS - 1))
+def test_a_step_knows_the_steps_before_it_alone(changed, reach):
+    model = sampler(reach)
+    features, notes, _ = sampling.sequence(model.draws)
+    before, _ = model.log_prob(features, notes, sampling.begin(model, features), None)
+    notes[:, changed] = 1 - notes[:, changed]
+    after, _ = model.log_prob(features, notes, sampling.begin(model, features), None)
+    assert torch.equal(after[:, :changed], before[:, :changed])
+    assert (after[:, changed + 1 :] != before[:, changed + 1 :]).all()
+
+
+def test_what_is_left_out_is_drawn_in_training_only():
+    model = sampler(dropout=0.5)
+    features, notes, _ = sampling.sequence(model.draws)
+
+    def nats():
+        return model.log_prob(features, notes, sampling.begin(model, features), None)[0]
+
+    assert not torch.equal(nats(), nats())
+    model.eval()
+    assert torch.equal(nats(), nats())
+
+
+@torch.no_grad()
+def test_it_takes_no_more_memory_than_it_may(monkeypatch):
+    model = sampler()
+    features, notes, _ = sampling.sequence(model.draws)
+    whole, _ = model.log_prob(features, notes, sampling.begin(model, features), None)
+    monkeypatch.setattr(tied, "ROWS", 3 * sampling.BATCH * sampling.KEYS)
+    parts, _ = model.log_prob(features, notes, sampling.begin(model, features), None)
+    torch.testing.assert_close(parts, whole)

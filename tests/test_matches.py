@@ -1,0 +1,56 @@
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ostinato import matches
+from ostinato.matches import LONGEST, UNKNOWN
+
+
+def slowly(known: list[int], step: int, reach: int) -> tuple[int, int]:
+    """Lag and length of the match of one step."""
+    best = 0, 0
+    for lag in range(1, min(reach, step) + 1):
+        length = 0
+        while (
+            length < min(LONGEST, step - lag)
+            and known[step - 1 - length] == known[step - 1 - length - lag] != UNKNOWN
+        ):
+            length += 1
+        if length > best[1]:
+            best = lag, length
+    return best
+
+
+@given(
+    st.lists(st.sampled_from([UNKNOWN, 0, 0, 0, 1]), min_size=3, max_size=120),
+    st.integers(1, 90),
+    st.data(),
+)
+def test_it_finds_the_last_step_with_the_longest_context(known, reach, data):
+    before = data.draw(st.integers(0, len(known) - 1))
+    codes = torch.tensor(known)[None, :, None]
+    state = matches.initial(codes[:, :before], reach)
+    found, _ = matches.follow(codes[:, before:], state)
+    first = max(before - reach - LONGEST, 0)
+    for step in range(before, len(known)):
+        # What was played earlier than that before the sequence is not looked at.
+        expected = slowly(known[first:], step - first, reach)
+        assert (found.lag[0, step - before, 0], found.length[0, step - before, 0]) == expected
+
+
+@pytest.mark.parametrize("lengths", [[1] * 60, [7, 20, 33]])
+def test_parts_are_the_same_as_the_whole(lengths):
+    codes = torch.randint(0, 2, (2, 60, 3), generator=torch.Generator().manual_seed(0))
+    begin = matches.initial(codes[:, :0], 20)
+    whole, after = matches.follow(codes, begin)
+    state, parts = begin, []
+    for part in codes.split(lengths, 1):
+        found, state = matches.follow(part, state)
+        parts.append(found)
+    for name in whole._fields:
+        assert torch.equal(
+            torch.cat([getattr(part, name) for part in parts], 1), getattr(whole, name)
+        )
+    assert torch.equal(state.run, after.run)
+    assert torch.equal(state.codes, after.codes)
