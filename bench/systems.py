@@ -111,9 +111,13 @@ def run_missing(wanted: list[tuple[Row, int]], jobs: int) -> list[str]:
 
 
 def fingerprint(row: Row, seed: int) -> str:
-    """Hash all parameters of a run."""
+    """Hash all parameters that a run depends on."""
     params = merged(defaults(), row.params)
     notes = {name: value for name, value in params.items() if name not in APART}
+    chosen = params["generator"]
+    names = (chosen["memory"], chosen["sampler"], params["decoder"]["kind"])
+    for section, name in zip(("memory", "samplers", "decoders"), names, strict=True):
+        notes[section] = {name: params[section][name]}
     text = json.dumps([notes, BUDGET, seed], sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 

@@ -32,7 +32,7 @@ def test_an_exact_log_probability_is_the_same_for_all_draws(songs):
 @pytest.mark.parametrize("keys", [12, 88])
 def test_it_is_that_of_the_system_mixed_with_independent_keys(songs, keys):
     system, rates = build(ORDERED, keys), evaluate.key_rates(songs)
-    total = steps = 0.0
+    total = own = steps = 0.0
     for batch in held_out(songs, "test", system.reach, KEYS):
         begin = system.initial(batch.past, batch.start)
         uniforms = torch.zeros(*batch.mask.shape, system.draws)
@@ -40,9 +40,11 @@ def test_it_is_that_of_the_system_mixed_with_independent_keys(songs, keys):
         other = torch.distributions.Bernoulli(rates).log_prob(batch.notes.double()).sum(-1)
         p = (1 - 1e-4) * log_prob.double().exp() + 1e-4 * other.exp()
         total += float((p.log() * batch.mask).sum())
+        own += float((log_prob * batch.mask).sum())
         steps += float(batch.mask.sum())
     found = evaluate.prediction(system, songs, "test", 2, seed=1)
     assert found["log_prob"] == pytest.approx(total / steps, abs=1e-4)
+    assert found["nll"] == pytest.approx(-own / steps, abs=1e-4)
 
 
 def test_what_a_system_cannot_draw_is_counted_and_costs_what_independent_keys_cost(songs):
@@ -53,6 +55,7 @@ def test_what_a_system_cannot_draw_is_counted_and_costs_what_independent_keys_co
     chords = sum(int((roll.sum(1) > 1).sum()) for roll in test) / sum(map(len, test))
     assert chords > 0.2
     assert found["impossible_steps"] == pytest.approx(chords)
+    assert found["nll"] is None
     assert -math.log(1e4) * 3 < found["log_prob"] < chords * math.log(1e-4)
 
 
@@ -61,6 +64,7 @@ def test_more_draws_come_closer_to_a_probability_that_is_only_bounded(songs):
     system = System(CONFIG, DECODER).eval()
     found = {draws: evaluate.prediction(system, songs, "test", draws, seed=3) for draws in (1, 32)}
     assert not found[1]["exact"]
+    assert found[1]["nll"] is None
     assert found[32]["log_prob"] > found[1]["log_prob"]
 
 
