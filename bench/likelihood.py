@@ -47,11 +47,10 @@ from ostinato.training import best_of
 
 PARAMS = Path("params.yaml")
 RESULTS = Path("results/likelihood")
-FRAGMENTS = Path("data/fragments")
 
 FULL: dict[str, Any] = {
     "dataset": {"representation": "onset"},
-    "augment": {"steps": 64, "hop": 64, "shifts": [-6, 5]},
+    "augment": {"steps": 128, "hop": 128, "shifts": [-6, 5]},
     "decoder": {"kind": "none"},
     "generator": {
         "keys": 88,
@@ -59,17 +58,29 @@ FULL: dict[str, Any] = {
         "sampler": "tied",
         "training": {
             "batch": 4,
-            "learning_rate": 0.005,
+            "learning_rate": 0.01,
             "epsilon": 1e-8,
             "final_rate": 0.02,
             "clip": 1.0,
             "validate_every": 200,
             "patience": 1000,
             "precision": "bfloat16",
+            "weight_decay": 0.1,
+            "average": 0.995,
         },
     },
     "memory": {"none": {"local": 32, "aggregation": 32}},
-    "samplers": {"tied": {"cells": 128, "hidden": 96, "around": 24, "reach": 1024, "voice": 5}},
+    "samplers": {
+        "tied": {
+            "cells": 128,
+            "hidden": 96,
+            "around": 24,
+            "reach": 1024,
+            "voice": 5,
+            "dropout": 0.2,
+            "input_dropout": 0.1,
+        }
+    },
 }
 """In what the generator of full size differs from params.yaml."""
 
@@ -107,7 +118,7 @@ def read_cells(data: Path) -> dict[str, list[np.ndarray]]:
     return songs
 
 
-def write_dataset(folder: Path, cells: dict[str, list[np.ndarray]]) -> None:
+def write_dataset(cells: dict[str, list[np.ndarray]]) -> None:
     """Write songs as a dataset of the pipeline, each frame as a step of onsets."""
     notes, rows = [], []
     for split, songs in cells.items():
@@ -120,12 +131,12 @@ def write_dataset(folder: Path, cells: dict[str, list[np.ndarray]]) -> None:
             name = f"{split}/{number}"
             values = len(rows), name, name, split, "4/4", 16, len(frames), len(found)
             rows.append(dict(zip(SONG_COLUMNS, values, strict=True)))
-    files.write_array(folder / dataset.DATASET / "notes.npy", np.concatenate(notes))
-    files.write_table(folder / dataset.DATASET / "songs.csv", SONG_COLUMNS, rows)
+    files.write_array(dataset.DATASET / "notes.npy", np.concatenate(notes))
+    files.write_table(dataset.DATASET / "songs.csv", SONG_COLUMNS, rows)
 
 
-def choose(settings: list[str], work: Path) -> Params:
-    """Read params.yaml, changed to the generator of full size and then as is wished."""
+def choose(settings: list[str]) -> dict[str, Any]:
+    """Read params.yaml and change it to the generator of full size, and then as is wished."""
     values = merged(read_params(PARAMS).model_dump(), FULL)
     for setting in settings:
         name, _, value = setting.partition("=")
@@ -136,9 +147,17 @@ def choose(settings: list[str], work: Path) -> Params:
             values = merged(values, change)
         except (KeyError, TypeError) as error:
             raise UserError(f"--set {setting}: {name} is no parameter of params.yaml") from error
-    path = work / "params.yaml"
-    path.write_text(yaml.safe_dump(values))
-    return read_params(path)
+    return values
+
+
+def check(values: dict[str, Any]) -> Params:
+    """Check parameters as the pipeline does, and that the likelihood will be exact."""
+    PARAMS.write_text(yaml.safe_dump(values), encoding="utf-8")
+    params = read_params(PARAMS)
+    parts = {"memory": params.config("memory"), "sampler": params.config("samplers")}
+    if not Generator({"keys": rolls.KEYS, **parts}).sampler.exact:
+        raise UserError(f"{params.generator.sampler} only bounds the likelihood")
+    return params
 
 
 def of_length(params: Params, steps: int, seed: int) -> Params:
@@ -159,6 +178,14 @@ def steps_within(params: Params, minutes: float, device: str) -> int:
     validation = max(taken[0] - PROBES[0] * step, 0)
     left = minutes * 60 - sum(taken)
     return max(1, int(left / (step + validation / params.generator.training.validate_every)))
+
+
+def frames_in_batch(params: Params, songs: Songs) -> float:
+    """Count the frames of a training batch, as a mean; windows may reach over the end of a song."""
+    rows = np.load(dataset.FRAGMENTS)
+    rows = rows[rows["shift"] == 0]
+    frames = np.minimum(songs.steps[rows["song"]] - rows["start"], params.augment.steps)
+    return params.generator.training.batch * float(frames.mean())
 
 
 @torch.no_grad()
@@ -183,7 +210,7 @@ def run(options: argparse.Namespace, params: Params, songs: Songs) -> dict[str, 
     """Train as many models as are wished, choose among them, and say what they are worth."""
     share = options.budget / options.models
     steps = options.steps or steps_within(params, share, options.device)
-    count = params.augment.steps * params.generator.training.batch
+    frames = frames_in_batch(params, songs)
     models, rows = [], []
     for seed in range(1, options.models + 1):
         begun = time.perf_counter()
@@ -196,7 +223,7 @@ def run(options: argparse.Namespace, params: Params, songs: Songs) -> dict[str, 
         rows.append(
             {
                 "seed": seed,
-                "frames_per_second": history[-1]["step"] * count / seconds,
+                "frames_per_second": history[-1]["step"] * frames / seconds,
                 "valid": best_of(history)["valid"],
                 "history": history,
             }
@@ -239,23 +266,21 @@ def main() -> None:
     # Without it cuBLAS does not give the same bits twice.
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
     out = (options.out or RESULTS / f"{options.data.stem}.json").absolute()
-    with tempfile.TemporaryDirectory() as work:
-        try:
-            cells = read_cells(options.data)
-            params = choose(options.set, Path(work))
-        except UserError as error:
-            sys.exit(str(error))
-        write_dataset(Path(work), cells)
+    try:
+        values, cells = choose(options.set), read_cells(options.data)
         digest = hashlib.sha256(options.data.read_bytes()).hexdigest()
-        with contextlib.chdir(work):
+        with tempfile.TemporaryDirectory() as work, contextlib.chdir(work):
+            params = check(values)
+            write_dataset(cells)
             songs = Songs(dataset.DATASET)
             augment = params.augment
             shifts = augment.shifts[0], augment.shifts[1]
-            fragments.write_table(FRAGMENTS, songs, augment.steps, augment.hop, shifts)
-            try:
-                found = run(options, params, songs)
-            except UserError as error:
-                sys.exit(str(error))
+            fragments.write_table(
+                dataset.FRAGMENTS.parent, songs, augment.steps, augment.hop, shifts
+            )
+            found = run(options, params, songs)
+    except UserError as error:
+        sys.exit(str(error))
     told = {
         "data": options.data.name,
         "sha256": digest,

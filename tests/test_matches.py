@@ -40,10 +40,12 @@ def test_it_finds_the_last_step_with_the_longest_context(known, reach, data):
 
 
 @pytest.mark.parametrize("lengths", [[1] * 60, [7, 20, 33]])
-def test_parts_are_the_same_as_the_whole(lengths):
+@pytest.mark.parametrize("cached", [1, matches.CACHED])
+def test_parts_are_the_same_as_the_whole(lengths, cached, monkeypatch):
     codes = torch.randint(0, 2, (2, 60, 3), generator=torch.Generator().manual_seed(0))
     begin = matches.initial(codes[:, :0], 20)
     whole, after = matches.follow(codes, begin)
+    monkeypatch.setattr(matches, "CACHED", cached)
     state, parts = begin, []
     for part in codes.split(lengths, 1):
         found, state = matches.follow(part, state)

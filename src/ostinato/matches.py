@@ -6,6 +6,7 @@ comes now. So guess PPM (Cleary and Witten, 1984) and its offspring in compressi
 of the match as an input, a network learns itself how far to trust it.
 """
 
+from collections.abc import Iterable
 from typing import NamedTuple
 
 import torch
@@ -14,6 +15,9 @@ from torch.nn import functional
 
 LONGEST = 32
 """Steps at which a context is compared at the most; longer ones count as this long."""
+
+CACHED = 2**19
+"""Runs that are followed at once, so that they stay in the processor's cache."""
 
 UNKNOWN = -1
 """Code of the steps before the first note: they are like no step, themselves included."""
@@ -88,14 +92,27 @@ def follow(codes: Tensor, state: State) -> tuple[Match, State]:
         After the last.
     """
     reach, steps = state.codes.shape[1], codes.shape[1]
+    few = max(1, CACHED // (reach * codes.shape[2]))
+    if len(codes) > few:
+        parts = zip(codes.split(few), *(each.split(few) for each in state), strict=True)
+        found, after = zip(*(follow(part, State(*before)) for part, *before in parts), strict=True)
+        return Match(*_together(found)), State(*_together(after))
     known = torch.cat([state.codes, codes], 1)
-    run, best = state.run, []
+    # Lags that lead to steps before the first note, in all of these steps, are passed over.
+    unknown = (state.codes == UNKNOWN).all(2).all(0).cumprod(0).sum()
+    skip = max(int(unknown) - steps, 0)
+    run, best = state.run[:, skip:], []
     for step in range(steps):
-        best.append(_best(run))
+        best.append(_best(run, skip))
         now = known[:, reach + step, None]
-        same = (known[:, step : reach + step] == now) & (now != UNKNOWN)
+        same = (known[:, skip + step : reach + step] == now) & (now != UNKNOWN)
         run = (run + reach).clamp_(max=reach * LONGEST) * same
-    return _match(torch.stack(best, 1), reach), State(known[:, steps:], run)
+    after = State(known[:, steps:], functional.pad(run, (0, 0, skip, 0)))
+    return _match(torch.stack(best, 1), reach), after
+
+
+def _together(parts: Iterable[tuple[Tensor, ...]]) -> list[Tensor]:
+    return [torch.cat(each) for each in zip(*parts, strict=True)]
 
 
 def find(state: State) -> Match:
@@ -103,9 +120,9 @@ def find(state: State) -> Match:
     return _match(_best(state.run)[:, None], state.run.shape[1])
 
 
-def _best(run: Tensor) -> Tensor:
-    """Choose the longest run, the last of several: Tensor[B, R, C] to Tensor[B, C]."""
-    place = torch.arange(run.shape[1], dtype=run.dtype, device=run.device)[:, None]
+def _best(run: Tensor, skip: int = 0) -> Tensor:
+    """Choose the longest run, the last of several: Tensor[B, R - skip, C] to Tensor[B, C]."""
+    place = torch.arange(skip, skip + run.shape[1], dtype=run.dtype, device=run.device)[:, None]
     return (run + place).amax(1)
 
 
