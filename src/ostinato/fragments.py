@@ -37,7 +37,7 @@ class Batch:
     mask: Tensor
     start: Tensor
 
-    def to(self, device: torch.device) -> "Batch":
+    def to(self, device: torch.device | str) -> "Batch":
         """The same on a device."""
         return Batch(*(tensor.to(device) for tensor in vars(self).values()))
 

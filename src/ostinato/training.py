@@ -116,6 +116,7 @@ def train(
     what: str,
     optimizer: Callable[..., Optimizer] = torch.optim.Adam,
     average: float = 0.0,
+    told: Callable[[dict[str, float]], None] = lambda row: None,
 ) -> list[dict[str, float]]:
     """Train a module and leave the best weights in it.
 
@@ -144,6 +145,8 @@ def train(
         Makes an optimiser such as Adam from weights, ``lr`` and ``eps``.
     average : float
         Share of the average that each step leaves as it is; 0: weights are not averaged.
+    told : callable
+        Is told each row of the history when it is there.
 
     Returns
     -------
@@ -168,6 +171,7 @@ def train(
             if run.step % settings.validate_every == 0 or run.step == settings.max_steps:
                 with run.averaged():
                     run.validated(validate())
+                told(run.history[-1])
                 run.save()
             if "DVC_STAGE" in os.environ and os.getppid() != parent:
                 run.save()
@@ -246,6 +250,9 @@ class _Run:
     @contextmanager
     def averaged(self) -> Iterator[None]:
         """Let the module have the averaged weights for a while."""
+        if not self.average:
+            yield
+            return
         own = {name: value.clone() for name, value in self.module.state_dict().items()}
         self.module.load_state_dict(own | self.average)
         yield
@@ -293,7 +300,8 @@ class _Run:
 
         self.module.load_state_dict(under("module."))
         self.best = under("best.")
-        self.average = under("average.")
+        for name, value in under("average.").items():
+            self.average[name].copy_(value)
         state: dict[int, dict[str, Tensor]] = {}
         for name, value in under("optimizer.").items():
             index, field = name.split(".")

@@ -1,5 +1,6 @@
 """Training of the generator."""
 
+from collections.abc import Callable
 from functools import partial
 from typing import Any
 
@@ -17,7 +18,9 @@ from ostinato.songs import Songs
 
 
 def fit_generator(
-    params: Params, device: str = "cpu"
+    params: Params,
+    device: str = "cpu",
+    told: Callable[[dict[str, float]], None] = lambda row: None,
 ) -> tuple[Generator, dict[str, Any], list[dict[str, float]]]:
     """Train the generator that the parameters choose.
 
@@ -28,6 +31,8 @@ def fit_generator(
     device : str
         Where it is trained, such as ``"cuda"``. The stages know the processor alone, since other
         devices round differently.
+    told : callable
+        Is told each row of the history when it is there.
 
     Returns
     -------
@@ -72,10 +77,10 @@ def fit_generator(
     def validate() -> float:
         return dataset.mean([(model.eval()(*part).item(), part[0]) for part in valid])
 
-    key = dataset.key(params, config, settings)
+    key = dataset.key(params, config | {"device": device}, settings)
     optimizer = partial(torch.optim.AdamW, weight_decay=settings.weight_decay)
     history = training.train(
-        model, batch, validate, settings, key, "generator", optimizer, settings.average
+        model, batch, validate, settings, key, "generator", optimizer, settings.average, told
     )
     return model, config, history
 

@@ -21,7 +21,7 @@ from ostinato.params import Positive, Schema
 from ostinato.rolls import CLASSES
 
 ROWS = 2**18
-"""Keys times steps that are in memory at once, unless one step has more."""
+"""Keys times steps that are in memory at once, unless one step has more or a gradient is wanted."""
 
 NAMES, TOLD = 8, 16
 """Numbers that tell keys apart, and those by which the memory tells each LSTM about the step."""
@@ -180,14 +180,15 @@ class Sampler(nn.Module):
             Nats.
         state : State
         """
-        steps = max(1, ROWS // notes[:, 0].numel())
+        steps = max(1, notes.shape[1] if torch.is_grad_enabled() else ROWS // notes[:, 0].numel())
         nats = []
         for told, struck in zip(features.split(steps, 1), notes.split(steps, 1), strict=True):
             known = torch.cat([state.past, struck], 1)
             found, heard = self._follow(struck, state)
             context, cells = self._context(told, known, found, state.cells)
             state = State(known[:, struck.shape[1] :], *heard, cells)
-            logits = self._logits(context, *_below(struck, self.around))
+            hidden = self._hidden(context, *_below(struck, self.around))
+            logits = self._logits(self._drop(hidden, self.dropout))
             nats.append(functional.logsigmoid(logits * (2 * struck - 1)).sum(-1))
         return torch.cat(nats, 1), state
 
@@ -230,7 +231,8 @@ class Sampler(nn.Module):
         octaves = context.new_zeros(len(context), CLASSES + self.keys)
         for key in range(self.keys):
             near, classes = lower[:, key : key + width], octaves[:, key : key + CLASSES]
-            logits = self._logits(context[:, key], near, classes, lower.sum(-1, keepdim=True))
+            count = lower.sum(-1, keepdim=True)
+            logits = self._logits(self._hidden(context[:, key], near, classes, count))
             if temperature == 0:
                 sounds = logits > 0
             else:
@@ -334,26 +336,28 @@ class Sampler(nn.Module):
         lasting = lasting.unflatten(0, (batch, self.keys)).transpose(1, 2)
         return self.lasting(lasting) + self.remembered(features)[:, :, None], cells
 
-    def _logits(self, context: Tensor, near: Tensor, classes: Tensor, count: Tensor) -> Tensor:
-        """Compute logits of sounding.
+    def _hidden(self, context: Tensor, near: Tensor, classes: Tensor, count: Tensor) -> Tensor:
+        """Join what a key knows of the past and of the keys below.
 
         Parameters
         ----------
         context : Tensor[..., H]
         near : Tensor[..., around]
-            What sounds of the keys below.
+            What sounds of the keys next to it.
         classes : Tensor[..., 12]
-            How many keys below, of each interval but for octaves.
+            How many keys sound, of each interval but for octaves.
         count : Tensor[..., 1]
-            How many keys below.
+            How many keys sound.
 
         Returns
         -------
-        Tensor[...]
-            At least float32.
+        Tensor[..., H]
         """
-        told = torch.cat([near, classes, count / MANY], -1)
-        hidden = self._drop(functional.silu(context + self.lower(told)), self.dropout)
+        lower = self.lower(torch.cat([near, classes, count / MANY], -1))
+        return functional.silu(context + lower)
+
+    def _logits(self, hidden: Tensor) -> Tensor:
+        """Compute logits of sounding, at least float32: Tensor[..., H] to Tensor[...]."""
         hidden = hidden + functional.silu(self.deeper(hidden))
         logits = self.sounds(hidden)[..., 0]
         return logits.to(torch.promote_types(logits.dtype, torch.float32))
