@@ -20,6 +20,7 @@ import contextlib
 import hashlib
 import math
 import os
+import subprocess
 import sys
 import tempfile
 import time
@@ -30,6 +31,7 @@ import numpy as np
 import scipy.io
 import torch
 import yaml
+from scipy.io.matlab import MatReadError
 from scipy.special import logsumexp
 
 from ostinato import files, fragments, rolls
@@ -43,7 +45,6 @@ from ostinato.models import weights_of
 from ostinato.params import Params, read_params
 from ostinato.scores.dataset import SONG_COLUMNS
 from ostinato.songs import SPLITS, STEP_NOTE, Songs
-from ostinato.training import best_of
 
 PARAMS = Path("params.yaml")
 RESULTS = Path("results/likelihood")
@@ -84,8 +85,16 @@ FULL: dict[str, Any] = {
 }
 """In what the generator of full size differs from params.yaml."""
 
-PROBES = 5, 25
-"""Optimiser steps of the two short trainings that measure how long one takes."""
+PROBES = 1, 5, 25
+"""Optimiser steps of the short trainings that measure how long one takes."""
+
+DECIDED = {
+    "seed": "models have the seeds 1, 2, ...",
+    "generator.keys": "frames have 88 keys",
+    "decoder.kind": "frames have 88 keys, which need no decoder",
+    "generator.training.max_steps": "say --steps",
+}
+"""Parameters that are not for setting, and why."""
 
 
 def read_cells(data: Path) -> dict[str, list[np.ndarray]]:
@@ -100,22 +109,28 @@ def read_cells(data: Path) -> dict[str, list[np.ndarray]]:
         raise UserError(f"{data}: no such file")
     try:
         cells = scipy.io.loadmat(data, variable_names=[f"{split}data" for split in SPLITS])
-    except (ValueError, NotImplementedError) as error:
-        raise UserError(f"{data} is no MATLAB file up to version 7.2: {error}") from error
+    except (ValueError, NotImplementedError, OSError, MatReadError) as error:
+        raise UserError(f"{data} is no whole MATLAB file up to version 7.2: {error}") from error
     songs = {}
     for split in SPLITS:
-        found = cells.get(f"{split}data", np.empty(0, object)).ravel()
-        songs[split] = list(found)
-        if not songs[split]:
+        if f"{split}data" not in cells or not cells[f"{split}data"].size:
             raise UserError(f"{data}: there is no cell array {split}data")
-        for number, frames in enumerate(songs[split]):
-            if (
-                frames.ndim != 2
-                or frames.shape[1] != rolls.KEYS
-                or not np.isin(frames, (0, 1)).all()
-            ):
-                raise UserError(f"{data}: {split}data, song {number}: frames by 88 keys, 0 or 1")
+        songs[split] = list(cells[f"{split}data"].ravel())
+        for number, frames in enumerate(songs[split], 1):
+            if not is_roll(frames):
+                wanted = "an array of frames by 88 keys, 0 or 1, with a note at least"
+                raise UserError(f"{data}: {split}data, song {number} is not {wanted}")
     return songs
+
+
+def is_roll(frames: Any) -> bool:
+    """Whether something is a piano roll that can be learned from."""
+    return (
+        isinstance(frames, np.ndarray)
+        and frames.ndim == 2
+        and frames.shape[1] == rolls.KEYS
+        and bool(np.isin(frames, (0, 1)).all() and frames.any())
+    )
 
 
 def write_dataset(cells: dict[str, list[np.ndarray]]) -> None:
@@ -140,23 +155,35 @@ def choose(settings: list[str]) -> dict[str, Any]:
     values = merged(read_params(PARAMS).model_dump(), FULL)
     for setting in settings:
         name, _, value = setting.partition("=")
-        change: Any = yaml.safe_load(value)
-        for part in reversed(name.split(".")):
-            change = {part: change}
+        if name in DECIDED:
+            raise UserError(f"--set {setting}: {DECIDED[name]}")
         try:
+            change: Any = yaml.safe_load(value)
+            for part in reversed(name.split(".")):
+                change = {part: change}
             values = merged(values, change)
+        except yaml.YAMLError as error:
+            raise UserError(f"--set {setting}: {value} is not YAML") from error
         except (KeyError, TypeError) as error:
             raise UserError(f"--set {setting}: {name} is no parameter of params.yaml") from error
     return values
 
 
-def check(values: dict[str, Any]) -> Params:
-    """Check parameters as the pipeline does, and that the likelihood will be exact."""
+def check(values: dict[str, Any], cells: dict[str, list[np.ndarray]]) -> Params:
+    """Check parameters as the pipeline does, and that every frame will have a likelihood."""
     PARAMS.write_text(yaml.safe_dump(values), encoding="utf-8")
     params = read_params(PARAMS)
     parts = {"memory": params.config("memory"), "sampler": params.config("samplers")}
-    if not Generator({"keys": rolls.KEYS, **parts}).sampler.exact:
+    sampler = Generator({"keys": rolls.KEYS, **parts}).sampler
+    if not sampler.exact:
         raise UserError(f"{params.generator.sampler} only bounds the likelihood")
+    for split, songs in cells.items():
+        for number, frames in enumerate(songs, 1):
+            if not sampler.possible(torch.from_numpy(frames.astype(np.float32))[None]).all():
+                raise UserError(
+                    f"{params.generator.sampler} as it is set cannot draw all frames of {split}data, "
+                    f"song {number}: up to {frames.sum(1).max()} keys"
+                )
     return params
 
 
@@ -174,10 +201,14 @@ def steps_within(params: Params, minutes: float, device: str) -> int:
         begun = time.perf_counter()
         fit_generator(of_length(params, steps, seed=0), device)
         taken.append(time.perf_counter() - begun)
-    step = (taken[1] - taken[0]) / (PROBES[1] - PROBES[0])
-    validation = max(taken[0] - PROBES[0] * step, 0)
+    _, short, long = taken  # the first also pays for whatever starts once
+    step = (long - short) / (PROBES[2] - PROBES[1])
+    validation = max(short - PROBES[1] * step, 0)
     left = minutes * 60 - sum(taken)
-    return max(1, int(left / (step + validation / params.generator.training.validate_every)))
+    steps = int(left / (step + validation / params.generator.training.validate_every))
+    if step <= 0 or steps < 1:
+        raise UserError(f"{minutes:.1f} minutes a model are too few to be measured; say --steps")
+    return steps
 
 
 def frames_in_batch(params: Params, songs: Songs) -> float:
@@ -206,71 +237,115 @@ def average(nats: list[np.ndarray]) -> np.ndarray:
     return math.log(len(nats)) - logsumexp([-each for each in nats], axis=0)
 
 
-def run(options: argparse.Namespace, params: Params, songs: Songs) -> dict[str, Any]:
-    """Train as many models as are wished, choose among them, and say what they are worth."""
-    share = options.budget / options.models
-    steps = options.steps or steps_within(params, share, options.device)
-    frames = frames_in_batch(params, songs)
-    models, rows = [], []
-    for seed in range(1, options.models + 1):
-        begun = time.perf_counter()
-        model, _, history = fit_generator(of_length(params, steps, seed), options.device)
-        seconds = time.perf_counter() - begun
-        for row in history:
-            row["minutes"] = row["step"] / history[-1]["step"] * seconds / 60
-            print(f"minute {row['minutes']:.1f}: valid NLL {row['valid']:.4f}", flush=True)
-        models.append(model.eval())
-        rows.append(
-            {
-                "seed": seed,
-                "frames_per_second": history[-1]["step"] * frames / seconds,
-                "valid": best_of(history)["valid"],
-                "history": history,
-            }
-        )
-        print(
-            f"model {seed}: {weights_of(model)} weights, {seconds / 60:.1f} minutes, "
-            f"{rows[-1]['frames_per_second']:.0f} frames a second, "
-            f"valid NLL {rows[-1]['valid']:.4f}",
-            flush=True,
-        )
-    best = min(range(len(rows)), key=lambda i: rows[i]["valid"])
+def train(
+    params: Params, frames: float, device: str, songs: Songs
+) -> tuple[Generator, dict[str, Any]]:
+    """Train a model, and print its validation loss against time."""
+    history = []
+    begun = time.perf_counter()
+
+    def told(row: dict[str, float]) -> None:
+        minutes = (time.perf_counter() - begun) / 60
+        history.append({**row, "minutes": minutes})
+        print(f"minute {minutes:.1f}: valid NLL {row['valid']:.4f}", flush=True)
+
+    model, _, _ = fit_generator(params, device, told)
+    seconds = time.perf_counter() - begun
+    nats = frame_nats(model.eval(), songs, "valid")
     found = {
-        "steps": steps,
-        "weights": weights_of(models[best]),
-        "models": rows,
-        "chosen": best + 1,
+        "seed": params.seed,
+        "minutes": seconds / 60,
+        "frames_per_second": history[-1]["step"] * frames / seconds,
+        "valid": float(nats.mean()),
+        "history": history,
     }
-    for split in ["valid"] if options.trial else ["valid", "test"]:
-        nats = [frame_nats(model, songs, split) for model in models]
-        found[split] = nats[best].mean()
-        print(f"{split} NLL: {found[split]:.4f}")
-        if len(models) > 1:
-            found[f"{split}_average"] = average(nats).mean()
-            print(f"{split} NLL of the average of {len(models)}: {found[f'{split}_average']:.4f}")
+    print(
+        f"model {params.seed}: {weights_of(model)} weights, {seconds / 60:.1f} minutes, "
+        f"{found['frames_per_second']:.0f} frames a second, valid NLL {found['valid']:.4f}",
+        flush=True,
+    )
+    return model, found
+
+
+def measure(models: list[Generator], best: int, songs: Songs, split: str) -> dict[str, float]:
+    """Print what one model, and the average of all, are worth on a split."""
+    nats = [frame_nats(model, songs, split) for model in models]
+    found = {split: float(nats[best].mean())}
+    print(f"{split} NLL: {found[split]:.4f}")
+    if len(models) > 1:
+        found[f"{split}_average"] = float(average(nats).mean())
+        print(f"{split} NLL of the average of {len(models)}: {found[f'{split}_average']:.4f}")
     return found
 
 
-def main() -> None:
-    """Train, print and write the JSON."""
+def run(options: argparse.Namespace, params: Params, songs: Songs) -> dict[str, Any]:
+    """Train as many models as are wished, choose among them, and say what they are worth."""
+    steps = options.steps
+    if not steps:
+        steps = steps_within(params, options.budget / options.models, options.device)
+    print(f"each model: --steps {steps}", flush=True)
+    frames = frames_in_batch(params, songs)
+    models, rows = [], []
+    for seed in range(1, options.models + 1):
+        model, row = train(of_length(params, steps, seed), frames, options.device, songs)
+        models.append(model)
+        rows.append(row)
+    best = min(range(len(rows)), key=lambda i: rows[i]["valid"])
+    found = {"steps": steps, "weights": weights_of(models[best]), "chosen": best + 1}
+    for split in ["valid"] if options.trial else ["valid", "test"]:
+        found |= measure(models, best, songs, split)
+    return found | {"models": rows}
+
+
+def machine(device: str) -> dict[str, Any]:
+    """Name what a run depends on beside its parameters."""
+    git = ["git", "describe", "--always", "--dirty", "--abbrev=40", "--exclude=*"]
+    commit = subprocess.run(git, capture_output=True, text=True, check=False).stdout.strip()
+    name = torch.cuda.get_device_name(device) if device.startswith("cuda") else "cpu"
+    return {"commit": commit, "torch": torch.__version__, "device": name}
+
+
+def arguments() -> argparse.Namespace:
+    """Read the command line."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--data", type=Path, required=True, help="a .mat file")
     parser.add_argument("--budget", type=float, default=60.0, help="minutes of all trainings")
     parser.add_argument("--device", default="cpu", help="such as cuda")
-    parser.add_argument("--models", type=int, default=1, help="how many, that share the budget")
+    parser.add_argument("--models", type=int, default=1, help="how many share the budget")
     parser.add_argument("--steps", type=int, help="of each training, in place of a budget")
-    parser.add_argument("--set", nargs="*", default=[], metavar="NAME=VALUE", help="parameters")
+    parser.add_argument(
+        "--set", nargs="*", action="extend", default=[], metavar="NAME=VALUE", help="parameters"
+    )
     parser.add_argument("--trial", action="store_true", help="do not look at the test songs")
-    parser.add_argument("--out", type=Path, help=f"a JSON file; {RESULTS}/NAME.json")
+    parser.add_argument("--out", type=Path, help=f"a JSON file; {RESULTS}/NAME.json if no trial")
     options = parser.parse_args()
+    if options.models < 1 or (options.steps is not None and options.steps < 1):
+        parser.error("--models and --steps are 1 at least")
+    try:
+        torch.zeros(1, device=options.device)
+    except (RuntimeError, AssertionError) as error:
+        parser.error(f"--device {options.device}: {str(error).splitlines()[0]}")
+    if not PARAMS.exists():
+        parser.error("run this in the project's own folder, where params.yaml is")
+    if not options.out and not options.trial:
+        options.out = RESULTS / f"{options.data.stem}.json"
+    return options
+
+
+def main() -> None:
+    """Train, print and write the JSON."""
+    options = arguments()
     # Without it cuBLAS does not give the same bits twice.
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
-    out = (options.out or RESULTS / f"{options.data.stem}.json").absolute()
+    told = {"data": options.data.name, **machine(options.device)}
+    out = options.out and options.out.absolute()
     try:
         values, cells = choose(options.set), read_cells(options.data)
-        digest = hashlib.sha256(options.data.read_bytes()).hexdigest()
+        told["sha256"] = hashlib.sha256(options.data.read_bytes()).hexdigest()
         with tempfile.TemporaryDirectory() as work, contextlib.chdir(work):
-            params = check(values)
+            # No checkpoint of another run: what is measured begins at the beginning.
+            os.environ["OSTINATO_CACHE"] = work
+            params = check(values, cells)
             write_dataset(cells)
             songs = Songs(dataset.DATASET)
             augment = params.augment
@@ -281,18 +356,16 @@ def main() -> None:
             found = run(options, params, songs)
     except UserError as error:
         sys.exit(str(error))
-    told = {
-        "data": options.data.name,
-        "sha256": digest,
-        "torch": torch.__version__.partition("+")[0],
-        "device": options.device,
-        "threads": params.threads,
-        "augment": params.augment.model_dump(),
-        "generator": params.generator.model_dump(exclude={"training": {"max_steps"}}),
-        "memory": params.config("memory"),
-        "sampler": params.config("samplers"),
-    }
-    files.write_json(out, told | found)
+    if out:
+        told |= {
+            "budget": options.budget,
+            "threads": params.threads,
+            "augment": params.augment.model_dump(),
+            "training": params.generator.training.model_dump(exclude={"max_steps"}),
+            "memory": params.config("memory"),
+            "sampler": params.config("samplers"),
+        }
+        files.write_json(out, told | found)
 
 
 if __name__ == "__main__":
