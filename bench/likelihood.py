@@ -181,8 +181,8 @@ def check(values: dict[str, Any], cells: dict[str, list[np.ndarray]]) -> Params:
         for number, frames in enumerate(songs, 1):
             if not sampler.possible(torch.from_numpy(frames.astype(np.float32))[None]).all():
                 raise UserError(
-                    f"{params.generator.sampler} as it is set cannot draw all frames of {split}data, "
-                    f"song {number}: up to {frames.sum(1).max()} keys"
+                    f"{params.generator.sampler} as it is set cannot draw all frames of "
+                    f"{split}data, song {number}: up to {frames.sum(1).max()} keys"
                 )
     return params
 
