@@ -150,9 +150,12 @@ def write_dataset(cells: dict[str, list[np.ndarray]]) -> None:
     files.write_table(dataset.DATASET / "songs.csv", SONG_COLUMNS, rows)
 
 
-def choose(settings: list[str]) -> dict[str, Any]:
+def choose(settings: list[str], device: str) -> dict[str, Any]:
     """Read params.yaml and change it to the generator of full size, and then as is wished."""
     values = merged(read_params(PARAMS).model_dump(), FULL)
+    if device != "cpu":
+        # Autocast may give CUDA's LSTMs float16, whatever it is asked for.
+        values["generator"]["training"]["precision"] = "float32"
     for setting in settings:
         name, _, value = setting.partition("=")
         if name in DECIDED:
@@ -337,10 +340,11 @@ def main() -> None:
     options = arguments()
     # Without it cuBLAS does not give the same bits twice.
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
+    torch.backends.cudnn.allow_tf32 = False
     told = {"data": options.data.name, **machine(options.device)}
     out = options.out and options.out.absolute()
     try:
-        values, cells = choose(options.set), read_cells(options.data)
+        values, cells = choose(options.set, options.device), read_cells(options.data)
         told["sha256"] = hashlib.sha256(options.data.read_bytes()).hexdigest()
         with tempfile.TemporaryDirectory() as work, contextlib.chdir(work):
             # No checkpoint of another run: what is measured begins at the beginning.

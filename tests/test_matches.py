@@ -2,24 +2,23 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
+from matching import match
 
 from ostinato import matches
 from ostinato.matches import LONGEST, UNKNOWN
 
 
-def slowly(known: list[int], step: int, reach: int) -> tuple[int, int]:
-    """Lag and length of the match of one step."""
-    best = 0, 0
-    for lag in range(1, min(reach, step) + 1):
-        length = 0
-        while (
-            length < min(LONGEST, step - lag)
-            and known[step - 1 - length] == known[step - 1 - length - lag] != UNKNOWN
-        ):
-            length += 1
-        if length > best[1]:
-            best = lag, length
-    return best
+def check(known: list[int], before: int, reach: int) -> None:
+    """Compare with the definition what is found after the first so many."""
+    codes = torch.tensor(known)[None, :, None]
+    state = matches.initial(codes[:, :before], reach)
+    found, _ = matches.follow(codes[:, before:], state)
+    first = max(before - reach - LONGEST, 0)
+    looked = [None if code == UNKNOWN else code for code in known[first:]]
+    for step in range(before, len(known)):
+        # What was played earlier than that before the sequence is not looked at.
+        expected = match(looked, step - first, reach)
+        assert (found.lag[0, step - before, 0], found.length[0, step - before, 0]) == expected
 
 
 @given(
@@ -28,15 +27,14 @@ def slowly(known: list[int], step: int, reach: int) -> tuple[int, int]:
     st.data(),
 )
 def test_it_finds_the_last_step_with_the_longest_context(known, reach, data):
-    before = data.draw(st.integers(0, len(known) - 1))
-    codes = torch.tensor(known)[None, :, None]
-    state = matches.initial(codes[:, :before], reach)
-    found, _ = matches.follow(codes[:, before:], state)
-    first = max(before - reach - LONGEST, 0)
-    for step in range(before, len(known)):
-        # What was played earlier than that before the sequence is not looked at.
-        expected = slowly(known[first:], step - first, reach)
-        assert (found.lag[0, step - before, 0], found.length[0, step - before, 0]) == expected
+    check(known, data.draw(st.integers(0, len(known) - 1)), reach)
+
+
+@pytest.mark.parametrize("period", [[0], [0, 1], [0, 0, 1], list(range(40))])
+@pytest.mark.parametrize("before", [0, 50])
+def test_contexts_longer_than_the_longest_count_as_that_long(period, before):
+    known = [*period * (150 // len(period)), 2, *period * (100 // len(period))]
+    check(known, before, reach=90)
 
 
 @pytest.mark.parametrize("lengths", [[1] * 60, [7, 20, 33]])

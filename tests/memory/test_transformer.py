@@ -62,11 +62,19 @@ def test_attention_is_that_of_its_definition():
 
 
 def test_what_is_left_out_is_drawn_in_training_only():
-    model = memory(16, dropout=0.5)
+    model, whole = memory(16, dropout=0.5), memory(16)
     arguments = inputs()
     assert not torch.equal(run(model, *arguments), run(model, *arguments))
-    model.eval()
-    assert torch.equal(run(model, *arguments), run(model, *arguments))
+    assert torch.equal(run(model.eval(), *arguments), run(whole, *arguments))
+
+
+def test_no_more_steps_are_kept_than_are_seen():
+    model = memory(7)
+    notes, time, past = inputs()
+    _, state = model(notes, time, model.initial(past))
+    for part in (notes[:, :4], notes[:, :1]):
+        _, state = model(part, time[:, : part.shape[1]], state)
+        assert [kept.shape[2] for cache in state for kept in cache] == [6] * 4
 
 
 def test_heads_divide_the_width():

@@ -6,16 +6,16 @@ import sampling
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
+from matching import match
 
-from ostinato.matches import LONGEST
 from ostinato.samplers import tied
 
 REACHES = [0, 1, 5]
 
 
-def sampler(reach: int = 5, dropout: float = 0.0):
-    sizes = {"cells": 4, "hidden": 5, "around": 2, "voice": 1, "input_dropout": dropout}
-    return sampling.build(tied, reach=reach, dropout=dropout, **sizes)
+def sampler(reach: int = 5):
+    sizes = {"cells": 4, "hidden": 5, "around": 2, "voice": 1}
+    return sampling.build(tied, reach=reach, dropout=0.0, input_dropout=0.0, **sizes)
 
 
 def wide(keys: int, reach: int, around: int = 3, voice: int = 1):
@@ -57,21 +57,8 @@ def test_probabilities_of_all_sets_sum_to_one_after_any_past(keys, reach):
     assert abs(log_prob.exp().sum() - 1) < 1e-12
 
 
-def match(codes: list, step: int, reach: int) -> tuple[int, int]:
-    """Lag and length of the longest context of a step that was there before."""
-    best = 0, 0
-    for lag in range(1, min(reach, step) + 1):
-        length = 0
-        while length < min(LONGEST, step - lag) and codes[step - 1 - length] is not None:
-            if codes[step - 1 - length] != codes[step - 1 - length - lag]:
-                break
-            length += 1
-        best = max(best, (lag, length), key=lambda found: found[1])
-    return best
-
-
-def slowly(model, features: torch.Tensor, notes: torch.Tensor) -> list[float]:
-    """The log-probability of each step of one sequence, key by key."""
+def slowly(model, features: torch.Tensor, notes: torch.Tensor, begin: int = 0) -> list[float]:
+    """The log-probability of each step of one sequence from one on, key by key."""
     steps, keys = notes.shape
     ring, reach = keys == 12, model.searched
     played = [frame.nonzero()[:, 0].tolist() for frame in notes]
@@ -88,7 +75,7 @@ def slowly(model, features: torch.Tensor, notes: torch.Tensor) -> list[float]:
     wholes = [tuple(p) if step >= first else None for step, p in enumerate(played)]
     cells = [(torch.zeros(lstm.hidden_size).double(),) * 2 for _ in range(keys)]
     nats = []
-    for step in range(steps):
+    for step in range(begin, steps):
         before = notes[step - 1] if step else torch.zeros(keys).double()
         nats.append(0.0)
         for key in range(keys):
@@ -145,12 +132,18 @@ def test_it_agrees_with_a_slow_implementation_on_real_frames(lowest, keys, reach
 
 @torch.no_grad()
 def test_it_finds_what_was_played_before_the_sequence():
-    model, notes = wide(36, 20), sampling.chorale(40, 36)[None]
-    features = sampling.random(1, notes.shape[1], sampling.FEATURES)
-    known, unknown = (model.initial(past) for past in (notes[:, :20], notes[:, :20] * 0))
-    told, _ = model.log_prob(features[:, 20:], notes[:, 20:], known, None)
-    untold, _ = model.log_prob(features[:, 20:], notes[:, 20:], unknown, None)
-    assert (told != untold).all()
+    """The LSTM begins at zero there, which the slow one does if it is not heard before."""
+    model, notes = wide(36, 20), sampling.chorale(40, 36)
+    features = sampling.random(1, len(notes), sampling.FEATURES)
+    found, _ = model.log_prob(
+        features[:, 16:], notes[None, 16:], model.initial(notes[None, :16]), None
+    )
+    expected = slowly(model, features[0], notes, begin=16)
+    torch.testing.assert_close(found[0], torch.tensor(expected).double())
+    untold, _ = model.log_prob(
+        features[:, 16:], notes[None, 16:], sampling.begin(model, features, 36), None
+    )
+    assert (found != untold).any()
 
 
 @pytest.mark.parametrize("reach", REACHES)
@@ -166,16 +159,28 @@ def test_a_step_knows_the_steps_before_it_alone(changed, reach):
     assert (after[:, changed + 1 :] != before[:, changed + 1 :]).all()
 
 
-def test_what_is_left_out_is_drawn_in_training_only():
-    model = sampler(dropout=0.5)
+@pytest.mark.parametrize("left_out", ["dropout", "input_dropout"])
+def test_what_is_left_out_is_drawn_in_training_only(left_out):
+    model = sampler()
     features, notes, _ = sampling.sequence(model.draws)
 
     def nats():
         return model.log_prob(features, notes, sampling.begin(model, features), None)[0]
 
+    whole = nats()
+    setattr(model, left_out, 0.5)
     assert not torch.equal(nats(), nats())
     model.eval()
-    assert torch.equal(nats(), nats())
+    assert torch.equal(nats(), whole)
+
+
+def test_what_is_left_out_is_left_out_at_all_steps_and_the_rest_makes_up_for_it():
+    model, values = sampler(), torch.ones(50, 7, 30)
+    torch.manual_seed(0)
+    dropped = model._drop(values, 0.2)
+    assert torch.equal(dropped, dropped[:, :1].expand_as(dropped))
+    assert set(dropped.unique().tolist()) == {0, 1.25}
+    assert abs((dropped == 0).float().mean() - 0.2) < 4 * (0.2 * 0.8 / 1500) ** 0.5
 
 
 @torch.no_grad()

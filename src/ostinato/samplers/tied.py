@@ -398,7 +398,8 @@ def _octaves(values: Tensor) -> Tensor:
 def _classes(values: Tensor) -> Tensor:
     """Count each interval but for octaves from each key: Tensor[..., K] to Tensor[..., K, 12]."""
     counts = _octaves(values).sum(-2)
-    keys, classes = torch.arange(values.shape[-1]), torch.arange(CLASSES)
+    keys = torch.arange(values.shape[-1], device=values.device)
+    classes = torch.arange(CLASSES, device=values.device)
     return counts[..., (keys[:, None] + classes) % CLASSES]
 
 
@@ -421,9 +422,10 @@ def _below(notes: Tensor, width: int) -> tuple[Tensor, Tensor, Tensor]:
     """
     keys = notes.shape[-1]
     near = functional.pad(notes, (width, -1)).unfold(-1, width, 1)
-    octaves = _octaves(notes).cumsum(-2).flatten(-2)[..., : keys - 1]
+    sounds = notes.int()  # CUDA adds up floating-point numbers in any order
+    octaves = _octaves(sounds).cumsum(-2).flatten(-2)[..., : keys - 1].to(notes.dtype)
     classes = functional.pad(octaves, (CLASSES, 0)).unfold(-1, CLASSES, 1)
-    return near, classes, (notes.cumsum(-1) - notes)[..., None]
+    return near, classes, (sounds.cumsum(-1) - sounds)[..., None].to(notes.dtype)
 
 
 def _came(known: Tensor, now: Tensor, match: matches.Match) -> Tensor:
