@@ -64,7 +64,7 @@ FULL: dict[str, Any] = {
             "final_rate": 0.02,
             "clip": 1.0,
             "validate_every": 200,
-            "patience": 1000,
+            "patience": 8,
             "precision": "bfloat16",
             "weight_decay": 0.1,
             "average": 0.995,

@@ -8,6 +8,7 @@ several models. Lines are the test songs' NLL in papers, from memory, in some of
 or an estimate.
 """
 
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -74,7 +75,8 @@ def draw(axes: Axes, name: str, run: dict[str, Any]) -> None:
             label=f"test, average of {len(run['models'])}: {run['test_average']:.2f}",
         )
     axes.set_xscale("log")
-    axes.set_xlabel(f"minutes of training on {run['threads']} cores")
+    device = f"{run['threads']} cores" if run["device"] == "cpu" else run["device"]
+    axes.set_xlabel(f"minutes of training on {device}")
     axes.set_title(name.replace("_", " "), loc="left", fontsize=10)
     axes.spines[["top", "right"]].set_visible(False)
     axes.legend(frameon=False, loc="upper left", fontsize=8)
@@ -84,6 +86,8 @@ def main() -> None:
     """Draw a panel for each collection that was run."""
     runs = {name: RESULTS / f"{name}.json" for name in PUBLISHED}
     runs = {name: files.read_json(path) for name, path in runs.items() if path.exists()}
+    if not runs:
+        sys.exit(f"{RESULTS}: nothing there; run bench/likelihood.py first")
     figure = Figure(figsize=(6 * len(runs), 5), layout="constrained")
     panels = figure.subplots(1, len(runs), squeeze=False)[0]
     for axes, (name, run) in zip(panels, runs.items(), strict=True):

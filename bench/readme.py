@@ -138,7 +138,7 @@ def likelihood_table(runs: dict[str, dict]) -> str:
             name.replace("_", " "),
             f"{run['test']:.3f}",
             str(len(run["models"])),
-            f"{run['test_average']:.3f}",
+            f"{run['test_average']:.3f}" if "test_average" in run else "",
             f"{run['weights']:,}",
             f"{chosen['history'][-1]['minutes']:.0f}",
             f"{chosen['frames_per_second']:.0f}",
