@@ -285,7 +285,8 @@ def introduction() -> str:
             "",
             "Written by `python bench/systems.py`. Every system had the same number of optimiser "
             f"steps ({', '.join(f'`{setting}`' for setting in BUDGET)}) and of steps of music "
-            "in a batch, but for `true_loss`, whose generator had a quarter of them.",
+            "in a batch, but for `true_loss`, `tied` and `tied_holding`, whose generators had a "
+            "quarter of them.",
             "",
             "- log p: of the 88 keys of the test songs, nats a step, each song once, given its "
             "true past; ≥ marks a lower bound (log-mean-exp of whole songs). Each system is mixed "
