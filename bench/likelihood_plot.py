@@ -14,6 +14,7 @@ from typing import Any
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import LogLocator, NullLocator
 
 from ostinato import files
 from ostinato.evaluation import plots
@@ -57,10 +58,9 @@ PUBLISHED = {
 def draw(axes: Axes, name: str, run: dict[str, Any]) -> None:
     """Draw one collection."""
     for label, nats in PUBLISHED[name].items():
-        axes.axhline(nats, color=plots.PALE, linewidth=1)
-        axes.annotate(
-            label, (0.99, nats), xycoords=("axes fraction", "data"), ha="right", va="bottom", size=8
-        )
+        axes.axhline(nats, color=plots.PALE, linewidth=1, zorder=0)
+        place = {"xycoords": ("axes fraction", "data"), "va": "center"}
+        axes.annotate(label, (1.01, nats), size=8, **place)
     history = run["models"][run["chosen"] - 1]["history"]
     minutes = [row["minutes"] for row in history]
     axes.plot(minutes, [row["valid"] for row in history], color=plots.INK, label="validation")
@@ -75,11 +75,15 @@ def draw(axes: Axes, name: str, run: dict[str, Any]) -> None:
             label=f"test, average of {len(run['models'])}: {run['test_average']:.2f}",
         )
     axes.set_xscale("log")
+    axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+    axes.xaxis.set_major_formatter("{x:g}")
+    axes.xaxis.set_minor_locator(NullLocator())
     device = f"{run['threads']} cores" if run["device"] == "cpu" else run["device"]
     axes.set_xlabel(f"minutes of training on {device}")
-    axes.set_title(name.replace("_", " "), loc="left", fontsize=10)
+    axes.set_title(name.replace("_", " "), loc="left", fontsize=10, pad=20)
     axes.spines[["top", "right"]].set_visible(False)
-    axes.legend(frameon=False, loc="upper left", fontsize=8)
+    above = {"loc": "lower left", "bbox_to_anchor": (-0.02, 1), "ncols": 3, "borderaxespad": 0}
+    axes.legend(**above, columnspacing=1, handlelength=1.5, frameon=False, fontsize=8)
 
 
 def main() -> None:
