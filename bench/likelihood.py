@@ -9,10 +9,12 @@ weights, and the best of several models where there are several; the third is lo
 is printed is the mean of -log p of a frame, given all frames before it, over all frames of all
 songs, the first included, in nats. It is exact: samplers that only bound it are refused.
 
-The budget is turned into a number of optimiser steps, which with the seed decides all else. The
-JSON that is written holds what a run consisted of; `--steps` with its number repeats it. `--set`
-changes parameters, as in `--set generator.memory=transformer`, and `--trial` leaves the test songs
-alone.
+The budget, of all models together, is turned into a number of optimiser steps, which with the seed
+decides all else; a training ends early when validations bring nothing better. The JSON that is
+written holds what a run consisted of; `--steps` with its number repeats it. `--set` changes
+parameters: `generator.memory=transformer`, or `threads=16`, or, on processors that have no
+instructions for bfloat16, `generator.training.precision=float32`, which other devices always take.
+`--trial` leaves the test songs alone.
 """
 
 import argparse
@@ -20,10 +22,12 @@ import contextlib
 import hashlib
 import math
 import os
+import shutil
 import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -88,6 +92,9 @@ FULL: dict[str, Any] = {
 PROBES = 1, 5, 25
 """Optimiser steps of the short trainings that measure how long one takes."""
 
+SHARE = 0.2
+"""Time of validations, at the most, in that of optimiser steps."""
+
 DECIDED = {
     "seed": "models have the seeds 1, 2, ...",
     "generator.keys": "frames have 88 keys",
@@ -109,7 +116,7 @@ def read_cells(data: Path) -> dict[str, list[np.ndarray]]:
         raise UserError(f"{data}: no such file")
     try:
         cells = scipy.io.loadmat(data, variable_names=[f"{split}data" for split in SPLITS])
-    except (ValueError, NotImplementedError, OSError, MatReadError) as error:
+    except (ValueError, IndexError, NotImplementedError, OSError, MatReadError) as error:
         raise UserError(f"{data} is no whole MATLAB file up to version 7.2: {error}") from error
     songs = {}
     for split in SPLITS:
@@ -118,7 +125,7 @@ def read_cells(data: Path) -> dict[str, list[np.ndarray]]:
         songs[split] = list(cells[f"{split}data"].ravel())
         for number, frames in enumerate(songs[split], 1):
             if not is_roll(frames):
-                wanted = "an array of frames by 88 keys, 0 or 1, with a note at least"
+                wanted = "an array of frames by 88 keys, 0 or 1"
                 raise UserError(f"{data}: {split}data, song {number} is not {wanted}")
     return songs
 
@@ -129,7 +136,8 @@ def is_roll(frames: Any) -> bool:
         isinstance(frames, np.ndarray)
         and frames.ndim == 2
         and frames.shape[1] == rolls.KEYS
-        and bool(np.isin(frames, (0, 1)).all() and frames.any())
+        and len(frames) > 0
+        and bool(np.isin(frames, (0, 1)).all())
     )
 
 
@@ -190,28 +198,51 @@ def check(values: dict[str, Any], cells: dict[str, list[np.ndarray]]) -> Params:
     return params
 
 
-def of_length(params: Params, steps: int, seed: int) -> Params:
-    """The same parameters with a seed and a number of optimiser steps."""
-    training = params.generator.training.model_copy(update={"max_steps": steps})
+def prepare(params: Params, cells: dict[str, list[np.ndarray]]) -> Songs:
+    """Write what trainings read, as the stages dataset and augment do."""
+    write_dataset(cells)
+    songs, augment = Songs(dataset.DATASET), params.augment
+    shifts = augment.shifts[0], augment.shifts[1]
+    fragments.write_table(dataset.FRAGMENTS.parent, songs, augment.steps, augment.hop, shifts)
+    return songs
+
+
+def of_length(params: Params, steps: int, every: int) -> Params:
+    """The same parameters with a number of optimiser steps, and of those between validations."""
+    update = {"max_steps": steps, "validate_every": every}
+    training = params.generator.training.model_copy(update=update)
     generator = params.generator.model_copy(update={"training": training})
-    return params.model_copy(update={"seed": seed, "generator": generator})
+    return params.model_copy(update={"generator": generator})
 
 
-def steps_within(params: Params, minutes: float, device: str) -> int:
-    """Measure how many optimiser steps, with their validations, a time allows."""
-    taken = []
+def plan(
+    params: Params, cells: dict[str, list[np.ndarray]], minutes: float, models: int, device: str
+) -> tuple[int, int]:
+    """Measure how many optimiser steps a model may take, and how many between validations.
+
+    Validations come as often as the parameters say, or seldom enough to take no more than a
+    `SHARE` of the time of the steps.
+    """
+    begun = time.perf_counter()
+    # Steps are timed with a short validation, whose time would hide theirs.
+    prepare(params, cells | {"valid": [min(cells["valid"], key=len)]})
+    ends = [begun]
     for steps in PROBES:
-        begun = time.perf_counter()
-        fit_generator(of_length(params, steps, seed=0), device)
-        taken.append(time.perf_counter() - begun)
-    _, short, long = taken  # the first also pays for whatever starts once
-    step = (long - short) / (PROBES[2] - PROBES[1])
-    validation = max(short - PROBES[1] * step, 0)
-    left = minutes * 60 - sum(taken)
-    steps = int(left / (step + validation / params.generator.training.validate_every))
-    if step <= 0 or steps < 1:
-        raise UserError(f"{minutes:.1f} minutes a model are too few to be measured; say --steps")
-    return steps
+        model, _, _ = fit_generator(of_length(params, steps, steps), device)
+        ends.append(time.perf_counter())
+    _, few, many = np.diff(ends)  # the first also pays for whatever starts once
+    step = (many - few) / (PROBES[2] - PROBES[1])
+    if step <= 0:
+        raise UserError("this machine is too busy for its speed to be measured; say --steps")
+    songs, before = prepare(params, cells), time.perf_counter()
+    frame_nats(model.eval(), songs, "valid")
+    now = time.perf_counter()
+    validation, wanted = now - before, params.generator.training.validate_every
+    every = wanted * math.ceil(validation / (SHARE * step * wanted))
+    steps = int((minutes * 60 - (now - begun)) / models / (step + validation / every))
+    if steps < 1:
+        raise UserError(f"{minutes:.1f} minutes are too few; a model needs more to be measured")
+    return steps, every
 
 
 def frames_in_batch(params: Params, songs: Songs) -> float:
@@ -231,7 +262,7 @@ def frame_nats(model: Generator, songs: Songs, split: str) -> np.ndarray:
         batch = batch.to(device)
         uniforms = batch.mask.new_zeros(*batch.mask.shape, model.draws)  # exact samplers use none
         log_prob, _ = model.log_prob(batch.notes, model.initial(batch.past, batch.start), uniforms)
-        found.append(-log_prob[batch.mask > 0].double().cpu())
+        found.append(-log_prob[batch.mask > 0].cpu().double())
     return torch.cat(found).numpy()
 
 
@@ -281,30 +312,49 @@ def measure(models: list[Generator], best: int, songs: Songs, split: str) -> dic
     return found
 
 
-def run(options: argparse.Namespace, params: Params, songs: Songs) -> dict[str, Any]:
+def run(
+    options: argparse.Namespace,
+    params: Params,
+    cells: dict[str, list[np.ndarray]],
+    keep: Callable[[dict[str, Any]], None],
+) -> None:
     """Train as many models as are wished, choose among them, and say what they are worth."""
-    steps = options.steps
+    steps, every = options.steps, params.generator.training.validate_every
     if not steps:
-        steps = steps_within(params, options.budget / options.models, options.device)
-    print(f"each model: --steps {steps}", flush=True)
+        steps, every = plan(params, cells, options.budget, options.models, options.device)
+    print(f"each model: --steps {steps} --set generator.training.validate_every={every}")
+    params, songs = of_length(params, steps, every), prepare(params, cells)
     frames = frames_in_batch(params, songs)
     models, rows = [], []
     for seed in range(1, options.models + 1):
-        model, row = train(of_length(params, steps, seed), frames, options.device, songs)
+        seeded = params.model_copy(update={"seed": seed})
+        model, row = train(seeded, frames, options.device, songs)
         models.append(model)
         rows.append(row)
     best = min(range(len(rows)), key=lambda i: rows[i]["valid"])
-    found = {"steps": steps, "weights": weights_of(models[best]), "chosen": best + 1}
+    found = {
+        "threads": params.threads,
+        "augment": params.augment.model_dump(),
+        "training": params.generator.training.model_dump(exclude={"max_steps"}),
+        "memory": params.config("memory"),
+        "sampler": params.config("samplers"),
+        "steps": steps,
+        "weights": weights_of(models[best]),
+        "chosen": best + 1,
+        "models": rows,
+    }
     for split in ["valid"] if options.trial else ["valid", "test"]:
         found |= measure(models, best, songs, split)
-    return found | {"models": rows}
+        keep(found)
 
 
 def machine(device: str) -> dict[str, Any]:
     """Name what a run depends on beside its parameters."""
     git = ["git", "describe", "--always", "--dirty", "--abbrev=40", "--exclude=*"]
-    commit = subprocess.run(git, capture_output=True, text=True, check=False).stdout.strip()
-    name = torch.cuda.get_device_name(device) if device.startswith("cuda") else "cpu"
+    commit = ""
+    if shutil.which("git"):
+        commit = subprocess.run(git, capture_output=True, text=True, check=False).stdout.strip()
+    name = torch.cuda.get_device_name(device) if device.startswith("cuda") else device
     return {"commit": commit, "torch": torch.__version__, "device": name}
 
 
@@ -342,34 +392,24 @@ def main() -> None:
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
     torch.backends.cudnn.allow_tf32 = False
     told = {"data": options.data.name, **machine(options.device)}
+    told["budget"] = None if options.steps else options.budget
     out = options.out and options.out.absolute()
+
+    def keep(found: dict[str, Any]) -> None:
+        if out:
+            files.write_json(out, told | found)
+
     try:
         values, cells = choose(options.set, options.device), read_cells(options.data)
         told["sha256"] = hashlib.sha256(options.data.read_bytes()).hexdigest()
         with tempfile.TemporaryDirectory() as work, contextlib.chdir(work):
             # No checkpoint of another run: what is measured begins at the beginning.
             os.environ["OSTINATO_CACHE"] = work
-            params = check(values, cells)
-            write_dataset(cells)
-            songs = Songs(dataset.DATASET)
-            augment = params.augment
-            shifts = augment.shifts[0], augment.shifts[1]
-            fragments.write_table(
-                dataset.FRAGMENTS.parent, songs, augment.steps, augment.hop, shifts
-            )
-            found = run(options, params, songs)
+            looked = SPLITS[:-1] if options.trial else SPLITS
+            params = check(values, {split: cells[split] for split in looked})
+            run(options, params, cells, keep)
     except UserError as error:
         sys.exit(str(error))
-    if out:
-        told |= {
-            "budget": options.budget,
-            "threads": params.threads,
-            "augment": params.augment.model_dump(),
-            "training": params.generator.training.model_dump(exclude={"max_steps"}),
-            "memory": params.config("memory"),
-            "sampler": params.config("samplers"),
-        }
-        files.write_json(out, told | found)
 
 
 if __name__ == "__main__":

@@ -125,11 +125,10 @@ def likelihood_table(runs: dict[str, dict]) -> str:
     columns = [
         "nats a frame",
         "one model",
-        "average of",
-        "",
         "weights",
         "minutes",
         "frames a second",
+        "average of several",
     ]
     lines = [f"| {' | '.join(columns)} |", "|---" * len(columns) + "|"]
     for name, run in runs.items():
@@ -137,11 +136,10 @@ def likelihood_table(runs: dict[str, dict]) -> str:
         cells = [
             name.replace("_", " "),
             f"{run['test']:.3f}",
-            str(len(run["models"])),
-            f"{run['test_average']:.3f}" if "test_average" in run else "",
             f"{run['weights']:,}",
-            f"{chosen['history'][-1]['minutes']:.0f}",
+            f"{chosen['minutes']:.0f}",
             f"{chosen['frames_per_second']:.0f}",
+            f"{run['test_average']:.3f} ({len(run['models'])})" if "test_average" in run else "",
         ]
         lines.append(f"| {' | '.join(cells)} |")
     return "\n".join(lines)
@@ -170,6 +168,7 @@ def main() -> None:
     )
     tokens = token_tables(read("token_model/metrics.json"))
     runs = {path.stem: files.read_json(path) for path in sorted(LIKELIHOOD.glob("*.json"))}
+    runs = {name: run for name, run in runs.items() if "test" in run}
     text = replaced(text, "likelihood", likelihood_table(runs))
     text = replaced(replaced(text, "sound", sound), "tokens", tokens)
     readme.write_text(text, encoding="utf-8")

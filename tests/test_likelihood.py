@@ -40,13 +40,15 @@ def project(tmp_path, monkeypatch) -> Path:
 
 
 def songs() -> dict[str, list[np.ndarray]]:
-    """Songs of very different lengths, some of whose frames are silent."""
+    """Songs of very different lengths, one of them silent."""
     numbers = np.random.default_rng(1)
     lengths = {"train": [20, 7, 9], "valid": [12, 3], "test": [2, 25, 5]}
-    return {
+    cells = {
         split: [(numbers.random((length, 88)) < 0.03).astype(np.uint8) for length in lengths[split]]
         for split in SPLITS
     }
+    cells["train"][1][:] = 0
+    return cells
 
 
 def write(path: Path, cells: dict[str, list[np.ndarray]]) -> Path:
@@ -113,36 +115,70 @@ def test_what_is_written_repeats_the_run(project, monkeypatch, capsys):
     assert again["models"][0]["valid"] != again["models"][1]["valid"]
 
 
-def test_a_trial_does_not_look_at_the_test_songs(project, monkeypatch, capsys):
-    looked = []
-    held_out = likelihood.held_out
+def test_the_test_songs_decide_nothing(project, monkeypatch):
+    cells, found = songs(), []
+    for name in ("One", "Two"):
+        run(monkeypatch, write(project / f"{name}.mat", cells), "--steps", "3", "--models", "2")
+        found.append(files.read_json(project / f"results/likelihood/{name}.json"))
+        cells["test"] = cells["test"][:1]
+    one, two = found
+    assert one["test"] != two["test"]
+    assert (one["valid"], one["valid_average"]) == (two["valid"], two["valid_average"])
+    histories = [
+        [[(row["train"], row["valid"]) for row in model["history"]] for model in each["models"]]
+        for each in found
+    ]
+    assert histories[0] == histories[1]
 
-    def watched(songs, split, *arguments):
-        looked.append(split)
-        return held_out(songs, split, *arguments)
 
-    monkeypatch.setattr(likelihood, "held_out", watched)
-    run(monkeypatch, write(project / "Two.mat", songs()), "--steps", "2", "--trial")
-    assert set(looked) == {"valid"}
+def test_a_trial_leaves_the_test_songs_alone(project, monkeypatch, capsys):
+    data = write(project / "Two.mat", songs() | {"test": [np.ones((3, 88), np.uint8)]})
+    limited = ["--steps", "2", "--set", "generator.sampler=ordered", "samplers.ordered.most=12"]
+    run(monkeypatch, data, "--trial", *limited)
     assert "test" not in capsys.readouterr().out
     assert not (project / "results").exists()
+    with pytest.raises(SystemExit, match="testdata, song 1: up to 88 keys"):
+        run(monkeypatch, data, *limited)
+
+
+def test_what_was_trained_is_kept_if_the_end_fails(project, monkeypatch):
+    frame_nats = likelihood.frame_nats
+
+    def failing(model, songs, split):
+        if split == "test":
+            raise MemoryError
+        return frame_nats(model, songs, split)
+
+    monkeypatch.setattr(likelihood, "frame_nats", failing)
+    with pytest.raises(MemoryError):
+        run(monkeypatch, write(project / "Two.mat", songs()), "--steps", "2")
+    found = files.read_json(project / "results/likelihood/Two.json")
+    assert found["valid"] > 0
+    assert "test" not in found
 
 
 def test_a_budget_is_a_number_of_steps_with_their_validations(project, monkeypatch):
-    """A step takes 0.5 s, a validation 2 s, and whatever starts once 7 s."""
+    """A step takes 0.5 s, a validation 30 s but for the probes, and what starts once 7 s."""
     clock = [0.0]
     monkeypatch.setattr("time.perf_counter", lambda: clock[0])
 
     def fit(params, device):
-        clock[0] += 2 + 0.5 * params.generator.training.max_steps + 7 * (clock[0] == 0)
+        valid = len(Songs(dataset.DATASET).of("valid"))
+        clock[0] += 0.5 * params.generator.training.max_steps + 7 * (clock[0] == 0) + (valid == 1)
+        return torch.nn.Identity(), None, None
+
+    def nats(model, songs, split):
+        clock[0] += 30 * (len(songs.of(split)) == 2)
 
     monkeypatch.setattr(likelihood, "fit_generator", fit)
+    monkeypatch.setattr(likelihood, "frame_nats", nats)
     params = parameters("generator.training.validate_every=20")
-    spent = 7 + 3 * 2 + 0.5 * sum(likelihood.PROBES)
-    expected = (10 * 60 - spent) / (0.5 + 2 / 20)
-    assert likelihood.steps_within(params, 10, "cpu") == math.floor(expected)
-    with pytest.raises(UserError, match="too few to be measured"):
-        likelihood.steps_within(params, 0.3, "cpu")
+    found = likelihood.plan(params, songs(), 100, 3, "cpu")
+    every = 300  # so that 30 s are a fifth of 300 * 0.5 s
+    spent = 7 + 3 + 0.5 * sum(likelihood.PROBES) + 30
+    assert found == (math.floor((100 * 60 - spent) / 3 / (0.5 + 30 / every)), every)
+    with pytest.raises(UserError, match="too few"):
+        likelihood.plan(params, songs(), 0.3, 1, "cpu")
 
 
 REFUSED = {
@@ -169,14 +205,15 @@ def test_files_of_another_kind_are_refused(project):
     path = project / "Two.mat"
     with pytest.raises(UserError, match="no such file"):
         likelihood.read_cells(path)
-    path.write_bytes(b"MATLAB 7.3")
-    with pytest.raises(UserError, match="no whole MATLAB file"):
-        likelihood.read_cells(path)
+    for cut in (b"MATLAB 7.3", b"MATLAB 5.0 MAT-file".ljust(100)):
+        path.write_bytes(cut)
+        with pytest.raises(UserError, match="no whole MATLAB file"):
+            likelihood.read_cells(path)
     cells = songs()
     write(path, {"train": cells["train"], "test": cells["test"]})
     with pytest.raises(UserError, match="no cell array validdata"):
         likelihood.read_cells(path)
-    for wrong in (np.zeros((4, 87)), np.full((4, 88), 2.0), np.zeros((4, 88)), np.zeros((0, 88))):
+    for wrong in (np.zeros((4, 87)), np.full((4, 88), 2.0), np.zeros((0, 88))):
         write(path, cells | {"valid": [cells["valid"][0], wrong]})
         with pytest.raises(UserError, match="validdata, song 2 is not an array of frames"):
             likelihood.read_cells(path)

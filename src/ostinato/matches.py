@@ -93,7 +93,7 @@ def follow(codes: Tensor, state: State) -> tuple[Match, State]:
     """
     reach, steps = state.codes.shape[1], codes.shape[1]
     few = max(1, CACHED // (reach * codes.shape[2]))
-    if len(codes) > few:
+    if len(codes) > few and codes.device.type == "cpu":
         parts = zip(codes.split(few), *(each.split(few) for each in state), strict=True)
         found, after = zip(*(follow(part, State(*before)) for part, *before in parts), strict=True)
         return Match(*_together(found)), State(*_together(after))

@@ -255,8 +255,10 @@ class _Run:
             return
         own = {name: value.clone() for name, value in self.module.state_dict().items()}
         self.module.load_state_dict(own | self.average)
-        yield
-        self.module.load_state_dict(own)
+        try:
+            yield
+        finally:
+            self.module.load_state_dict(own)
 
     def _rate(self) -> float:
         fall = 0.5 * (1 + math.cos(math.pi * self.step / self.settings.max_steps))

@@ -188,6 +188,10 @@ def test_it_takes_no_more_memory_than_it_may(monkeypatch):
     model = sampler()
     features, notes, _ = sampling.sequence(model.draws)
     whole, _ = model.log_prob(features, notes, sampling.begin(model, features), None)
-    monkeypatch.setattr(tied, "ROWS", 3 * sampling.BATCH * sampling.KEYS)
+    most, rows = 3 * sampling.BATCH * sampling.KEYS, []
+    monkeypatch.setattr(tied, "ROWS", most)
+    model.lasting.register_forward_hook(lambda _, given, __: rows.append(given[0][..., 0].numel()))
     parts, _ = model.log_prob(features, notes, sampling.begin(model, features), None)
     torch.testing.assert_close(parts, whole)
+    assert max(rows) == most
+    assert sum(rows) == notes.numel()
