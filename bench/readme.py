@@ -11,6 +11,7 @@ from ostinato.tokens.temperature import GRAM
 
 PICTURE = Path("results/compose/piece-01.png")
 RESULTS = Path("results")
+LIKELIHOOD = RESULTS / "likelihood"
 YARDSTICKS = {
     "pca_512": "PCA-512",
     "dct_512": "DCT-512",
@@ -43,12 +44,15 @@ def table(report: dict) -> str:
     lines = ["| | composed | real |", "|---|---|---|"]
     lines += [f"| {name} | {one:.2f} | {other:.2f} |" for name, one, other in rows]
     found = report["prediction"]
-    least = "" if found["exact"] else "at least "
+    if found["nll"] is None:
+        least = "" if found["exact"] else "at least "
+        likelihood = f"log-probability of the 88 keys {least}{found['log_prob']:.3f}"
+    else:
+        likelihood = f"exact negative log-likelihood of the 88 keys {found['nll']:.3f}"
     lines += [
         "",
-        f"On the test songs: log-probability of the 88 keys {least}{found['log_prob']:.3f} nats a "
-        f"step; one draw a step given the true past has precision {found['precision']:.2f}, "
-        f"recall {found['recall']:.2f}, F1 {found['f1']:.2f}.",
+        f"On the test songs: {likelihood} nats a step; one draw a step given the true past has "
+        f"precision {found['precision']:.2f}, recall {found['recall']:.2f}, F1 {found['f1']:.2f}.",
     ]
     if "octave_accuracy" in found:
         lines[-1] += (
@@ -116,6 +120,31 @@ def token_tables(metrics: dict[str, dict]) -> str:
     return "\n".join(lines)
 
 
+def likelihood_table(runs: dict[str, dict]) -> str:
+    """Format what bench/likelihood.py wrote, a dict for each collection, as Markdown."""
+    columns = [
+        "nats a frame",
+        "one model",
+        "weights",
+        "minutes",
+        "frames a second",
+        "average of several",
+    ]
+    lines = [f"| {' | '.join(columns)} |", "|---" * len(columns) + "|"]
+    for name, run in runs.items():
+        chosen = run["models"][run["chosen"] - 1]
+        cells = [
+            name.replace("_", " "),
+            f"{run['test']:.3f}",
+            f"{run['weights']:,}",
+            f"{chosen['minutes']:.0f}",
+            f"{chosen['frames_per_second']:.0f}",
+            f"{run['test_average']:.3f} ({len(run['models'])})" if "test_average" in run else "",
+        ]
+        lines.append(f"| {' | '.join(cells)} |")
+    return "\n".join(lines)
+
+
 def replaced(text: str, mark: str, new: str) -> str:
     """Put something between two marks of a text."""
     begin, end = f"<!-- {mark} -->", f"<!-- /{mark} -->"
@@ -138,6 +167,9 @@ def main() -> None:
         read("improvise/figures.json"),
     )
     tokens = token_tables(read("token_model/metrics.json"))
+    runs = {path.stem: files.read_json(path) for path in sorted(LIKELIHOOD.glob("*.json"))}
+    runs = {name: run for name, run in runs.items() if "test" in run}
+    text = replaced(text, "likelihood", likelihood_table(runs))
     text = replaced(replaced(text, "sound", sound), "tokens", tokens)
     readme.write_text(text, encoding="utf-8")
     Path("docs").mkdir(exist_ok=True)

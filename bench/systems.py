@@ -111,9 +111,13 @@ def run_missing(wanted: list[tuple[Row, int]], jobs: int) -> list[str]:
 
 
 def fingerprint(row: Row, seed: int) -> str:
-    """Hash all parameters of a run."""
+    """Hash all parameters that a run depends on."""
     params = merged(defaults(), row.params)
     notes = {name: value for name, value in params.items() if name not in APART}
+    chosen = params["generator"]
+    names = (chosen["memory"], chosen["sampler"], params["decoder"]["kind"])
+    for section, name in zip(("memory", "samplers", "decoders"), names, strict=True):
+        notes[section] = {name: params[section][name]}
     text = json.dumps([notes, BUDGET, seed], sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
@@ -281,7 +285,8 @@ def introduction() -> str:
             "",
             "Written by `python bench/systems.py`. Every system had the same number of optimiser "
             f"steps ({', '.join(f'`{setting}`' for setting in BUDGET)}) and of steps of music "
-            "in a batch, but for `true_loss`, whose generator had a quarter of them.",
+            "in a batch, but for `true_loss`, `tied` and `tied_holding`, whose generators had a "
+            "quarter of them.",
             "",
             "- log p: of the 88 keys of the test songs, nats a step, each song once, given its "
             "true past; ≥ marks a lower bound (log-mean-exp of whole songs). Each system is mixed "

@@ -141,3 +141,21 @@ def check_autocast(model: nn.Module) -> None:
             assert nats.dtype == torch.float32
             assert nats[model.possible(notes) > 0].isfinite().all()
         assert model.sample(features, state, uniforms, 1.0)[0].shape == notes.shape
+
+
+CHORALE = """
+43 59 62 67 | 55 59 62 67 | 52 60 64 67 | 54 57 62 74 | 55 62 71 | 50 54 62 71 | 52 55 59 67
+48 60 64 67 | 47 60 64 67 | 43 62 67 71 | 50 62 66 69 | 50 62 66 69 | 43 62 67 71 | 42 57 62 74
+43 59 64 74 | 45 60 66 72 | 47 62 67 71 | 48 64 67 69 | 50 62 66 69 | 43 59 62 67 | 43 59 62 67
+43 62 67 71 | 43 62 67 71 | 45 60 64 72 | 47 59 67 74 | 47 59 67 74 | 47 62 67 74 | 43 62 67 71
+"""
+"""What sounds at the first quarters of J. S. Bach's BWV 269, as MIDI pitches."""
+
+
+def chorale(lowest: int, keys: int) -> Tensor:
+    """Real frames, Tensor[28, keys]; those of 12 keys are pitch classes."""
+    frames = [part.split() for line in CHORALE.split("\n")[1:-1] for part in line.split("|")]
+    notes = torch.zeros(len(frames), keys).double()
+    for frame, pitches in zip(notes, frames, strict=True):
+        frame[[(int(pitch) - lowest) % keys for pitch in pitches]] = 1
+    return notes

@@ -87,6 +87,13 @@ def test_run_translates_to_dvc(commands):
     assert "generator.memory=capsules" in command
 
 
+def test_what_is_asked_for_counts_in_place_of_what_a_system_has(commands):
+    main(["run", "capsules", "-S", "generator.training.max_steps=7"])
+    [command] = commands
+    asked = [word for word in command if word.startswith("generator.training.max_steps=")]
+    assert asked == ["generator.training.max_steps=7"]
+
+
 def test_all_are_queued_under_their_names(commands, capsys):
     main(["run", "--all", "-S", "generator.training.max_steps=4"])
     assert [c[c.index("--name") + 1] for c in commands] == list(ROWS)

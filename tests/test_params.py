@@ -24,7 +24,7 @@ def changed(tmp_path: Path, where: str, value: object) -> Path:
 def test_the_defaults_are_valid_and_name_what_is_built():
     params = read_params(DEFAULT)
     assert params.config("memory")["name"] == params.generator.memory
-    assert params.config("memory")["lags"] == [4, 8, 16, 32, 48, 64, 96, 128]
+    assert params.config("memory")["aggregation"] == params.memory["none"]["aggregation"]
 
 
 @pytest.mark.parametrize(
@@ -38,7 +38,7 @@ def test_the_defaults_are_valid_and_name_what_is_built():
         ("generator.memory", "hystory_user", "'hystory_user' is no memory"),
         ("generator.sampler", "dice", "'dice' is no sampler; known: .*banning"),
         ("decoder.kind", "mlp", "'mlp' is no decoder; known: .*lstm"),
-        ("samplers", {}, "samplers.ordered is missing"),
+        ("samplers", {}, "samplers.tied is missing"),
         ("compose.pieces", "eight", "compose.pieces is 'eight': .*integer"),
         ("compose.pieces", 8.5, "compose.pieces is 8.5: .*integer"),
         ("compose.hour", "yes please", "compose.hour is 'yes please': .*boolean"),
@@ -72,7 +72,7 @@ def test_a_mistake_anywhere_is_one_line(tmp_path, where, value, message):
 def test_numbers_are_read_as_dvc_writes_them(tmp_path):
     path = changed(tmp_path, "seed", 5)
     for number in ("1e-05", "5e-3", "1.5E+0", "0.001"):
-        text = DEFAULT.read_text().replace("learning_rate: 0.005", f"learning_rate: {number}")
+        text = DEFAULT.read_text().replace("learning_rate: 0.01\n", f"learning_rate: {number}\n")
         path.write_text(text)
         assert read_params(path).generator.training.learning_rate == float(number)
 

@@ -49,7 +49,15 @@ class Killed(Exception):
     pass
 
 
-def fit(tmp_path, monkeypatch, settings=SETTINGS, kill_at=None, validate=None, optimizer=ADAM):
+def fit(
+    tmp_path,
+    monkeypatch,
+    settings=SETTINGS,
+    kill_at=None,
+    validate=None,
+    optimizer=ADAM,
+    average=0.0,
+):
     monkeypatch.setenv("OSTINATO_CACHE", str(tmp_path / "cache"))
     model = Line()
 
@@ -63,19 +71,22 @@ def fit(tmp_path, monkeypatch, settings=SETTINGS, kill_at=None, validate=None, o
             return model(*batch(10_000)).item()
 
     history = training.train(
-        model, batch_or_die, validate or loss, settings, "key", "line", optimizer
+        model, batch_or_die, validate or loss, settings, "key", "line", optimizer, average
     )
     return model.state_dict(), history
 
 
-@pytest.mark.parametrize("optimizer", [ADAM, RMSPROP])
-def test_an_interrupted_training_ends_as_if_it_had_not_been(tmp_path, monkeypatch, optimizer):
-    whole, curves = fit(tmp_path / "a", monkeypatch, optimizer=optimizer)
+@pytest.mark.parametrize(("optimizer", "average"), [(ADAM, 0.0), (ADAM, 0.9), (RMSPROP, 0.0)])
+def test_an_interrupted_training_ends_as_if_it_had_not_been(
+    tmp_path, monkeypatch, optimizer, average
+):
+    way = {"optimizer": optimizer, "average": average}
+    whole, curves = fit(tmp_path / "a", monkeypatch, **way)
     for kill_at in (7, 23, 39):
         with pytest.raises(Killed):
-            fit(tmp_path / "b", monkeypatch, kill_at=kill_at, optimizer=optimizer)
+            fit(tmp_path / "b", monkeypatch, kill_at=kill_at, **way)
         assert (tmp_path / "b/cache/key/checkpoint.safetensors").exists()
-    again, curves_again = fit(tmp_path / "b", monkeypatch, optimizer=optimizer)
+    again, curves_again = fit(tmp_path / "b", monkeypatch, **way)
     assert all(torch.equal(whole[name], again[name]) for name in whole)
     assert curves == curves_again
     assert [row["step"] for row in curves] == list(range(5, 41, 5))
@@ -90,9 +101,36 @@ def test_the_best_weights_are_kept_and_training_stops_early(tmp_path, monkeypatc
     with pytest.raises(Killed):
         fit(tmp_path / "b", monkeypatch, kill_at=10)
     model = Line()
-    run = training._Run(model, SETTINGS, tmp_path / "b/cache/key/checkpoint.safetensors", ADAM)
+    run = training._Run(model, SETTINGS, tmp_path / "b/cache/key/checkpoint.safetensors", ADAM, 0.0)
     run.load()
     assert all(torch.equal(best[name], value) for name, value in model.state_dict().items())
+
+
+def test_averaged_weights_are_validated_and_kept(tmp_path, monkeypatch):
+    followed, seen = [], []
+
+    class Followed(Line):
+        def forward(self, x, y):
+            followed.append(self.map.weight.item())
+            return super().forward(x, y)
+
+    monkeypatch.setenv("OSTINATO_CACHE", str(tmp_path))
+    model = Followed()
+
+    def validate() -> float:
+        seen.append(model.map.weight.item())
+        return -len(seen)
+
+    training.train(model, batch, validate, SETTINGS, "key", "line", ADAM, 0.8)
+    # What stands before a step are the weights after the step before it.
+    mean, expected = followed[0], []
+    for step, weight in enumerate(followed[1:], 1):
+        kept = min(0.8, step / (step + 10))
+        mean = kept * mean + (1 - kept) * weight
+        if step % 5 == 0:
+            expected.append(mean)
+    assert seen[:-1] == pytest.approx(expected, rel=1e-5)
+    assert model.map.weight.item() == seen[-1]
 
 
 def test_a_loss_that_is_no_number_is_one_line(tmp_path, monkeypatch):

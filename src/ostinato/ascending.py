@@ -69,7 +69,7 @@ def draws_of(notes: Tensor, most: int) -> Draws:
     keys = notes.shape[1]
     begun = functional.pad(notes, (1, 0), value=1)
     step, last = begun.nonzero(as_tuple=True)
-    place = (begun.cumsum(1)[step, last] - 1).long()
+    place = begun.long().cumsum(1)[step, last] - 1
     # Behind the last draw of a step comes the first of another, whose `last` is 0.
     outcome = (last.roll(-1) - 1) % (keys + 1)
     drawable = place < most

@@ -175,7 +175,7 @@ class Copying(nn.Module):
         """Compute log-probabilities of copying each lag, and last of drawing: [B, T, lags + 1]."""
         steps, sizes = features.shape[1], known.sum(-1)
         counts = torch.stack(self._lagged(sizes, steps), -1)
-        struck = (sizes > 0).to(run.dtype)
+        struck = (sizes > 0).int()
         earlier = struck.cumsum(1) - struck + heard[:, None]
         whole = run >= torch.stack(self._lagged(earlier, steps), -1)
         situation = (run > 0) + 2 * (counts > 0) + 4 * whole

@@ -106,7 +106,7 @@ def run(row: Row, name: str, more: list[str], queue: bool = False) -> None:
     name : str
         Of the experiment.
     more : list of str
-        Parameters that go before those of the system, as ``-S`` takes them.
+        Parameters that count in place of those of the system, as ``-S`` takes them.
     queue : bool
         Whether it is only put into DVC's queue.
 
@@ -116,7 +116,9 @@ def run(row: Row, name: str, more: list[str], queue: bool = False) -> None:
         When dvc is missing or does not succeed; it has said why.
     """
     command = ["dvc", "exp", "run", "--queue" if queue else "--temp", "--name", name]
-    for setting in settings(row.params) + more:
+    # Of two settings of a parameter, the later counts.
+    chosen = {one.partition("=")[0]: one for one in settings(row.params) + more}
+    for setting in chosen.values():
         command += ["--set-param", setting]
     try:
         done = subprocess.run([*command, TARGET], check=False)

@@ -37,6 +37,10 @@ class Batch:
     mask: Tensor
     start: Tensor
 
+    def to(self, device: torch.device | str) -> "Batch":
+        """The same on a device."""
+        return Batch(*(tensor.to(device) for tensor in vars(self).values()))
+
 
 def write_table(out: Path, songs: Songs, steps: int, hop: int, shifts: tuple[int, int]) -> None:
     """Write the table of training fragments, ``fragments.npy``.
@@ -60,8 +64,8 @@ def write_table(out: Path, songs: Songs, steps: int, hop: int, shifts: tuple[int
     for song in songs.of("train"):
         count = 1 + max(0, -(-(int(songs.steps[song]) - steps) // hop))
         pitches = songs.song(song)["pitch"].astype(int) - rolls.LOWEST
-        lowest = max(shifts[0], -int(pitches.min()))
-        highest = min(shifts[1], rolls.KEYS - 1 - int(pitches.max()))
+        lowest = max(shifts[0], -int(pitches.min(initial=rolls.KEYS - 1)))
+        highest = min(shifts[1], rolls.KEYS - 1 - int(pitches.max(initial=0)))
         rows += [
             (song, index * hop, shift)
             for index in range(count)

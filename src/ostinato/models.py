@@ -1,6 +1,5 @@
 """Trained models on disk: ``model.safetensors`` and ``config.json``."""
 
-import json
 from pathlib import Path
 from typing import Any
 
@@ -65,7 +64,7 @@ def read_model(folder: Path) -> tuple[dict[str, Any], dict[str, Tensor]]:
         raise UserError(
             f"{folder} holds no model; `dvc pull --allow-missing` or `dvc repro` brings it"
         )
-    config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+    config = files.read_json(folder / "config.json")
     return config, load_file(folder / "model.safetensors")
 
 

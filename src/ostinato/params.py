@@ -113,6 +113,13 @@ class Training(Schema):
     precision: Literal["float32", "bfloat16"]
 
 
+class Regularised(Training):
+    """The training loop with what keeps a model from learning songs by heart."""
+
+    weight_decay: Annotated[float, Field(ge=0)]
+    average: Annotated[float, Field(ge=0, lt=1)]
+
+
 class Decoder(Schema):
     """12 pitch classes to 88 keys, and how hard they are struck."""
 
@@ -134,7 +141,7 @@ class Generator(Schema):
     keys: Literal[12, 88]
     memory: str
     sampler: str
-    training: Training
+    training: Regularised
 
 
 class Compose(Schema):

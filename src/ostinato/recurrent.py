@@ -41,7 +41,7 @@ def run(
     # For a single step nn.LSTM takes three times as long as its arithmetic.
     if len(parts[0]) < MANY and projection is None:
         weights = (lstm.weight_ih_l0, lstm.weight_hh_l0, lstm.bias_ih_l0, lstm.bias_hh_l0)
-        [shown] = parts if len(parts) == 1 else [torch.cat(parts, -1)]
+        shown = parts[0] if len(parts) == 1 else torch.cat(parts, -1)
         h, c = torch.lstm_cell(shown[:, 0], (state[0][0], state[1][0]), *weights)
         return h[:, None], (h[None], c[None])
     # Gates are rows here, so that each is contiguous.

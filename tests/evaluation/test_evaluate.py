@@ -5,7 +5,6 @@ import torch
 from test_compose import CONFIG, DECODER
 
 from ostinato.evaluation import evaluate
-from ostinato.fragments import held_out
 from ostinato.rolls import KEYS
 from ostinato.songs import Songs
 from ostinato.system import System
@@ -30,19 +29,24 @@ def test_an_exact_log_probability_is_the_same_for_all_draws(songs):
 
 @torch.no_grad()
 @pytest.mark.parametrize("keys", [12, 88])
-def test_it_is_that_of_the_system_mixed_with_independent_keys(songs, keys):
+@pytest.mark.parametrize("split", ["test", "train"])
+def test_it_is_that_of_the_system_mixed_with_independent_keys(songs, split, keys):
+    """Songs are of different lengths: none counts for more, and nothing behind their ends."""
     system, rates = build(ORDERED, keys), evaluate.key_rates(songs)
-    total = steps = 0.0
-    for batch in held_out(songs, "test", system.reach, KEYS):
-        begin = system.initial(batch.past, batch.start)
-        uniforms = torch.zeros(*batch.mask.shape, system.draws)
-        log_prob, _ = system.log_prob(batch.notes, begin, uniforms)
-        other = torch.distributions.Bernoulli(rates).log_prob(batch.notes.double()).sum(-1)
+    total = own = steps = 0.0
+    for song in songs.of(split):
+        notes = torch.from_numpy(songs.roll(song, 0, int(songs.steps[song])))[None].float()
+        begin = system.initial(torch.zeros(1, system.reach, KEYS), torch.zeros(1).long())
+        uniforms = torch.zeros(*notes.shape[:2], system.draws)
+        log_prob, _ = system.log_prob(notes, begin, uniforms)
+        other = torch.distributions.Bernoulli(rates).log_prob(notes.double()).sum(-1)
         p = (1 - 1e-4) * log_prob.double().exp() + 1e-4 * other.exp()
-        total += float((p.log() * batch.mask).sum())
-        steps += float(batch.mask.sum())
-    found = evaluate.prediction(system, songs, "test", 2, seed=1)
+        total += float(p.log().sum())
+        own += float(log_prob.sum())
+        steps += notes.shape[1]
+    found = evaluate.prediction(system, songs, split, 2, seed=1)
     assert found["log_prob"] == pytest.approx(total / steps, abs=1e-4)
+    assert found["nll"] == pytest.approx(-own / steps, abs=1e-4)
 
 
 def test_what_a_system_cannot_draw_is_counted_and_costs_what_independent_keys_cost(songs):
@@ -53,6 +57,7 @@ def test_what_a_system_cannot_draw_is_counted_and_costs_what_independent_keys_co
     chords = sum(int((roll.sum(1) > 1).sum()) for roll in test) / sum(map(len, test))
     assert chords > 0.2
     assert found["impossible_steps"] == pytest.approx(chords)
+    assert found["nll"] is None
     assert -math.log(1e4) * 3 < found["log_prob"] < chords * math.log(1e-4)
 
 
@@ -61,6 +66,7 @@ def test_more_draws_come_closer_to_a_probability_that_is_only_bounded(songs):
     system = System(CONFIG, DECODER).eval()
     found = {draws: evaluate.prediction(system, songs, "test", draws, seed=3) for draws in (1, 32)}
     assert not found[1]["exact"]
+    assert found[1]["nll"] is None
     assert found[32]["log_prob"] > found[1]["log_prob"]
 
 

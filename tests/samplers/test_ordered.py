@@ -110,6 +110,17 @@ def test_it_agrees_with_a_slow_implementation(keys, most):
     torch.testing.assert_close(found[possible], expected[possible].double())
 
 
+@pytest.mark.parametrize(("lowest", "keys"), [(40, 36), (60, 12)])
+@torch.no_grad()
+def test_it_agrees_with_a_slow_implementation_on_real_frames(lowest, keys):
+    model, notes = wide(keys, most=4), sampling.chorale(lowest, keys)
+    features = sampling.random(1, len(notes), sampling.FEATURES)
+    begin = sampling.begin(model, features, keys)
+    found, _ = model.log_prob(features, notes[None], begin, None)
+    expected = torch.tensor(slowly(model, features[0], notes)).double()
+    torch.testing.assert_close(found[0], expected)
+
+
 @pytest.mark.parametrize("copies", COPIES)
 def test_a_whole_sequence_is_the_same_as_its_steps(copies):
     sampling.check_steps(sampler(copies=copies))

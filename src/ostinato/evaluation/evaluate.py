@@ -85,7 +85,7 @@ class Pieces:
 @torch.no_grad()
 def prediction(
     system: System, songs: Songs, split: str, draws: int, seed: int
-) -> dict[str, float | bool]:
+) -> dict[str, float | bool | None]:
     """Measure how well a system predicts songs, each step once, given the true past.
 
     The system is mixed with a little of something that can play anything: at each step, with
@@ -108,20 +108,25 @@ def prediction(
     Returns
     -------
     dict
-        ``log_prob``: of the 88 keys, in nats a step, the mean over all steps. ``exact``: whether
-        that is exact; otherwise it is a lower bound in expectation, the log-mean-exp of `draws`
-        whole songs. ``impossible_steps``: the share of steps that the system cannot draw.
-        ``precision``, ``recall``, ``f1``: of one draw of the keys of a step against what was
-        played, counted over all steps and draws together. ``octave_accuracy``: of systems with a
-        decoder, the share of sounding pitch classes all of whose keys it finds.
+        ``nll``: the system's own negative log-probability of the 88 keys, in nats a step, the mean
+        over all steps; None where it is only bounded or a step cannot be drawn. ``log_prob``: that
+        of the mixture. ``exact``: whether both are exact; otherwise it is a lower bound in
+        expectation, the log-mean-exp of `draws` whole songs. ``impossible_steps``: the share of
+        steps that the system cannot draw. ``precision``, ``recall``, ``f1``: of one draw of the
+        keys of a step against what was played, counted over all steps and draws together.
+        ``octave_accuracy``: of systems with a decoder, the share of sounding pitch classes all of
+        whose keys it finds.
     """
-    counts = dict.fromkeys(("steps", "log_prob", "impossible", "hits", "drawn", "played"), 0.0)
+    names = ("steps", "own", "log_prob", "impossible", "hits", "drawn", "played")
+    counts = dict.fromkeys(names, 0.0)
     rates = key_rates(songs)
     parts = list(held_out(songs, split, system.reach, rolls.KEYS, MOST // draws))
     for number, part in enumerate(progress(parts, len(parts), "evaluate")):
         for name, value in _count(system, part, rates, draws, derive(seed, number)).items():
             counts[name] += value
+    whole = system.exact and not counts["impossible"]
     found = {
+        "nll": -counts["own"] / counts["steps"] if whole else None,
         "log_prob": counts["log_prob"] / counts["steps"],
         "exact": system.exact,
         "impossible_steps": counts["impossible"] / counts["steps"],
@@ -180,10 +185,12 @@ def _count(system: System, batch: Batch, rates: Tensor, draws: int, seed: int) -
     log_probs = torch.cat(nats, 1)
     anything = (keys * rates.log() + (1 - keys) * (-rates).log1p()).sum(-1)
     mixed = torch.logaddexp(math.log1p(-MIXED) + log_probs, math.log(MIXED) + anything)
+    own = log_probs.masked_fill(mask == 0, 0)
     by_song = (mixed * mask).sum(1).unflatten(0, (-1, draws))
     drawn = torch.cat(guesses, 1) * mask[..., None]
     return {
         "steps": float(batch.mask.sum()),
+        "own": float(own.sum() / draws),
         "log_prob": float((by_song.logsumexp(1) - math.log(draws)).sum()),
         "impossible": float((log_probs.isinf() * mask).sum() / draws),
         "hits": float((drawn * keys).sum()),

@@ -1,5 +1,7 @@
 """Training of the generator."""
 
+from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -8,25 +10,34 @@ from torch import Tensor
 
 from ostinato import rolls, training
 from ostinato.fit import dataset
-from ostinato.fragments import held_out
+from ostinato.fragments import Batch, held_out
 from ostinato.generator import Generator
 from ostinato.params import Params
 from ostinato.seeds import derive
 from ostinato.songs import Songs
 
 
-def fit_generator(params: Params) -> tuple[Generator, dict[str, Any], list[dict[str, float]]]:
+def fit_generator(
+    params: Params,
+    device: str = "cpu",
+    told: Callable[[dict[str, float]], None] = lambda row: None,
+) -> tuple[Generator, dict[str, Any], list[dict[str, float]]]:
     """Train the generator that the parameters choose.
 
     Parameters
     ----------
     params : Params
         The whole of params.yaml.
+    device : str
+        Where it is trained, such as ``"cuda"``. The stages know the processor alone, since other
+        devices round differently.
+    told : callable
+        Is told each row of the history when it is there.
 
     Returns
     -------
     Generator
-        With its best weights.
+        With its best weights, on that device.
     dict
         The content of its config.json.
     list of dict
@@ -43,27 +54,34 @@ def fit_generator(params: Params) -> tuple[Generator, dict[str, Any], list[dict[
         "sampler": params.config("samplers"),
     }
     training.prepare(params.threads, seed)
-    model = Generator(config)
+    model = Generator(config).to(device)
     songs = Songs(dataset.DATASET, params.dataset.representation)
     if hasattr(model.sampler, "learn_sets"):
         model.sampler.learn_sets(_every_set(songs))
     fragments = dataset.batches(params, songs, settings.batch, model.reach, model.keys, seed)
+
+    def arguments(batch: Batch, *names: str | int) -> tuple[Batch, Tensor]:
+        uniforms = training.uniforms((*batch.mask.shape, model.draws), seed, *names)
+        return batch.to(device), uniforms.to(device)
+
+    def batch(step: int) -> tuple[Batch, Tensor]:
+        torch.manual_seed(derive(seed, "dropout", step))
+        return arguments(fragments(step), "draws", step)
+
     valid = [
-        (part, training.uniforms((*part.mask.shape, model.draws), seed, "valid", number))
+        arguments(part, "valid", number)
         for number, part in enumerate(held_out(songs, "valid", model.reach, model.keys))
     ]
-
-    def batch(step: int) -> tuple[Any, ...]:
-        chosen = fragments(step)
-        shape = (*chosen.mask.shape, model.draws)
-        return chosen, training.uniforms(shape, seed, "draws", step)
 
     @torch.no_grad()
     def validate() -> float:
         return dataset.mean([(model.eval()(*part).item(), part[0]) for part in valid])
 
-    key = dataset.key(params, config, settings)
-    history = training.train(model, batch, validate, settings, key, "generator")
+    key = dataset.key(params, config | {"device": device}, settings)
+    optimizer = partial(torch.optim.AdamW, weight_decay=settings.weight_decay)
+    history = training.train(
+        model, batch, validate, settings, key, "generator", optimizer, settings.average, told
+    )
     return model, config, history
 
 

@@ -49,5 +49,5 @@ def clock(step: Tensor, steps: int, dtype: torch.dtype) -> Tensor:
     Tensor[B, T, 6]
         0 and 1.
     """
-    numbers = step[:, None] + torch.arange(steps)
-    return (numbers[..., None] >> torch.arange(CLOCK_BITS) & 1).to(dtype)
+    numbers = step[:, None] + torch.arange(steps, device=step.device)
+    return (numbers[..., None] >> torch.arange(CLOCK_BITS, device=step.device) & 1).to(dtype)

@@ -124,7 +124,7 @@ class Memory(nn.Module):
         steps, count = len(inputs), self.levels
         last = 2 * (steps - 1)
         heard = inputs.unbind()
-        levels = torch.arange(count)[:, None, None]
+        levels = torch.arange(count, device=inputs.device)[:, None, None]
         halves = [State(*(tensor[half::2] for tensor in state)) for half in (0, 1)]
         # The hard sigmoid (x + 1) / 2 grows by a half; the highest level's segment never ends.
         growth = (levels < count - 1).to(inputs.dtype) / 2

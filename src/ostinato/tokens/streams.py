@@ -25,7 +25,8 @@ CUTS = (8, 9, 10)
 """Tenths of a piece that is cut, where its share for each split ends."""
 
 LEARNED = 2_000_000
-"""Tokens of a training stream, in all its transpositions, that written music is compared with."""
+"""Tokens of a training stream, in all its transpositions, that n-grams learn and that written music
+is compared with."""
 
 
 @dataclass(frozen=True)

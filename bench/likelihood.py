@@ -1,0 +1,416 @@
+"""The exact likelihood of polyphonic music, as papers have reported it since 2012.
+
+    python bench/likelihood.py --data JSB_Chorales.mat --budget 60
+
+A file holds the piano rolls of a collection as Boulanger-Lewandowski, Bengio and Vincent (ICML
+2012) split them: MATLAB cells `traindata`, `validdata` and `testdata` of arrays of frames by 88
+keys. A generator of the pipeline is trained on the first; the second chooses the best of its
+weights, and the best of several models where there are several; the third is looked at once. What
+is printed is the mean of -log p of a frame, given all frames before it, over all frames of all
+songs, the first included, in nats. It is exact: samplers that only bound it are refused.
+
+The budget, of all models together, is turned into a number of optimiser steps, which with the seed
+decides all else; a training ends early when validations bring nothing better. The JSON that is
+written holds what a run consisted of; `--steps` with its number repeats it. `--set` changes
+parameters: `generator.memory=transformer`, or `threads=16`, or, on processors that have no
+instructions for bfloat16, `generator.training.precision=float32`, which other devices always take.
+`--trial` leaves the test songs alone.
+"""
+
+import argparse
+import contextlib
+import hashlib
+import math
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import scipy.io
+import torch
+import yaml
+from scipy.io.matlab import MatReadError
+from scipy.special import logsumexp
+
+from ostinato import files, fragments, rolls
+from ostinato.errors import UserError
+from ostinato.experiments import merged
+from ostinato.fit import dataset
+from ostinato.fit.generator import fit_generator
+from ostinato.fragments import held_out
+from ostinato.generator import Generator
+from ostinato.models import weights_of
+from ostinato.params import Params, read_params
+from ostinato.scores.dataset import SONG_COLUMNS
+from ostinato.songs import SPLITS, STEP_NOTE, Songs
+
+PARAMS = Path("params.yaml")
+RESULTS = Path("results/likelihood")
+
+FULL: dict[str, Any] = {
+    "dataset": {"representation": "onset"},
+    "augment": {"steps": 128, "hop": 128, "shifts": [-6, 5]},
+    "decoder": {"kind": "none"},
+    "generator": {
+        "keys": 88,
+        "memory": "none",
+        "sampler": "tied",
+        "training": {
+            "batch": 4,
+            "learning_rate": 0.01,
+            "epsilon": 1e-8,
+            "final_rate": 0.02,
+            "clip": 1.0,
+            "validate_every": 200,
+            "patience": 8,
+            "precision": "bfloat16",
+            "weight_decay": 0.1,
+            "average": 0.995,
+        },
+    },
+    "memory": {"none": {"local": 32, "aggregation": 32}},
+    "samplers": {
+        "tied": {
+            "cells": 128,
+            "hidden": 96,
+            "around": 24,
+            "reach": 1024,
+            "voice": 5,
+            "dropout": 0.2,
+            "input_dropout": 0.1,
+        }
+    },
+}
+"""In what the generator of full size differs from params.yaml."""
+
+PROBES = 1, 5, 25
+"""Optimiser steps of the short trainings that measure how long one takes."""
+
+SHARE = 0.2
+"""Time of validations, at the most, in that of optimiser steps."""
+
+DECIDED = {
+    "seed": "models have the seeds 1, 2, ...",
+    "generator.keys": "frames have 88 keys",
+    "decoder.kind": "frames have 88 keys, which need no decoder",
+    "generator.training.max_steps": "say --steps",
+}
+"""Parameters that are not for setting, and why."""
+
+
+def read_cells(data: Path) -> dict[str, list[np.ndarray]]:
+    """Read the frames of each song of each split, [frames, 88] of 0 and 1.
+
+    Raises
+    ------
+    UserError
+        When the file does not hold them.
+    """
+    if not data.is_file():
+        raise UserError(f"{data}: no such file")
+    try:
+        cells = scipy.io.loadmat(data, variable_names=[f"{split}data" for split in SPLITS])
+    except (ValueError, IndexError, NotImplementedError, OSError, MatReadError) as error:
+        raise UserError(f"{data} is no whole MATLAB file up to version 7.2: {error}") from error
+    songs = {}
+    for split in SPLITS:
+        if f"{split}data" not in cells or not cells[f"{split}data"].size:
+            raise UserError(f"{data}: there is no cell array {split}data")
+        songs[split] = list(cells[f"{split}data"].ravel())
+        for number, frames in enumerate(songs[split], 1):
+            if not is_roll(frames):
+                wanted = "an array of frames by 88 keys, 0 or 1"
+                raise UserError(f"{data}: {split}data, song {number} is not {wanted}")
+    return songs
+
+
+def is_roll(frames: Any) -> bool:
+    """Whether something is a piano roll that can be learned from."""
+    return (
+        isinstance(frames, np.ndarray)
+        and frames.ndim == 2
+        and frames.shape[1] == rolls.KEYS
+        and len(frames) > 0
+        and bool(np.isin(frames, (0, 1)).all())
+    )
+
+
+def write_dataset(cells: dict[str, list[np.ndarray]]) -> None:
+    """Write songs as a dataset of the pipeline, each frame as a step of onsets."""
+    notes, rows = [], []
+    for split, songs in cells.items():
+        for number, frames in enumerate(songs):
+            onset, key = np.nonzero(frames)
+            found = np.zeros(len(onset), STEP_NOTE)
+            found["song"], found["onset"], found["length"] = len(rows), onset, 1
+            found["pitch"], found["velocity"] = key + rolls.LOWEST, 64
+            notes.append(found)
+            name = f"{split}/{number}"
+            values = len(rows), name, name, split, "4/4", 16, len(frames), len(found)
+            rows.append(dict(zip(SONG_COLUMNS, values, strict=True)))
+    files.write_array(dataset.DATASET / "notes.npy", np.concatenate(notes))
+    files.write_table(dataset.DATASET / "songs.csv", SONG_COLUMNS, rows)
+
+
+def choose(settings: list[str], device: str) -> dict[str, Any]:
+    """Read params.yaml and change it to the generator of full size, and then as is wished."""
+    values = merged(read_params(PARAMS).model_dump(), FULL)
+    if device != "cpu":
+        # Autocast may give CUDA's LSTMs float16, whatever it is asked for.
+        values["generator"]["training"]["precision"] = "float32"
+    for setting in settings:
+        name, _, value = setting.partition("=")
+        if name in DECIDED:
+            raise UserError(f"--set {setting}: {DECIDED[name]}")
+        try:
+            change: Any = yaml.safe_load(value)
+            for part in reversed(name.split(".")):
+                change = {part: change}
+            values = merged(values, change)
+        except yaml.YAMLError as error:
+            raise UserError(f"--set {setting}: {value} is not YAML") from error
+        except (KeyError, TypeError) as error:
+            raise UserError(f"--set {setting}: {name} is no parameter of params.yaml") from error
+    return values
+
+
+def check(values: dict[str, Any], cells: dict[str, list[np.ndarray]]) -> Params:
+    """Check parameters as the pipeline does, and that every frame will have a likelihood."""
+    PARAMS.write_text(yaml.safe_dump(values), encoding="utf-8")
+    params = read_params(PARAMS)
+    parts = {"memory": params.config("memory"), "sampler": params.config("samplers")}
+    sampler = Generator({"keys": rolls.KEYS, **parts}).sampler
+    if not sampler.exact:
+        raise UserError(f"{params.generator.sampler} only bounds the likelihood")
+    for split, songs in cells.items():
+        for number, frames in enumerate(songs, 1):
+            if not sampler.possible(torch.from_numpy(frames.astype(np.float32))[None]).all():
+                raise UserError(
+                    f"{params.generator.sampler} as it is set cannot draw all frames of "
+                    f"{split}data, song {number}: up to {frames.sum(1).max()} keys"
+                )
+    return params
+
+
+def prepare(params: Params, cells: dict[str, list[np.ndarray]]) -> Songs:
+    """Write what trainings read, as the stages dataset and augment do."""
+    write_dataset(cells)
+    songs, augment = Songs(dataset.DATASET), params.augment
+    shifts = augment.shifts[0], augment.shifts[1]
+    fragments.write_table(dataset.FRAGMENTS.parent, songs, augment.steps, augment.hop, shifts)
+    return songs
+
+
+def of_length(params: Params, steps: int, every: int) -> Params:
+    """The same parameters with a number of optimiser steps, and of those between validations."""
+    update = {"max_steps": steps, "validate_every": every}
+    training = params.generator.training.model_copy(update=update)
+    generator = params.generator.model_copy(update={"training": training})
+    return params.model_copy(update={"generator": generator})
+
+
+def plan(
+    params: Params, cells: dict[str, list[np.ndarray]], minutes: float, models: int, device: str
+) -> tuple[int, int]:
+    """Measure how many optimiser steps a model may take, and how many between validations.
+
+    Validations come as often as the parameters say, or seldom enough to take no more than a
+    `SHARE` of the time of the steps.
+    """
+    begun = time.perf_counter()
+    # Steps are timed with a short validation, whose time would hide theirs.
+    prepare(params, cells | {"valid": [min(cells["valid"], key=len)]})
+    ends = [begun]
+    for steps in PROBES:
+        model, _, _ = fit_generator(of_length(params, steps, steps), device)
+        ends.append(time.perf_counter())
+    _, few, many = np.diff(ends)  # the first also pays for whatever starts once
+    step = (many - few) / (PROBES[2] - PROBES[1])
+    if step <= 0:
+        raise UserError("this machine is too busy for its speed to be measured; say --steps")
+    songs, before = prepare(params, cells), time.perf_counter()
+    frame_nats(model.eval(), songs, "valid")
+    now = time.perf_counter()
+    validation, wanted = now - before, params.generator.training.validate_every
+    every = wanted * math.ceil(validation / (SHARE * step * wanted))
+    steps = int((minutes * 60 - (now - begun)) / models / (step + validation / every))
+    if steps < 1:
+        raise UserError(f"{minutes:.1f} minutes are too few; a model needs more to be measured")
+    return steps, every
+
+
+def frames_in_batch(params: Params, songs: Songs) -> float:
+    """Count the frames of a training batch, as a mean; windows may reach over the end of a song."""
+    rows = np.load(dataset.FRAGMENTS)
+    rows = rows[rows["shift"] == 0]
+    frames = np.minimum(songs.steps[rows["song"]] - rows["start"], params.augment.steps)
+    return params.generator.training.batch * float(frames.mean())
+
+
+@torch.no_grad()
+def frame_nats(model: Generator, songs: Songs, split: str) -> np.ndarray:
+    """Compute -log p of each frame of a split, in nats: float64, one song after another."""
+    device = next(model.parameters()).device
+    found = []
+    for batch in held_out(songs, split, model.reach, rolls.KEYS):
+        batch = batch.to(device)
+        uniforms = batch.mask.new_zeros(*batch.mask.shape, model.draws)  # exact samplers use none
+        log_prob, _ = model.log_prob(batch.notes, model.initial(batch.past, batch.start), uniforms)
+        found.append(-log_prob[batch.mask > 0].cpu().double())
+    return torch.cat(found).numpy()
+
+
+def average(nats: list[np.ndarray]) -> np.ndarray:
+    """-log of the mean of the probabilities that several models give each frame."""
+    return math.log(len(nats)) - logsumexp([-each for each in nats], axis=0)
+
+
+def train(
+    params: Params, frames: float, device: str, songs: Songs
+) -> tuple[Generator, dict[str, Any]]:
+    """Train a model, and print its validation loss against time."""
+    history = []
+    begun = time.perf_counter()
+
+    def told(row: dict[str, float]) -> None:
+        minutes = (time.perf_counter() - begun) / 60
+        history.append({**row, "minutes": minutes})
+        print(f"minute {minutes:.1f}: valid NLL {row['valid']:.4f}", flush=True)
+
+    model, _, _ = fit_generator(params, device, told)
+    seconds = time.perf_counter() - begun
+    nats = frame_nats(model.eval(), songs, "valid")
+    found = {
+        "seed": params.seed,
+        "minutes": seconds / 60,
+        "frames_per_second": history[-1]["step"] * frames / seconds,
+        "valid": float(nats.mean()),
+        "history": history,
+    }
+    print(
+        f"model {params.seed}: {weights_of(model)} weights, {seconds / 60:.1f} minutes, "
+        f"{found['frames_per_second']:.0f} frames a second, valid NLL {found['valid']:.4f}",
+        flush=True,
+    )
+    return model, found
+
+
+def measure(models: list[Generator], best: int, songs: Songs, split: str) -> dict[str, float]:
+    """Print what one model, and the average of all, are worth on a split."""
+    nats = [frame_nats(model, songs, split) for model in models]
+    found = {split: float(nats[best].mean())}
+    print(f"{split} NLL: {found[split]:.4f}")
+    if len(models) > 1:
+        found[f"{split}_average"] = float(average(nats).mean())
+        print(f"{split} NLL of the average of {len(models)}: {found[f'{split}_average']:.4f}")
+    return found
+
+
+def run(
+    options: argparse.Namespace,
+    params: Params,
+    cells: dict[str, list[np.ndarray]],
+    keep: Callable[[dict[str, Any]], None],
+) -> None:
+    """Train as many models as are wished, choose among them, and say what they are worth."""
+    steps, every = options.steps, params.generator.training.validate_every
+    if not steps:
+        steps, every = plan(params, cells, options.budget, options.models, options.device)
+    print(f"each model: --steps {steps} --set generator.training.validate_every={every}")
+    params, songs = of_length(params, steps, every), prepare(params, cells)
+    frames = frames_in_batch(params, songs)
+    models, rows = [], []
+    for seed in range(1, options.models + 1):
+        seeded = params.model_copy(update={"seed": seed})
+        model, row = train(seeded, frames, options.device, songs)
+        models.append(model)
+        rows.append(row)
+    best = min(range(len(rows)), key=lambda i: rows[i]["valid"])
+    found = {
+        "threads": params.threads,
+        "augment": params.augment.model_dump(),
+        "training": params.generator.training.model_dump(exclude={"max_steps"}),
+        "memory": params.config("memory"),
+        "sampler": params.config("samplers"),
+        "steps": steps,
+        "weights": weights_of(models[best]),
+        "chosen": best + 1,
+        "models": rows,
+    }
+    for split in ["valid"] if options.trial else ["valid", "test"]:
+        found |= measure(models, best, songs, split)
+        keep(found)
+
+
+def machine(device: str) -> dict[str, Any]:
+    """Name what a run depends on beside its parameters."""
+    git = ["git", "describe", "--always", "--dirty", "--abbrev=40", "--exclude=*"]
+    commit = ""
+    if shutil.which("git"):
+        commit = subprocess.run(git, capture_output=True, text=True, check=False).stdout.strip()
+    name = torch.cuda.get_device_name(device) if device.startswith("cuda") else device
+    return {"commit": commit, "torch": torch.__version__, "device": name}
+
+
+def arguments() -> argparse.Namespace:
+    """Read the command line."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--data", type=Path, required=True, help="a .mat file")
+    parser.add_argument("--budget", type=float, default=60.0, help="minutes of all trainings")
+    parser.add_argument("--device", default="cpu", help="such as cuda")
+    parser.add_argument("--models", type=int, default=1, help="how many share the budget")
+    parser.add_argument("--steps", type=int, help="of each training, in place of a budget")
+    parser.add_argument(
+        "--set", nargs="*", action="extend", default=[], metavar="NAME=VALUE", help="parameters"
+    )
+    parser.add_argument("--trial", action="store_true", help="do not look at the test songs")
+    parser.add_argument("--out", type=Path, help=f"a JSON file; {RESULTS}/NAME.json if no trial")
+    options = parser.parse_args()
+    if options.models < 1 or (options.steps is not None and options.steps < 1):
+        parser.error("--models and --steps are 1 at least")
+    try:
+        torch.zeros(1, device=options.device)
+    except (RuntimeError, AssertionError) as error:
+        parser.error(f"--device {options.device}: {str(error).splitlines()[0]}")
+    if not PARAMS.exists():
+        parser.error("run this in the project's own folder, where params.yaml is")
+    if not options.out and not options.trial:
+        options.out = RESULTS / f"{options.data.stem}.json"
+    return options
+
+
+def main() -> None:
+    """Train, print and write the JSON."""
+    options = arguments()
+    # Without it cuBLAS does not give the same bits twice.
+    os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
+    torch.backends.cudnn.allow_tf32 = False
+    told = {"data": options.data.name, **machine(options.device)}
+    told["budget"] = None if options.steps else options.budget
+    out = options.out and options.out.absolute()
+
+    def keep(found: dict[str, Any]) -> None:
+        if out:
+            files.write_json(out, told | found)
+
+    try:
+        values, cells = choose(options.set, options.device), read_cells(options.data)
+        told["sha256"] = hashlib.sha256(options.data.read_bytes()).hexdigest()
+        with tempfile.TemporaryDirectory() as work, contextlib.chdir(work):
+            # No checkpoint of another run: what is measured begins at the beginning.
+            os.environ["OSTINATO_CACHE"] = work
+            looked = SPLITS[:-1] if options.trial else SPLITS
+            params = check(values, {split: cells[split] for split in looked})
+            run(options, params, cells, keep)
+    except UserError as error:
+        sys.exit(str(error))
+
+
+if __name__ == "__main__":
+    main()

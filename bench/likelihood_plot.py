@@ -1,0 +1,104 @@
+"""Draw the likelihood against time, with what papers report: results/likelihood.png.
+
+    python bench/likelihood_plot.py
+
+Reads what bench/likelihood.py wrote into results/likelihood. A curve is the validation songs' NLL
+while the chosen model trains; a dot is that of the test songs, and a ring that of the average of
+several models. Lines are the test songs' NLL in papers, from memory, in some of which it is a bound
+or an estimate.
+"""
+
+import sys
+from pathlib import Path
+from typing import Any
+
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import LogLocator, NullLocator
+
+from ostinato import files
+from ostinato.evaluation import plots
+
+RESULTS = Path("results/likelihood")
+
+PUBLISHED = {
+    "JSB_Chorales": {
+        "88 sigmoids": 8.1,
+        "RNN-RBM, 2012": 6.27,
+        "RNN-NADE, 2012": 5.56,
+        "BALSTM, 2017": 5.0,
+        "SRNN, 2016 (bound)": 4.74,
+        "NASMC, 2015 (estimate)": 3.99,
+    },
+    "Piano_midi": {
+        "88 sigmoids": 8.8,
+        "SRNN, 2016 (bound)": 8.20,
+        "NASMC, 2015 (estimate)": 7.61,
+        "RNN-RBM, RNN-NADE, 2012": 7.07,
+        "BALSTM, 2017": 4.9,
+    },
+    "Nottingham": {
+        "88 sigmoids": 3.1,
+        "SRNN, 2016 (bound)": 2.94,
+        "NASMC, 2015 (estimate)": 2.72,
+        "RNN-RBM, RNN-NADE, 2012": 2.35,
+        "BALSTM, 2017": 1.6,
+    },
+    "MuseData": {
+        "NASMC, 2015 (estimate)": 6.89,
+        "SRNN, 2016 (bound)": 6.28,
+        "88 sigmoids, RNN-RBM, 2012": 6.0,
+        "RNN-NADE, 2012": 5.60,
+        "BALSTM, 2017": 3.9,
+    },
+}
+"""Nats a frame; two that lie on each other share a line."""
+
+
+def draw(axes: Axes, name: str, run: dict[str, Any]) -> None:
+    """Draw one collection."""
+    for label, nats in PUBLISHED.get(name, {}).items():
+        axes.axhline(nats, color=plots.PALE, linewidth=1, zorder=0)
+        place = {"xycoords": ("axes fraction", "data"), "va": "center"}
+        axes.annotate(label, (1.01, nats), size=8, **place)
+    history = run["models"][run["chosen"] - 1]["history"]
+    minutes = [row["minutes"] for row in history]
+    axes.plot(minutes, [row["valid"] for row in history], color=plots.INK, label="validation")
+    axes.plot(minutes[-1], run["test"], "o", color=plots.ACCENT, label=f"test: {run['test']:.2f}")
+    if "test_average" in run:
+        axes.plot(
+            sum(model["history"][-1]["minutes"] for model in run["models"]),
+            run["test_average"],
+            "o",
+            color=plots.ACCENT,
+            markerfacecolor="white",
+            label=f"test, average of {len(run['models'])}: {run['test_average']:.2f}",
+        )
+    axes.set_xscale("log")
+    axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+    axes.xaxis.set_major_formatter("{x:g}")
+    axes.xaxis.set_minor_locator(NullLocator())
+    device = f"{run['threads']} cores" if run["device"] == "cpu" else run["device"]
+    axes.set_xlabel(f"minutes of training on {device}")
+    axes.set_title(name.replace("_", " "), loc="left", fontsize=10, pad=20)
+    axes.spines[["top", "right"]].set_visible(False)
+    above = {"loc": "lower left", "bbox_to_anchor": (-0.02, 1), "ncols": 3, "borderaxespad": 0}
+    axes.legend(**above, columnspacing=1, handlelength=1.5, frameon=False, fontsize=8)
+
+
+def main() -> None:
+    """Draw a panel for each collection that was run."""
+    runs = {path.stem: files.read_json(path) for path in sorted(RESULTS.glob("*.json"))}
+    runs = {name: run for name, run in runs.items() if "test" in run}
+    if not runs:
+        sys.exit(f"{RESULTS}: nothing there; run bench/likelihood.py first")
+    figure = Figure(figsize=(6 * len(runs), 5), layout="constrained")
+    panels = figure.subplots(1, len(runs), squeeze=False)[0]
+    for axes, (name, run) in zip(panels, runs.items(), strict=True):
+        draw(axes, name, run)
+    panels[0].set_ylabel("negative log-likelihood, nats a frame")
+    plots.save(RESULTS.with_suffix(".png"), figure)
+
+
+if __name__ == "__main__":
+    main()
