@@ -84,6 +84,7 @@ FULL: dict[str, Any] = {
             "voice": 5,
             "dropout": 0.2,
             "input_dropout": 0.1,
+            "copies": [],
         }
     },
 }

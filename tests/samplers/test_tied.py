@@ -10,25 +10,25 @@ from matching import match
 
 from ostinato.samplers import tied
 
-REACHES = [0, 1, 5]
+REACHES, COPIES = [0, 1, 5], [(), (1, 3)]
 
 
-def sampler(reach: int = 5):
-    sizes = {"cells": 4, "hidden": 5, "around": 2, "voice": 1}
+def sampler(reach: int = 5, copies: tuple[int, ...] = ()):
+    sizes = {"cells": 4, "hidden": 5, "around": 2, "voice": 1, "gate": 4, "copies": list(copies)}
     return sampling.build(tied, reach=reach, dropout=0.0, input_dropout=0.0, **sizes)
 
 
-def wide(keys: int, reach: int, around: int = 3, voice: int = 1):
+def wide(keys: int, reach: int, voice: int = 1, copies: tuple[int, ...] = ()):
     torch.manual_seed(7)
-    params = tied.Params(
-        cells=4, hidden=5, around=around, reach=reach, voice=voice, dropout=0.0, input_dropout=0.0
-    )
+    sizes = {"cells": 4, "hidden": 5, "around": 3, "gate": 4, "copies": list(copies)}
+    params = tied.Params(reach=reach, voice=voice, dropout=0.0, input_dropout=0.0, **sizes)
     model = tied.Sampler(sampling.FEATURES, keys, params).double()
     for weight in model.parameters():
         weight.data *= 2
     return model
 
 
+@pytest.mark.parametrize("copies", COPIES)
 @pytest.mark.parametrize("reach", REACHES)
 @pytest.mark.parametrize(
     "check",
@@ -40,15 +40,16 @@ def wide(keys: int, reach: int, around: int = 3, voice: int = 1):
         sampling.check_autocast,
     ],
 )
-def test_it_is_a_sampler(check, reach):
-    check(sampler(reach))
+def test_it_is_a_sampler(check, reach, copies):
+    check(sampler(reach, copies))
 
 
+@pytest.mark.parametrize("copies", COPIES)
 @pytest.mark.parametrize("reach", REACHES)
 @pytest.mark.parametrize("keys", [5, 12])
 @torch.no_grad()
-def test_probabilities_of_all_sets_sum_to_one_after_any_past(keys, reach):
-    model = wide(keys, reach)
+def test_probabilities_of_all_sets_sum_to_one_after_any_past(keys, reach, copies):
+    model = wide(keys, reach, copies=copies)
     sets = torch.tensor(list(itertools.product([0.0, 1.0], repeat=keys))).double()
     features = sampling.random(1, 9, sampling.FEATURES).expand(len(sets), -1, -1)
     past = (sampling.random(1, 8, keys) < 0.3).double().expand(len(sets), -1, -1)
@@ -146,11 +147,12 @@ def test_it_finds_what_was_played_before_the_sequence():
     assert (found != untold).any()
 
 
+@pytest.mark.parametrize("copies", COPIES)
 @pytest.mark.parametrize("reach", REACHES)
 @sampling.examples
 @given(changed=st.integers(1, sampling.STEPS - 1))
-def test_a_step_knows_the_steps_before_it_alone(changed, reach):
-    model = sampler(reach)
+def test_a_step_knows_the_steps_before_it_alone(changed, reach, copies):
+    model = sampler(reach, copies)
     features, notes, _ = sampling.sequence(model.draws)
     before, _ = model.log_prob(features, notes, sampling.begin(model, features), None)
     notes[:, changed] = 1 - notes[:, changed]

@@ -6,7 +6,8 @@ keys share their weights, so music counts by its intervals and not by where on t
 stands: the tied parallel networks of Johnson (2017, "Generating polyphonic music using tied
 parallel networks"). Each key also sees where the music was before as it is now, and what came next:
 the match of the whole step and, since voices repeat one by one, that of its own surroundings. The
-likelihood is exact.
+likelihood is exact. If wanted, a gate comes first that may copy a whole step in place of deciding,
+so that music which is composed repeats, too.
 """
 
 from typing import Annotated, NamedTuple
@@ -16,7 +17,8 @@ from pydantic import Field
 from torch import Tensor, nn
 from torch.nn import functional
 
-from ostinato import matches, recurrent
+from ostinato import ascending, copying, matches, recurrent
+from ostinato.copying import Copying
 from ostinato.params import Positive, Schema
 from ostinato.rolls import CLASSES
 
@@ -51,6 +53,10 @@ class Params(Schema):
     dropout, input_dropout : float
         Share of the LSTM's outputs and of the network, and of the LSTM's inputs, that is left out
         in training.
+    copies : list of int
+        Steps back that the gate may copy; none: there is no gate.
+    gate : int
+        Width of the gate's network.
     """
 
     cells: Positive
@@ -60,6 +66,8 @@ class Params(Schema):
     voice: Annotated[int, Field(ge=0, le=15)]
     dropout: Annotated[float, Field(ge=0, lt=1)]
     input_dropout: Annotated[float, Field(ge=0, lt=1)]
+    copies: list[Positive]
+    gate: Positive
 
 
 class State(NamedTuple):
@@ -73,12 +81,14 @@ class State(NamedTuple):
         Of whole steps, and of each key's surroundings.
     cells : recurrent.State
         Of the LSTM, for B times K keys.
+    copying : copying.State or None
     """
 
     past: Tensor
     whole: matches.State | None
     voices: matches.State | None
     cells: recurrent.State
+    copying: copying.State | None
 
 
 class Sampler(nn.Module):
@@ -96,7 +106,7 @@ class Sampler(nn.Module):
     Attributes
     ----------
     draws : int
-        Random numbers that it needs a step: one for each key.
+        Random numbers that it needs a step: one for each key, and one for the gate.
     reach : int
         Steps before a sequence that it wants to know.
     exact : bool
@@ -126,6 +136,12 @@ class Sampler(nn.Module):
         self.sounds = nn.Linear(params.hidden, 1)
         self.dropout, self.input_dropout = params.dropout, params.input_dropout
         nn.init.constant_(self.sounds.bias, SELDOM)
+        self.copying = None
+        if params.copies:
+            self.copying = Copying(features, params.copies, keys, params.gate)
+            self.draws += 1
+            # So that it can tell for how long the longest lag has been repeating.
+            self.reach = max(self.reach, 2 * max(params.copies))
         # A step's code is the sum of its keys' numbers (Zobrist, 1970).
         numbers = torch.Generator().manual_seed(keys)
         code = torch.randint(-(2**62), 2**62, (keys,), generator=numbers)
@@ -143,11 +159,12 @@ class Sampler(nn.Module):
         short = max(length - past.shape[1], 0)
         known = functional.pad(past, (0, 0, short, 0))[:, -length:]
         zero = past.new_zeros(1, len(past) * self.keys, self.along_time.hidden_size)
+        copied = self.copying.initial(past) if self.copying else None
         if not self.searched:
-            return State(known, None, None, (zero, zero))
+            return State(known, None, None, (zero, zero), copied)
         codes = self._codes(past, past.new_zeros(len(past), dtype=torch.bool))
         whole, voices = (matches.initial(code, self.searched) for code in codes)
-        return State(known, whole, voices, (zero, zero))
+        return State(known, whole, voices, (zero, zero), copied)
 
     def possible(self, notes: Tensor) -> Tensor:
         """Mark the steps that can be drawn: all; as for `ostinato.samplers.banning`."""
@@ -181,16 +198,19 @@ class Sampler(nn.Module):
         state : State
         """
         steps = max(1, notes.shape[1] if torch.is_grad_enabled() else ROWS // notes[:, 0].numel())
-        nats = []
+        nats, copied = [], state.copying
         for told, struck in zip(features.split(steps, 1), notes.split(steps, 1), strict=True):
             known = torch.cat([state.past, struck], 1)
             found, heard = self._follow(struck, state)
             context, cells = self._context(told, known, found, state.cells)
-            state = State(known[:, struck.shape[1] :], *heard, cells)
+            state = State(known[:, struck.shape[1] :], *heard, cells, copied)
             hidden = self._hidden(context, *_below(struck, self.around))
             logits = self._logits(self._drop(hidden, self.dropout))
             nats.append(functional.logsigmoid(logits * (2 * struck - 1)).sum(-1))
-        return torch.cat(nats, 1), state
+        log_prob = torch.cat(nats, 1)
+        if self.copying:
+            log_prob, copied = self.copying.log_prob(features, notes, log_prob, copied)
+        return log_prob, state._replace(copying=copied)
 
     def sample(
         self, features: Tensor, state: State, uniforms: Tensor, temperature: float
@@ -201,10 +221,11 @@ class Sampler(nn.Module):
         ----------
         features : Tensor[B, T, F]
         state : State
-        uniforms : Tensor[B, T, K]
+        uniforms : Tensor[B, T, draws]
             Random numbers in [0, 1).
         temperature : float
-            Logits are divided by it; at 0 a key sounds where that is the likelier.
+            Of the gate, and of which key is the next to sound, or none: to sharpen every key's own
+            decision would bring silence, as few keys are likelier to sound than not.
 
         Returns
         -------
@@ -217,29 +238,32 @@ class Sampler(nn.Module):
             now = slice(step, step + 1)
             found = [matches.find(part) for part in (state.whole, state.voices) if part]
             context, cells = self._context(features[:, now], state.past, found, state.cells)
-            notes = self._draw(context[:, 0], uniforms[:, step], temperature)[:, None]
+            by_key = uniforms[:, step, : self.keys]
+            notes = self._draw(context[:, 0], by_key, temperature)[:, None]
+            copied = None
+            if self.copying:
+                notes, copied = self.copying.sample(
+                    features[:, now], notes, state.copying, uniforms[:, now, -1], temperature
+                )
             _, heard = self._follow(notes, state)
             known = torch.cat([state.past[:, 1:], notes], 1)
-            state = State(known, *heard, cells)
+            state = State(known, *heard, cells, copied)
             drawn.append(notes)
         return torch.cat(drawn, 1), state
 
     def _draw(self, context: Tensor, uniforms: Tensor, temperature: float) -> Tensor:
-        """Decide on one key after another: Tensor[B, K, H] and Tensor[B, K] to Tensor[B, K]."""
-        width = self.around
-        lower = context.new_zeros(len(context), width + self.keys)
-        octaves = context.new_zeros(len(context), CLASSES + self.keys)
-        for key in range(self.keys):
-            near, classes = lower[:, key : key + width], octaves[:, key : key + CLASSES]
-            count = lower.sum(-1, keepdim=True)
-            logits = self._logits(self._hidden(context[:, key], near, classes, count))
-            if temperature == 0:
-                sounds = logits > 0
-            else:
-                sounds = uniforms[:, key] < (logits / temperature).sigmoid()
-            lower[:, width + key] = sounds.to(lower.dtype)
-            octaves[:, CLASSES + key] = octaves[:, key] + sounds
-        return lower[:, width:]
+        """Draw one note after another: Tensor[B, K, H] and Tensor[B, K] to Tensor[B, K]."""
+        place = torch.arange(self.keys, device=context.device)
+
+        def logits(drawn: Tensor, last: Tensor, _: int) -> Tensor:
+            sounds = self._logits(self._hidden(context, *_below(drawn, self.around)))
+            decided = place < last[:, None]
+            this = functional.logsigmoid(sounds).masked_fill(decided, -torch.inf)
+            none_below = functional.logsigmoid(-sounds).masked_fill(decided, 0).cumsum(-1)
+            return functional.pad(this, (0, 1)) + functional.pad(none_below, (1, 0))
+
+        silence = torch.zeros_like(context[..., 0])
+        return ascending.draw_notes(logits, silence, uniforms, temperature)
 
     def _follow(self, notes: Tensor, state: State) -> tuple[list[matches.Match], list]:
         """Find the matches of steps and hear them.
