@@ -42,6 +42,7 @@ BUDGET = [
     "velocity.training.max_steps=600",
     "generator.training.max_steps=600",
     "generator.training.validate_every=100",
+    "compose.temperature=0.8",
 ]
 REFERENCE = "pytorch_baseline"
 BEST, SEEDS = 5, (2, 3)
@@ -283,10 +284,10 @@ def introduction() -> str:
         [
             "# The systems compared",
             "",
-            "Written by `python bench/systems.py`. Every system had the same number of optimiser "
-            f"steps ({', '.join(f'`{setting}`' for setting in BUDGET)}) and of steps of music "
-            "in a batch, but for `true_loss`, `tied` and `tied_holding`, whose generators had a "
-            "quarter of them.",
+            "Written by `python bench/systems.py`. Every system had the same settings "
+            f"({', '.join(f'`{setting}`' for setting in BUDGET)}) and as many steps of music in a "
+            "batch, but for `true_loss`, `tied` and `tied_holding`, whose generators had a quarter "
+            "of them.",
             "",
             "- log p: of the 88 keys of the test songs, nats a step, each song once, given its "
             "true past; ≥ marks a lower bound (log-mean-exp of whole songs). Each system is mixed "
