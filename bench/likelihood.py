@@ -10,11 +10,11 @@ is printed is the mean of -log p of a frame, given all frames before it, over al
 songs, the first included, in nats. It is exact: samplers that only bound it are refused.
 
 The budget, of all models together, is turned into a number of optimiser steps, which with the seed
-decides all else; a training ends early when validations bring nothing better. The JSON that is
-written holds what a run consisted of; `--steps` with its number repeats it. `--set` changes
-parameters: `generator.memory=transformer`, or `threads=16`, or, on processors that have no
-instructions for bfloat16, `generator.training.precision=float32`, which other devices always take.
-`--trial` leaves the test songs alone.
+decides all else; a training ends early when validations bring nothing better. It is printed, and
+with the same other options it repeats the run. The JSON that is written holds all that a run
+consisted of. `--set` changes parameters: `generator.memory=transformer`, or `threads=16`, or, on
+processors that have no instructions for bfloat16, `generator.training.precision=float32`, which
+other devices always take. `--trial` leaves the test songs alone.
 """
 
 import argparse
@@ -88,7 +88,7 @@ FULL: dict[str, Any] = {
         }
     },
 }
-"""In what the generator of full size differs from params.yaml."""
+"""What counts in place of params.yaml, so that figures stay when its defaults change."""
 
 PROBES = 1, 5, 25
 """Optimiser steps of the short trainings that measure how long one takes."""
@@ -126,7 +126,7 @@ def read_cells(data: Path) -> dict[str, list[np.ndarray]]:
         songs[split] = list(cells[f"{split}data"].ravel())
         for number, frames in enumerate(songs[split], 1):
             if not is_roll(frames):
-                wanted = "an array of frames by 88 keys, 0 or 1"
+                wanted = "an array of frames, one at least, by 88 keys, 0 or 1"
                 raise UserError(f"{data}: {split}data, song {number} is not {wanted}")
     return songs
 
@@ -163,7 +163,6 @@ def choose(settings: list[str], device: str) -> dict[str, Any]:
     """Read params.yaml and change it to the generator of full size, and then as is wished."""
     values = merged(read_params(PARAMS).model_dump(), FULL)
     if device != "cpu":
-        # Autocast may give CUDA's LSTMs float16, whatever it is asked for.
         values["generator"]["training"]["precision"] = "float32"
     for setting in settings:
         name, _, value = setting.partition("=")
@@ -178,6 +177,9 @@ def choose(settings: list[str], device: str) -> dict[str, Any]:
             raise UserError(f"--set {setting}: {value} is not YAML") from error
         except (KeyError, TypeError) as error:
             raise UserError(f"--set {setting}: {name} is no parameter of params.yaml") from error
+    if device != "cpu" and values["generator"]["training"]["precision"] != "float32":
+        # Autocast may give CUDA's LSTMs float16, whatever it is asked for.
+        raise UserError("generator.training.precision: float32 is what devices but the CPU take")
     return values
 
 
@@ -194,7 +196,7 @@ def check(values: dict[str, Any], cells: dict[str, list[np.ndarray]]) -> Params:
             if not sampler.possible(torch.from_numpy(frames.astype(np.float32))[None]).all():
                 raise UserError(
                     f"{params.generator.sampler} as it is set cannot draw all frames of "
-                    f"{split}data, song {number}: up to {frames.sum(1).max()} keys"
+                    f"{split}data, song {number}: up to {int(frames.sum(1).max())} keys"
                 )
     return params
 
@@ -222,8 +224,10 @@ def plan(
     """Measure how many optimiser steps a model may take, and how many between validations.
 
     Validations come as often as the parameters say, or seldom enough to take no more than a
-    `SHARE` of the time of the steps.
+    `SHARE` of the time of the steps. At the end of each model come the last validation and, by
+    their frames, as much for the validation songs and for the test songs.
     """
+    few_minutes = UserError(f"{minutes:g} minutes are too few; a model needs more to be measured")
     begun = time.perf_counter()
     # Steps are timed with a short validation, whose time would hide theirs.
     prepare(params, cells | {"valid": [min(cells["valid"], key=len)]})
@@ -231,6 +235,8 @@ def plan(
     for steps in PROBES:
         model, _, _ = fit_generator(of_length(params, steps, steps), device)
         ends.append(time.perf_counter())
+        if ends[-1] - begun > minutes * 60:
+            raise few_minutes
     _, few, many = np.diff(ends)  # the first also pays for whatever starts once
     step = (many - few) / (PROBES[2] - PROBES[1])
     if step <= 0:
@@ -240,9 +246,12 @@ def plan(
     now = time.perf_counter()
     validation, wanted = now - before, params.generator.training.validate_every
     every = wanted * math.ceil(validation / (SHARE * step * wanted))
-    steps = int((minutes * 60 - (now - begun)) / models / (step + validation / every))
+    valid, test = (sum(map(len, cells[split])) for split in ("valid", "test"))
+    end = validation * (2 + test / valid)
+    seconds = (minutes * 60 - (now - begun)) / models - end
+    steps = int(seconds / (step + validation / every))
     if steps < 1:
-        raise UserError(f"{minutes:.1f} minutes are too few; a model needs more to be measured")
+        raise few_minutes
     return steps, every
 
 
@@ -274,8 +283,17 @@ def average(nats: list[np.ndarray]) -> np.ndarray:
 
 def train(
     params: Params, frames: float, device: str, songs: Songs
-) -> tuple[Generator, dict[str, Any]]:
-    """Train a model, and print its validation loss against time."""
+) -> tuple[Generator, np.ndarray, dict[str, Any]]:
+    """Train a model, and print its validation loss against time.
+
+    Returns
+    -------
+    model : Generator
+    nats : ndarray
+        Of the frames of validation songs, as from `frame_nats`.
+    found : dict
+        Seed, times and losses.
+    """
     history = []
     begun = time.perf_counter()
 
@@ -299,17 +317,16 @@ def train(
         f"{found['frames_per_second']:.0f} frames a second, valid NLL {found['valid']:.4f}",
         flush=True,
     )
-    return model, found
+    return model, nats, found
 
 
-def measure(models: list[Generator], best: int, songs: Songs, split: str) -> dict[str, float]:
+def summary(nats: list[np.ndarray], best: int, split: str) -> dict[str, float]:
     """Print what one model, and the average of all, are worth on a split."""
-    nats = [frame_nats(model, songs, split) for model in models]
     found = {split: float(nats[best].mean())}
     print(f"{split} NLL: {found[split]:.4f}")
-    if len(models) > 1:
+    if len(nats) > 1:
         found[f"{split}_average"] = float(average(nats).mean())
-        print(f"{split} NLL of the average of {len(models)}: {found[f'{split}_average']:.4f}")
+        print(f"{split} NLL of the average of {len(nats)}: {found[f'{split}_average']:.4f}")
     return found
 
 
@@ -318,20 +335,21 @@ def run(
     params: Params,
     cells: dict[str, list[np.ndarray]],
     keep: Callable[[dict[str, Any]], None],
-) -> None:
+) -> dict[str, Any]:
     """Train as many models as are wished, choose among them, and say what they are worth."""
     steps, every = options.steps, params.generator.training.validate_every
     if not steps:
         steps, every = plan(params, cells, options.budget, options.models, options.device)
-    print(f"each model: --steps {steps} --set generator.training.validate_every={every}")
+    print(
+        f"each model: --steps {steps} --set generator.training.validate_every={every}", flush=True
+    )
     params, songs = of_length(params, steps, every), prepare(params, cells)
     frames = frames_in_batch(params, songs)
-    models, rows = [], []
+    runs = []
     for seed in range(1, options.models + 1):
         seeded = params.model_copy(update={"seed": seed})
-        model, row = train(seeded, frames, options.device, songs)
-        models.append(model)
-        rows.append(row)
+        runs.append(train(seeded, frames, options.device, songs))
+    models, nats, rows = map(list, zip(*runs, strict=True))
     best = min(range(len(rows)), key=lambda i: rows[i]["valid"])
     found = {
         "threads": params.threads,
@@ -344,9 +362,11 @@ def run(
         "chosen": best + 1,
         "models": rows,
     }
-    for split in ["valid"] if options.trial else ["valid", "test"]:
-        found |= measure(models, best, songs, split)
+    found |= summary(nats, best, "valid")
+    if not options.trial:
         keep(found)
+        found |= summary([frame_nats(model, songs, "test") for model in models], best, "test")
+    return found
 
 
 def machine(device: str) -> dict[str, Any]:
@@ -356,7 +376,13 @@ def machine(device: str) -> dict[str, Any]:
     if shutil.which("git"):
         commit = subprocess.run(git, capture_output=True, text=True, check=False).stdout.strip()
     name = torch.cuda.get_device_name(device) if device.startswith("cuda") else device
-    return {"commit": commit, "torch": torch.__version__, "device": name}
+    instructions = torch.backends.cpu.get_cpu_capability()
+    return {
+        "commit": commit,
+        "torch": torch.__version__,
+        "device": name,
+        "instructions": instructions,
+    }
 
 
 def arguments() -> argparse.Namespace:
@@ -375,6 +401,8 @@ def arguments() -> argparse.Namespace:
     options = parser.parse_args()
     if options.models < 1 or (options.steps is not None and options.steps < 1):
         parser.error("--models and --steps are 1 at least")
+    if not 0 < options.budget < math.inf:
+        parser.error("--budget is a number of minutes above 0")
     try:
         torch.zeros(1, device=options.device)
     except (RuntimeError, AssertionError) as error:
@@ -383,6 +411,14 @@ def arguments() -> argparse.Namespace:
         parser.error("run this in the project's own folder, where params.yaml is")
     if not options.out and not options.trial:
         options.out = RESULTS / f"{options.data.stem}.json"
+    if options.out:
+        try:
+            options.out.parent.mkdir(parents=True, exist_ok=True)
+            tempfile.TemporaryFile(dir=options.out.parent).close()
+        except OSError as error:
+            parser.error(f"--out {options.out}: {error.strerror}")
+        if options.out.is_dir():
+            parser.error(f"--out {options.out}: a folder; a JSON file is written")
     return options
 
 
@@ -397,8 +433,8 @@ def main() -> None:
     out = options.out and options.out.absolute()
 
     def keep(found: dict[str, Any]) -> None:
-        if out:
-            files.write_json(out, told | found)
+        """Write what is known before the test songs, should they need more memory than there is."""
+        files.write_json(out.with_suffix(".unfinished.json"), told | found)
 
     try:
         values, cells = choose(options.set, options.device), read_cells(options.data)
@@ -408,7 +444,10 @@ def main() -> None:
             os.environ["OSTINATO_CACHE"] = work
             looked = SPLITS[:-1] if options.trial else SPLITS
             params = check(values, {split: cells[split] for split in looked})
-            run(options, params, cells, keep)
+            found = run(options, params, cells, keep)
+        if out:
+            files.write_json(out, told | found)
+            out.with_suffix(".unfinished.json").unlink(missing_ok=True)
     except UserError as error:
         sys.exit(str(error))
 

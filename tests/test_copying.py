@@ -1,8 +1,10 @@
+import pytest
+import sampling
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ostinato.copying import Copying
+from ostinato.copying import FASTER, Copying
 
 LAGS = [1, 3, 4]
 
@@ -33,6 +35,45 @@ def test_runs_are_counted_also_from_part_to_part(numbers, cut):
     assert torch.equal(model.initial(notes[None]).run, state.run)
     longest = max(LAGS)
     assert state.heard.item() == int(notes[:-longest].any(-1).sum())
+
+
+def slowly(model, features, notes, drawn) -> list[float]:
+    """The log-probability of each step of one sequence, lag by lag."""
+    runs = [[0, *slow_runs(notes, lag)] for lag in model.lags]
+    nats = []
+    for step, now in enumerate(notes):
+        scores, equal = [], []
+        for place, lag in enumerate(model.lags):
+            run = torch.tensor(float(runs[place][step])).double()
+            before = notes[step - lag] if step >= lag else torch.zeros_like(now)
+            heard = sum(bool(frame.any()) for frame in notes[: max(step - lag, 0)])
+            hidden = model.context(features[step]) + model.lag[place]
+            hidden = hidden + model.repeating(run.log1p()[None])
+            score = model.score(torch.nn.functional.silu(hidden)).item()
+            situation = (run > 0) + 2 * before.any() + 4 * (run >= heard)
+            score += FASTER * model.situation[place, int(situation)].item()
+            scores.append(score if before.sum() <= model.most else -torch.inf)
+            equal.append(torch.equal(before, now))
+        probs = torch.tensor([*scores, 0.0]).double().softmax(0)
+        copied = probs[:-1][torch.tensor(equal)].sum()
+        nats.append((copied + probs[-1] * drawn[step].exp()).log().item())
+    return nats
+
+
+@pytest.mark.parametrize("most", [2, 12])
+@torch.no_grad()
+def test_it_agrees_with_a_slow_implementation_on_real_frames(most):
+    frames = sampling.chorale(60, 12)
+    notes = torch.cat([torch.zeros(2, 12), frames[:6], frames[:9], frames[:6]])
+    torch.manual_seed(5)
+    model = Copying(2, [3, 6, 9], most, 4).double()
+    for weight in model.parameters():
+        weight.data += torch.randn_like(weight) / 4
+    features, drawn = sampling.random(len(notes), 2), -4 * sampling.random(len(notes))
+    begin = model.initial(notes.new_zeros(1, 1, 12))
+    found, _ = model.log_prob(features[None], notes[None], drawn[None], begin)
+    expected = torch.tensor(slowly(model, features, notes, drawn)).double()
+    torch.testing.assert_close(found[0], expected)
 
 
 def test_what_has_begun_to_repeat_is_likelier_to_go_on_once_that_is_learnt():

@@ -89,8 +89,9 @@ def test_every_frame_of_every_song_counts_once(project, memory):
         for step in range(notes.shape[1]):
             log_prob, begin = network.log_prob(notes[:, step : step + 1], begin, None)
             expected.append(-log_prob.item())
-    assert len(found) == sum(map(len, cells["test"]))
     np.testing.assert_allclose(np.sort(found), np.sort(expected), rtol=1e-4)
+    # Averages of models rest on it.
+    assert np.array_equal(likelihood.frame_nats(network, Songs(dataset.DATASET), "test"), found)
 
 
 def test_the_average_is_that_of_probabilities():
@@ -149,12 +150,15 @@ def test_what_was_trained_is_kept_if_the_end_fails(project, monkeypatch):
             raise MemoryError
         return frame_nats(model, songs, split)
 
-    monkeypatch.setattr(likelihood, "frame_nats", failing)
-    with pytest.raises(MemoryError):
-        run(monkeypatch, write(project / "Two.mat", songs()), "--steps", "2")
-    found = files.read_json(project / "results/likelihood/Two.json")
-    assert found["valid"] > 0
-    assert "test" not in found
+    data, folder = write(project / "Two.mat", songs()), project / "results/likelihood"
+    with monkeypatch.context() as patch:
+        patch.setattr(likelihood, "frame_nats", failing)
+        with pytest.raises(MemoryError):
+            run(patch, data, "--steps", "2")
+    assert [path.name for path in folder.iterdir()] == ["Two.unfinished.json"]
+    assert files.read_json(folder / "Two.unfinished.json")["valid"] > 0
+    run(monkeypatch, data, "--steps", "2")
+    assert [path.name for path in folder.iterdir()] == ["Two.json"]
 
 
 def test_a_budget_is_a_number_of_steps_with_their_validations(project, monkeypatch):
@@ -176,9 +180,11 @@ def test_a_budget_is_a_number_of_steps_with_their_validations(project, monkeypat
     found = likelihood.plan(params, songs(), 100, 3, "cpu")
     every = 300  # so that 30 s are a fifth of 300 * 0.5 s
     spent = 7 + 3 + 0.5 * sum(likelihood.PROBES) + 30
-    assert found == (math.floor((100 * 60 - spent) / 3 / (0.5 + 30 / every)), every)
-    with pytest.raises(UserError, match="too few"):
-        likelihood.plan(params, songs(), 0.3, 1, "cpu")
+    end = 30 + 30 + 30 * 32 / 15  # by frames: the test songs have 32, those for validation 15
+    assert found == (math.floor(((100 * 60 - spent) / 3 - end) / (0.5 + 30 / every)), every)
+    for minutes in (0.3, 0.4, 2):  # over while steps are measured, then the validation, and the end
+        with pytest.raises(UserError, match="too few"):
+            likelihood.plan(params, songs(), minutes, 1, "cpu")
 
 
 REFUSED = {
@@ -199,6 +205,29 @@ def test_settings_that_have_no_exact_likelihood_are_refused(project, monkeypatch
     data = write(project / "Two.mat", songs())
     with pytest.raises(SystemExit, match=REFUSED[setting]):
         run(monkeypatch, data, "--steps", "1", "--trial", "--set", setting)
+
+
+def test_options_are_checked_before_anything_is_trained(project, monkeypatch, capsys):
+    data = write(project / "Two.mat", songs())
+    (project / "file").touch()
+    for option, value, message in (
+        ("--budget", "nan", "minutes above 0"),
+        ("--budget", "0", "minutes above 0"),
+        ("--steps", "0", "1 at least"),
+        ("--out", ".", "a folder"),
+        ("--out", "file/Two.json", "file/Two.json: "),
+        ("--device", "none", "--device none: "),
+    ):
+        with pytest.raises(SystemExit, match="2"):
+            run(monkeypatch, data, option, value)
+        assert message in capsys.readouterr().err
+
+
+def test_devices_but_the_cpu_train_in_float32(project):
+    assert likelihood.choose([], "cpu")["generator"]["training"]["precision"] == "bfloat16"
+    assert likelihood.choose([], "cuda")["generator"]["training"]["precision"] == "float32"
+    with pytest.raises(UserError, match="precision: float32 is what"):
+        likelihood.choose(["generator.training.precision=bfloat16"], "cuda")
 
 
 def test_files_of_another_kind_are_refused(project):
