@@ -3,9 +3,10 @@
     python bench/likelihood_plot.py
 
 Reads what bench/likelihood.py wrote into results/likelihood. A curve is the validation songs' NLL
-while the chosen model trains; a dot is that of the test songs, and a ring that of the average of
-several models. Lines are the test songs' NLL in papers, from memory, in some of which it is a bound
-or an estimate.
+while the chosen model trains; a dot is that of the test songs, at the time of the weights that the
+validation songs chose, and a ring that of the average of several models, after all trainings. Lines
+are the test songs' NLL in papers, from memory, the best of several like it, in some of which it is
+a bound or an estimate.
 """
 
 import sys
@@ -64,7 +65,8 @@ def draw(axes: Axes, name: str, run: dict[str, Any]) -> None:
     history = run["models"][run["chosen"] - 1]["history"]
     minutes = [row["minutes"] for row in history]
     axes.plot(minutes, [row["valid"] for row in history], color=plots.INK, label="validation")
-    axes.plot(minutes[-1], run["test"], "o", color=plots.ACCENT, label=f"test: {run['test']:.2f}")
+    best = min(history, key=lambda row: row["valid"])["minutes"]
+    axes.plot(best, run["test"], "o", color=plots.ACCENT, label=f"test: {run['test']:.2f}")
     if "test_average" in run:
         axes.plot(
             sum(model["history"][-1]["minutes"] for model in run["models"]),

@@ -123,12 +123,13 @@ def token_tables(metrics: dict[str, dict]) -> str:
 def likelihood_table(runs: dict[str, dict]) -> str:
     """Format what bench/likelihood.py wrote, a dict for each collection, as Markdown."""
     columns = [
-        "nats a frame",
+        "test NLL, nats a frame",
         "one model",
-        "weights",
-        "minutes",
+        "average of all",
+        "models",
+        "weights of one",
+        "minutes of one",
         "frames a second",
-        "average of several",
     ]
     lines = [f"| {' | '.join(columns)} |", "|---" * len(columns) + "|"]
     for name, run in runs.items():
@@ -136,10 +137,11 @@ def likelihood_table(runs: dict[str, dict]) -> str:
         cells = [
             name.replace("_", " "),
             f"{run['test']:.3f}",
+            f"{run['test_average']:.3f}" if "test_average" in run else "",
+            f"{len(run['models'])}",
             f"{run['weights']:,}",
             f"{chosen['minutes']:.0f}",
             f"{chosen['frames_per_second']:.0f}",
-            f"{run['test_average']:.3f} ({len(run['models'])})" if "test_average" in run else "",
         ]
         lines.append(f"| {' | '.join(cells)} |")
     return "\n".join(lines)

@@ -12,6 +12,7 @@ two more seeds, and a training step of each is timed in turns with one of the py
 """
 
 import argparse
+import functools
 import hashlib
 import json
 import statistics
@@ -78,8 +79,14 @@ def main() -> None:
 
 
 def known() -> dict[str, Record]:
-    """Read what is done."""
-    return files.read_json(RESULTS) if RESULTS.exists() else {}
+    """Read what is done, with parameters as they are now."""
+    done = files.read_json(RESULTS) if RESULTS.exists() else {}
+    runs = {key(row, seed): (row, seed) for row in experiments.read_rows() for seed in (1, *SEEDS)}
+    return {
+        name: record
+        for name, record in done.items()
+        if name in runs and record["params"] == fingerprint(*runs[name])
+    }
 
 
 def key(row: Row, seed: int = 1) -> str:
@@ -90,11 +97,7 @@ def key(row: Row, seed: int = 1) -> str:
 def run_missing(wanted: list[tuple[Row, int]], jobs: int) -> list[str]:
     """Run the systems that are not done, and name those that failed."""
     done = known()
-    missing = [
-        (row, seed)
-        for row, seed in wanted
-        if done.get(key(row, seed), {}).get("params") != fingerprint(row, seed)
-    ]
+    missing = [(row, seed) for row, seed in wanted if key(row, seed) not in done]
     watched = ["src", "stages", "systems", "params.yaml", "dvc.yaml"]
     if missing and subprocess.check_output(["git", "status", "--porcelain", "--", *watched]):
         sys.exit(f"commit {', '.join(watched)} first: every run takes what is there")
@@ -123,6 +126,7 @@ def fingerprint(row: Row, seed: int) -> str:
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
+@functools.cache
 def defaults() -> dict[str, Any]:
     """Read params.yaml."""
     return yaml.safe_load(Path("params.yaml").read_text(encoding="utf-8"))
