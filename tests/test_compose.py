@@ -8,6 +8,8 @@ import torch
 from ostinato.audio.synthesis import render
 from ostinato.compose import HOUR_LENGTH, SEED_STEPS, Piece, compose, hour_roll, notes_of
 from ostinato.evaluation import plots
+from ostinato.fragments import Batch
+from ostinato.learning import HEARD, PART, _heard
 from ostinato.params import Compose
 from ostinato.rolls import KEYS, LOWEST, onset_roll, velocity_roll
 from ostinato.scores.score import Metre, Part, Score, Tempo
@@ -103,6 +105,19 @@ def test_learning_at_a_rate_of_almost_nothing_changes_nothing(system, songs):
     for learning in ("reset", "moving"):
         slow = settings(learning=learning, learning_rate=1e-12)
         assert (compose(system, songs, 1, 20, slow, seed=1)[0].roll == plain).all()
+
+
+@torch.no_grad()
+@pytest.mark.parametrize("steps", [1, PART, PART + 3, HEARD + 5])
+def test_what_is_learnt_from_are_the_last_steps_alone(system, steps):
+    played = (torch.rand(1, steps, KEYS) < 0.1) / 2
+    batch, heard = _heard(played, system.reach)
+    assert torch.equal(heard, played[:, -HEARD:])
+    assert batch.mask.shape[1] % PART == 0
+    count = heard.shape[1]
+    alone = Batch(batch.past, heard, torch.ones(1, count), batch.start)
+    uniforms = torch.rand(*batch.mask.shape, system.draws)
+    torch.testing.assert_close(system(batch, uniforms), system(alone, uniforms[:, :count]))
 
 
 def test_seed_and_temperature_matter_but_not_at_temperature_zero(system, songs):

@@ -19,6 +19,10 @@ from ostinato.system import System
 HEARD = 256
 """Steps that it learns from."""
 
+PART = 64
+"""Their number is rounded up to a multiple of this. If every batch were one step longer than the
+one before, memory that was freed would never fit, and gigabytes would be taken for each piece."""
+
 
 def continue_learning(
     system: System, begun: Tensor, steps: int, settings: Compose, uniforms: Tensor, seed: int
@@ -55,7 +59,7 @@ def continue_learning(
         if settings.learning == "reset":
             system.load_state_dict(trained)
             optimizer.load_state_dict(fresh)
-        batch = _heard(played, system.reach)
+        batch, heard = _heard(played, system.reach)
         shape = (*batch.mask.shape, system.draws)
         for number in range(settings.learning_steps):
             loss = system(batch, training.uniforms(shape, seed, step, number))
@@ -64,22 +68,30 @@ def continue_learning(
             optimizer.step()
         with torch.no_grad():
             # The weights are others now, and so is what they make of all that was heard.
-            first = step - shape[1]
             state = system.initial(batch.past, batch.start)
-            state = system.follow(batch.notes, state, uniforms[:, first:step])
+            state = system.follow(heard, state, uniforms[:, step - heard.shape[1] : step])
             now, _ = system.step(state, uniforms[:, step : step + 1], settings.temperature)
         played = torch.cat([played, now], 1)
     return played
 
 
-def _heard(played: Tensor, reach: int) -> Batch:
-    """Make a batch of the last steps played."""
+def _heard(played: Tensor, reach: int) -> tuple[Batch, Tensor]:
+    """Make a batch of the last steps played, with silence that does not count after them.
+
+    Returns
+    -------
+    batch : Batch
+    heard : Tensor[1, up to HEARD, 88]
+        The steps that count.
+    """
     first = max(played.shape[1] - HEARD, 0)
     padded = functional.pad(played, (0, 0, reach, 0))
-    notes = played[:, first:]
-    return Batch(
+    heard = played[:, first:]
+    rest = (0, -heard.shape[1] % PART)
+    batch = Batch(
         padded[:, first : first + reach],
-        notes,
-        torch.ones(notes.shape[:2]),
+        functional.pad(heard, (0, 0, *rest)),
+        functional.pad(heard.new_ones(heard.shape[:2]), rest),
         torch.tensor([first]),
     )
+    return batch, heard
