@@ -227,7 +227,7 @@ def plan(
     `SHARE` of the time of the steps. At the end of each model come the last validation and, by
     their frames, as much for the validation songs and for the test songs.
     """
-    few_minutes = UserError(f"{minutes:g} minutes are too few; a model needs more to be measured")
+    too_few = UserError(f"{minutes:g} minutes are too few; a model needs more to be measured")
     begun = time.perf_counter()
     # Steps are timed with a short validation, whose time would hide theirs.
     prepare(params, cells | {"valid": [min(cells["valid"], key=len)]})
@@ -236,7 +236,7 @@ def plan(
         model, _, _ = fit_generator(of_length(params, steps, steps), device)
         ends.append(time.perf_counter())
         if ends[-1] - begun > minutes * 60:
-            raise few_minutes
+            raise too_few
     _, few, many = np.diff(ends)  # the first also pays for whatever starts once
     step = (many - few) / (PROBES[2] - PROBES[1])
     if step <= 0:
@@ -251,7 +251,7 @@ def plan(
     seconds = (minutes * 60 - (now - begun)) / models - end
     steps = int(seconds / (step + validation / every))
     if steps < 1:
-        raise few_minutes
+        raise too_few
     return steps, every
 
 
