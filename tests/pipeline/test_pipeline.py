@@ -84,7 +84,7 @@ def test_an_experiment_changes_a_parameter_and_is_compared(project):
 
 def test_a_system_runs_by_its_name(project):
     output = project.run("ostinato", "run", "first_model", "-S", "generator.training.max_steps=8")
-    assert stages(output) == ["decoder", "generator", "compose", "evaluate"]
+    assert stages(output) == ["decoder", "generator", "compose", "evaluate"], output
     assert project.run("git", "status", "--porcelain") == ""
     project.run("dvc", "exp", "apply", "first_model")
     decoder = json.loads(project.read("models/decoder/config.json"))
@@ -232,4 +232,5 @@ def test_an_empty_folder_is_one_line(fresh, tmp_path):
 
 
 def stages(output: str) -> list[str]:
-    return re.findall(r"^Running stage '([\w@]+)'", output, re.MULTILINE)
+    # Not at the beginning of a line alone: standard error goes the same way, unbuffered.
+    return re.findall(r"Running stage '([\w@]+)'", output)
