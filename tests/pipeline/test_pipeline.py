@@ -232,5 +232,4 @@ def test_an_empty_folder_is_one_line(fresh, tmp_path):
 
 
 def stages(output: str) -> list[str]:
-    # Not at the beginning of a line alone: standard error goes the same way, unbuffered.
-    return re.findall(r"Running stage '([\w@]+)'", output)
+    return re.findall(r"^Running stage '([\w@]+)'", output, re.MULTILINE)
