@@ -15,14 +15,17 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from ostinato import autoencoders, score_creators, training
-from ostinato.audio import performance, report
-from ostinato.audio.forecasts import compare
-from ostinato.audio.improvise import SEED_SAMPLES, improvise
-from ostinato.audio.sound import RATE, Sounds
-from ostinato.fit.autoencoder import AUDIO, fit_autoencoder
-from ostinato.fit.score_creator import fit_score_creator
-from ostinato.params import Params, read_params
+from ostinato.core import training
+from ostinato.core.params import Params, read_params
+from ostinato.core.wav import RATE
+from ostinato.sound import autoencoders, score_creators
+from ostinato.sound.compose.improvise import SEED_SAMPLES, improvise
+from ostinato.sound.data.sound import Sounds
+from ostinato.sound.fit.autoencoder import AUDIO, fit_autoencoder
+from ostinato.sound.fit.score_creator import fit_score_creator
+from ostinato.sound.report import autoencoder as report
+from ostinato.sound.report import performance
+from ostinato.sound.report.score_creator import compare
 
 MODELS = Path("models")
 
@@ -79,7 +82,7 @@ def speed(model: torch.nn.Module, sounds: Sounds) -> float:
 
 
 def score_creator_table(params: Params) -> None:
-    """Print the figures of every score creator, see `ostinato.audio.forecasts.compare`."""
+    """Print the figures of every score creator, see `ostinato.sound.report.score_creator.compare`."""
     rows: dict[str, tuple[float, ...]] = {}
     for kind in params.score_creators:
         if kind == params.score_creator.kind:

@@ -15,10 +15,10 @@ from collections.abc import Callable
 import torch
 from reference_a18 import CONFIG, DECODER, SlowGenerator
 
-from ostinato import training
-from ostinato.compose import HOUR_PIECES, HOUR_STEPS, SEED_STEPS, continue_keys
-from ostinato.rolls import KEYS
-from ostinato.system import System
+from ostinato.core import training
+from ostinato.notes.compose.compose import HOUR_PIECES, HOUR_STEPS, SEED_STEPS, continue_keys
+from ostinato.notes.data.rolls import KEYS
+from ostinato.notes.system import System
 
 
 def main() -> None:

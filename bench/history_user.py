@@ -32,9 +32,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn.utils import parameters_to_vector, vector_to_parameters
 
-from ostinato import training
-from ostinato.memory.history_user import recall
-from ostinato.progress import progress
+from ostinato.core import training
+from ostinato.core.progress import progress
+from ostinato.notes.memory.history_user import recall
 
 BITS, BATCH, STEPS, LAGS, FIRST = 13, 128, 192, 80, 64
 """Bits a step, sequences, their steps, lags that can be read, the first step that counts."""

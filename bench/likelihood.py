@@ -38,17 +38,18 @@ import yaml
 from scipy.io.matlab import MatReadError
 from scipy.special import logsumexp
 
-from ostinato import files, fragments, rolls
-from ostinato.errors import UserError
+from ostinato.core import files
+from ostinato.core.errors import UserError
+from ostinato.core.models import weights_of
+from ostinato.core.params import Params, read_params
 from ostinato.experiments import merged
-from ostinato.fit import dataset
-from ostinato.fit.generator import fit_generator
-from ostinato.fragments import held_out
-from ostinato.generator import Generator
-from ostinato.models import weights_of
-from ostinato.params import Params, read_params
-from ostinato.scores.dataset import SONG_COLUMNS
-from ostinato.songs import SPLITS, STEP_NOTE, Songs
+from ostinato.notes.data import fragments, rolls
+from ostinato.notes.data.dataset import SONG_COLUMNS
+from ostinato.notes.data.fragments import held_out
+from ostinato.notes.data.songs import SPLITS, STEP_NOTE, Songs
+from ostinato.notes.fit import dataset
+from ostinato.notes.fit.generator import fit_generator
+from ostinato.notes.generator import Generator
 
 PARAMS = Path("params.yaml")
 RESULTS = Path("results/likelihood")

@@ -17,8 +17,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator, NullLocator
 
-from ostinato import files
-from ostinato.evaluation import plots
+from ostinato.core import files, plotting
 
 RESULTS = Path("results/likelihood")
 
@@ -59,20 +58,20 @@ PUBLISHED = {
 def draw(axes: Axes, name: str, run: dict[str, Any]) -> None:
     """Draw one collection."""
     for label, nats in PUBLISHED.get(name, {}).items():
-        axes.axhline(nats, color=plots.PALE, linewidth=1, zorder=0)
+        axes.axhline(nats, color=plotting.PALE, linewidth=1, zorder=0)
         place = {"xycoords": ("axes fraction", "data"), "va": "center"}
         axes.annotate(label, (1.01, nats), size=8, **place)
     history = run["models"][run["chosen"] - 1]["history"]
     minutes = [row["minutes"] for row in history]
-    axes.plot(minutes, [row["valid"] for row in history], color=plots.INK, label="validation")
+    axes.plot(minutes, [row["valid"] for row in history], color=plotting.INK, label="validation")
     best = min(history, key=lambda row: row["valid"])["minutes"]
-    axes.plot(best, run["test"], "o", color=plots.ACCENT, label=f"test: {run['test']:.2f}")
+    axes.plot(best, run["test"], "o", color=plotting.ACCENT, label=f"test: {run['test']:.2f}")
     if "test_average" in run:
         axes.plot(
             sum(model["history"][-1]["minutes"] for model in run["models"]),
             run["test_average"],
             "o",
-            color=plots.ACCENT,
+            color=plotting.ACCENT,
             markerfacecolor="white",
             label=f"test, average of {len(run['models'])}: {run['test_average']:.2f}",
         )
@@ -99,7 +98,7 @@ def main() -> None:
     for axes, (name, run) in zip(panels, runs.items(), strict=True):
         draw(axes, name, run)
     panels[0].set_ylabel("negative log-likelihood, nats a frame")
-    plots.save(RESULTS.with_suffix(".png"), figure)
+    plotting.save(RESULTS.with_suffix(".png"), figure)
 
 
 if __name__ == "__main__":

@@ -6,8 +6,8 @@ python bench/readme.py
 import shutil
 from pathlib import Path
 
-from ostinato import files
-from ostinato.tokens.temperature import GRAM
+from ostinato.core import files
+from ostinato.tokens.report.temperature import GRAM
 
 PICTURE = Path("results/compose/piece-01.png")
 RESULTS = Path("results")

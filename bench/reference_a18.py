@@ -1,6 +1,6 @@
 """The slow form of the system A18: step by step and voice by voice, as its notebook was written.
 
-The same weights, the same random numbers, the same mathematics as `ostinato.generator.Generator`
+The same weights, the same random numbers, the same mathematics as `ostinato.notes.generator.Generator`
 with the memory ``history_user`` and the sampler ``banning`` (objective ``marginals``). It is the
 yardstick of the benchmarks, and a test holds both to the same loss and gradients.
 """
@@ -9,10 +9,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from ostinato.fragments import Batch
-from ostinato.generator import Generator
-from ostinato.memory import clock
-from ostinato.rolls import CLASS_OF_KEY
+from ostinato.notes.data.fragments import Batch
+from ostinato.notes.data.rolls import CLASS_OF_KEY
+from ostinato.notes.generator import Generator
+from ostinato.notes.memory import clock
 
 CONFIG = {
     "kind": "generator",
@@ -121,7 +121,7 @@ class SlowGenerator(nn.Module):
 
     @torch.no_grad()
     def compose(self, decoder: nn.Module, begun: Tensor, steps: int, uniforms: Tensor) -> Tensor:
-        """Go on from the beginning of one piece, as `ostinato.compose.continue_keys` does at 1.
+        """Go on from the beginning of one piece, as `ostinato.notes.compose.compose.continue_keys` does at 1.
 
         Parameters
         ----------

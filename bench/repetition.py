@@ -12,11 +12,13 @@ from typing import Any
 
 import numpy as np
 
-from ostinato import system, training
-from ostinato.compose import SEED_STEPS, Piece, compose
-from ostinato.evaluation import evaluate, figures
-from ostinato.params import read_params
-from ostinato.songs import Songs
+from ostinato.core import training
+from ostinato.core.params import read_params
+from ostinato.notes import system
+from ostinato.notes.compose.compose import SEED_STEPS, Piece, compose
+from ostinato.notes.data.songs import Songs
+from ostinato.notes.report import evaluate
+from ostinato.notes.report import metrics as figures
 
 PIECES, STEPS, TEMPERATURES = 120, 240, (0.8, 0.9, 1.0)
 

@@ -28,13 +28,13 @@ import yaml
 from joblib import Parallel, delayed
 from matplotlib.figure import Figure
 
-from ostinato import experiments, files, training
-from ostinato.errors import UserError
-from ostinato.evaluation import plots
+from ostinato import experiments
+from ostinato.core import files, plotting, training
+from ostinato.core.errors import UserError
 from ostinato.experiments import Row, merged
-from ostinato.fragments import Batches
-from ostinato.generator import Generator
-from ostinato.songs import Songs
+from ostinato.notes.data.fragments import Batches
+from ostinato.notes.data.songs import Songs
+from ostinato.notes.generator import Generator
 
 RESULTS = Path("results/systems.json")
 BUDGET = [
@@ -73,7 +73,7 @@ def main() -> None:
         failed += run_missing([(row, seed) for row in best for seed in SEEDS], options.jobs)
         time_missing(rows)
     files.write(Path("results/systems.md"), table(rows).encode())
-    plots.save(Path("results/systems.png"), plot(rows))
+    plotting.save(Path("results/systems.png"), plot(rows))
     if failed:
         sys.exit(f"failed: {', '.join(failed)}; run again to try these once more")
 
@@ -358,7 +358,7 @@ def plot(rows: list[Row]) -> Figure:
     left, right = figure.subplots(1, 2, sharey=True)
     for place, row in enumerate(chosen):
         found = done[row.name]["figures"]["prediction"]
-        color = plots.ACCENT if row.row == "ours" else plots.INK
+        color = plotting.ACCENT if row.row == "ours" else plotting.INK
         face = color if found["exact"] else "none"
         for seed in (1, *SEEDS):
             if key(row, seed) in done:
@@ -369,7 +369,7 @@ def plot(rows: list[Row]) -> Figure:
     left.set_xlabel("log-probability, nats a step (open: a lower bound)")
     right.set_xlabel("F1 of the next step")
     for axes in (left, right):
-        axes.grid(color=plots.RULE, linewidth=0.8)
+        axes.grid(color=plotting.RULE, linewidth=0.8)
         axes.set_axisbelow(True)
         axes.spines[["top", "right"]].set_visible(False)
     return figure

@@ -15,12 +15,12 @@ from pathlib import Path
 
 import torch
 
-from ostinato import training
-from ostinato.categorical import draw
-from ostinato.params import read_params
+from ostinato.core import training
+from ostinato.core.categorical import draw
+from ostinato.core.params import read_params
 from ostinato.tokens import BOUNDARY
+from ostinato.tokens.compose.sampling import distribution, sample
 from ostinato.tokens.model import NextToken
-from ostinato.tokens.sampling import distribution, sample
 
 TOKENS = 500
 CHARACTERS = 77

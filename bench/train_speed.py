@@ -2,7 +2,7 @@
 
     python bench/train_speed.py
 
-Each form trains in a process of its own, as each would be run: the fast one as `ostinato.training`
+Each form trains in a process of its own, as each would be run: the fast one as `ostinato.core.training`
 runs it, the slow one as plain PyTorch does. They take turns, a step each, so that whatever else
 the machine is doing touches both; the ratio is the median over the turns. The fast form is also
 measured in bfloat16, and the slow one with the same setting of the memory allocator as the fast.
@@ -17,8 +17,8 @@ import time
 import torch
 from reference_a18 import CONFIG, SlowGenerator, random_batch
 
-from ostinato import training
-from ostinato.generator import Generator
+from ostinato.core import training
+from ostinato.notes.generator import Generator
 
 BATCH, STEPS = 140, 256
 FORMS = ["fast", "bfloat16", "slow", "slow, freed memory kept"]

@@ -2,8 +2,8 @@
 
 from pathlib import Path
 
-from ostinato.audio import collection
-from ostinato.stage import stage
+from ostinato.core.stage import stage
+from ostinato.sound.data import collection
 
 with stage("data/audio") as (params, [out]):
     audio = params.audio

@@ -2,9 +2,9 @@
 
 from pathlib import Path
 
-from ostinato import fragments
-from ostinato.songs import Songs
-from ostinato.stage import stage
+from ostinato.core.stage import stage
+from ostinato.notes.data import fragments
+from ostinato.notes.data.songs import Songs
 
 with stage("data/fragments") as (params, [out]):
     augment = params.augment

@@ -1,12 +1,12 @@
 """Stage autoencoder: trains what turns sound into 512 numbers a frame, and measures it."""
 
-from ostinato import files
-from ostinato.audio import report
-from ostinato.audio.sound import Sounds
-from ostinato.fit.autoencoder import AUDIO, fit_autoencoder, fit_subsets
-from ostinato.models import write_model
-from ostinato.stage import stage
-from ostinato.training import write_curves
+from ostinato.core import files
+from ostinato.core.models import write_model
+from ostinato.core.stage import stage
+from ostinato.core.training import write_curves
+from ostinato.sound.data.sound import Sounds
+from ostinato.sound.fit.autoencoder import AUDIO, fit_autoencoder, fit_subsets
+from ostinato.sound.report import autoencoder as report
 
 with stage("models/autoencoder", "results/autoencoder") as (params, [out, results]):
     sounds = Sounds(AUDIO)

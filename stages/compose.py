@@ -2,8 +2,8 @@
 
 from pathlib import Path
 
-from ostinato import compose
-from ostinato.stage import stage
+from ostinato.core.stage import stage
+from ostinato.notes.compose import compose
 
 with stage("results/compose") as (params, [out]):
     compose.write_pieces(

@@ -2,8 +2,8 @@
 
 from pathlib import Path
 
+from ostinato.core.stage import stage
 from ostinato.scores import corpus
-from ostinato.stage import stage
 
 with stage("data/corpus") as (params, [out]):
     corpus.build(out, params.corpus.source, Path(params.corpus.folder))

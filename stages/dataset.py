@@ -2,8 +2,8 @@
 
 from pathlib import Path
 
-from ostinato.scores import dataset
-from ostinato.stage import stage
+from ostinato.core.stage import stage
+from ostinato.notes.data import dataset
 
 with stage("data/dataset") as (params, [out]):
     filters = dataset.Filters(**params.dataset.model_dump(exclude={"representation"}))

@@ -1,10 +1,10 @@
 """Stage decoder: trains the model that turns pitch classes into keys."""
 
-from ostinato import files
-from ostinato.fit.decoder import fit_decoder
-from ostinato.models import weights_of, write_model
-from ostinato.stage import stage
-from ostinato.training import best_of, write_curves
+from ostinato.core import files
+from ostinato.core.models import weights_of, write_model
+from ostinato.core.stage import stage
+from ostinato.core.training import best_of, write_curves
+from ostinato.notes.fit.decoder import fit_decoder
 
 with stage("models/decoder", "results/decoder") as (params, [out, results]):
     model, config, history, velocities = fit_decoder(params)

@@ -2,8 +2,8 @@
 
 from pathlib import Path
 
-from ostinato.evaluation import evaluate
-from ostinato.stage import stage
+from ostinato.core.stage import stage
+from ostinato.notes.report import evaluate
 
 with stage("results") as (params, [out]):
     evaluate.write_report(

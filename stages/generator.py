@@ -1,10 +1,10 @@
 """Stage generator: trains the model that writes the music."""
 
-from ostinato import files
-from ostinato.fit.generator import fit_generator
-from ostinato.models import weights_of, write_model
-from ostinato.stage import stage
-from ostinato.training import write_curves
+from ostinato.core import files
+from ostinato.core.models import weights_of, write_model
+from ostinato.core.stage import stage
+from ostinato.core.training import write_curves
+from ostinato.notes.fit.generator import fit_generator
 
 with stage("models/generator", "results/generator") as (params, [out, results]):
     model, config, history = fit_generator(params)

@@ -2,10 +2,11 @@
 
 from pathlib import Path
 
-from ostinato import autoencoders, files, score_creators, training
-from ostinato.audio.performance import perform
-from ostinato.audio.sound import Sounds
-from ostinato.stage import stage
+from ostinato.core import files, training
+from ostinato.core.stage import stage
+from ostinato.sound import autoencoders, score_creators
+from ostinato.sound.data.sound import Sounds
+from ostinato.sound.report.performance import perform
 
 with stage("results/improvise") as (params, [out]):
     training.prepare(params.threads, params.seed)

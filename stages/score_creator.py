@@ -1,11 +1,11 @@
 """Stage score_creator: trains what goes on with frames of numbers, and measures it."""
 
-from ostinato import files
-from ostinato.audio.forecasts import compare
-from ostinato.fit.score_creator import fit_score_creator
-from ostinato.models import write_model
-from ostinato.stage import stage
-from ostinato.training import write_curves
+from ostinato.core import files
+from ostinato.core.models import write_model
+from ostinato.core.stage import stage
+from ostinato.core.training import write_curves
+from ostinato.sound.fit.score_creator import fit_score_creator
+from ostinato.sound.report.score_creator import compare
 
 with stage("models/score_creator", "results/score_creator") as (params, [out, results]):
     model, config, history = fit_score_creator(params)

@@ -2,10 +2,11 @@
 
 from pathlib import Path
 
-from ostinato import autoencoders, training
-from ostinato.audio import frames
-from ostinato.audio.sound import Sounds
-from ostinato.stage import stage
+from ostinato.core import training
+from ostinato.core.stage import stage
+from ostinato.sound import autoencoders
+from ostinato.sound.data import frames
+from ostinato.sound.data.sound import Sounds
 
 with stage("data/frames") as (params, [out]):
     training.prepare(params.threads, params.seed)

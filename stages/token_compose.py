@@ -3,12 +3,12 @@
 import sys
 from pathlib import Path
 
-from ostinato import files, training
-from ostinato.seeds import derive
-from ostinato.stage import stage
-from ostinato.tokens import compose
+from ostinato.core import files, training
+from ostinato.core.seeds import derive
+from ostinato.core.stage import stage
+from ostinato.tokens.compose import compose
+from ostinato.tokens.data.streams import Streams
 from ostinato.tokens.model import NextToken, load
-from ostinato.tokens.streams import Streams
 
 vocabulary = sys.argv[1]
 with stage(f"results/token_compose/{vocabulary}") as (params, [out]):

@@ -2,14 +2,13 @@
 
 from pathlib import Path
 
-from ostinato import files, training
-from ostinato.evaluation import plots
-from ostinato.seeds import derive
-from ostinato.stage import stage
-from ostinato.tokens.metrics import compare_bits, compare_labels
+from ostinato.core import files, plotting, training
+from ostinato.core.seeds import derive
+from ostinato.core.stage import stage
+from ostinato.tokens.data.streams import Streams
 from ostinato.tokens.model import NextToken, load
-from ostinato.tokens.streams import Streams
-from ostinato.tokens.temperature import GRAM, by_temperature, plot
+from ostinato.tokens.report.metrics import compare_bits, compare_labels
+from ostinato.tokens.report.temperature import GRAM, by_temperature, plot
 
 with stage("results/token_model", "results/token_evaluate") as (params, [results, pictures]):
     training.prepare(params.threads, params.seed)
@@ -22,7 +21,7 @@ with stage("results/token_model", "results/token_evaluate") as (params, [results
                 model, streams, derive(params.seed, "token_evaluate", vocabulary)
             )
             metrics[vocabulary] = {**compare_bits(model, streams), "temperatures": found}
-            plots.save(pictures / f"{vocabulary}.png", plot(found, GRAM[streams.about["kind"]]))
+            plotting.save(pictures / f"{vocabulary}.png", plot(found, GRAM[streams.about["kind"]]))
         else:
             metrics[vocabulary] = compare_labels(model, streams)
     files.write_json(results / "metrics.json", metrics)

@@ -2,11 +2,11 @@
 
 import sys
 
-from ostinato import files
-from ostinato.fit.token_model import fit_token_model
-from ostinato.models import weights_of, write_model
-from ostinato.stage import stage
-from ostinato.training import write_curves
+from ostinato.core import files
+from ostinato.core.models import weights_of, write_model
+from ostinato.core.stage import stage
+from ostinato.core.training import write_curves
+from ostinato.tokens.fit.token_model import fit_token_model
 
 vocabulary = sys.argv[1]
 outputs = f"models/token_model/{vocabulary}", f"results/token_model/{vocabulary}"

@@ -3,8 +3,8 @@
 import sys
 from pathlib import Path
 
-from ostinato.stage import stage
-from ostinato.tokens import chords, letters
+from ostinato.core.stage import stage
+from ostinato.tokens.data import chords, letters
 
 vocabulary = sys.argv[1]
 with stage(f"data/tokens/{vocabulary}") as (params, [out]):

@@ -7,9 +7,10 @@ import pytest
 from hypothesis import settings
 from making import FILTERS, melody
 
-from ostinato.scores import corpus, dataset
+from ostinato.notes.data import dataset
+from ostinato.notes.data.songs import Songs
+from ostinato.scores import corpus
 from ostinato.scores.midi import midi_bytes
-from ostinato.songs import Songs
 
 settings.register_profile("ostinato", deadline=None, derandomize=True)
 settings.load_profile("ostinato")

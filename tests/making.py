@@ -7,8 +7,8 @@ from pathlib import Path
 import mido
 import numpy as np
 
-from ostinato import files
-from ostinato.scores import dataset
+from ostinato.core import files
+from ostinato.notes.data import dataset
 from ostinato.scores.corpus import SONG_COLUMNS
 from ostinato.scores.midi import midi_bytes
 from ostinato.scores.score import NOTE, Metre, Part, Score, Tempo, tidy

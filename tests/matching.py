@@ -2,7 +2,7 @@
 
 from collections.abc import Hashable, Sequence
 
-from ostinato.matches import LONGEST
+from ostinato.notes.parts.matches import LONGEST
 
 
 def match(codes: Sequence[Hashable], step: int, reach: int) -> tuple[int, int]:

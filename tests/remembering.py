@@ -6,7 +6,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from ostinato.memory import clock
+from ostinato.notes.memory import clock
 
 KEYS, BATCH, STEPS, PAST = 5, 3, 40, 20
 

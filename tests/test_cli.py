@@ -5,12 +5,13 @@ import torch
 from making import make_score, melody
 from test_compose import CONFIG, DECODER
 
-from ostinato import autoencoders, score_creators
-from ostinato.audio.sound import FRAME, RATE
 from ostinato.cli import main
-from ostinato.models import write_model
+from ostinato.core.models import write_model
+from ostinato.core.wav import RATE
+from ostinato.notes.system import System
 from ostinato.scores.midi import midi_bytes, read_midi
-from ostinato.system import System
+from ostinato.sound import autoencoders, score_creators
+from ostinato.sound.data.sound import FRAME
 
 
 @pytest.fixture(scope="module")

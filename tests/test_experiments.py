@@ -7,10 +7,10 @@ import yaml
 
 from ostinato import experiments
 from ostinato.cli import main
-from ostinato.errors import UserError
+from ostinato.core.errors import UserError
+from ostinato.core.params import read_params
 from ostinato.experiments import merged, read_rows, settings
-from ostinato.params import read_params
-from ostinato.system import System
+from ostinato.notes.system import System
 
 ROOT = Path(__file__).parents[1]
 ROWS = {row.name: row for row in read_rows(ROOT / "systems")}

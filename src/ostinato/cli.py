@@ -6,15 +6,19 @@ from pathlib import Path
 
 import torch
 
-from ostinato import autoencoders, experiments, files, score_creators, system, training
-from ostinato.audio.improvise import SEED_SAMPLES, improvise
-from ostinato.audio.recordings import UnreadableSound, read_start
-from ostinato.audio.synthesis import render, write_wav
-from ostinato.compose import continue_score
-from ostinato.errors import UserError
+from ostinato import experiments
+from ostinato.core import files, training
+from ostinato.core.errors import UserError
+from ostinato.core.seeds import derive
+from ostinato.core.wav import write_wav
+from ostinato.notes import system
+from ostinato.notes.compose.compose import continue_score
 from ostinato.scores.midi import midi_bytes, read_midi
 from ostinato.scores.score import UnreadableScore
-from ostinato.seeds import derive
+from ostinato.scores.synthesis import render
+from ostinato.sound import autoencoders, score_creators
+from ostinato.sound.compose.improvise import SEED_SAMPLES, improvise
+from ostinato.sound.data.recordings import UnreadableSound, read_start
 
 
 def main(arguments: list[str] | None = None) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 
 import yaml
 
-from ostinato.errors import UserError
+from ostinato.core.errors import UserError
 
 FOLDER = Path("systems")
 

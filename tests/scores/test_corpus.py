@@ -8,8 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from making import make_score, melody
 
-from ostinato import files
-from ostinato.errors import UserError
+from ostinato.core import files
+from ostinato.core.errors import UserError
 from ostinato.scores import corpus, notation
 from ostinato.scores.corpus import split, split_key
 from ostinato.scores.midi import midi_bytes, read_midi

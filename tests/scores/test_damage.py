@@ -12,8 +12,8 @@ import music21
 import pretty_midi
 import pytest
 
+from ostinato.notes.data.dataset import _read
 from ostinato.scores.corpus import Song, read_file
-from ostinato.scores.dataset import _read
 from ostinato.scores.midi import midi_bytes
 from ostinato.scores.notation import chorale_files, read_notation
 

@@ -8,15 +8,15 @@ import torch
 import yaml
 from making import write_corpus
 
-from ostinato.errors import UserError
-from ostinato.fit.token_model import fit_token_model
-from ostinato.params import read_params
+from ostinato.core.errors import UserError
+from ostinato.core.params import read_params
 from ostinato.scores.score import NOTE, Metre, Part, Score, Tempo
-from ostinato.tokens import chords, letters
-from ostinato.tokens.chords import score_of
-from ostinato.tokens.metrics import compare_labels
-from ostinato.tokens.sampling import distribution, sample
-from ostinato.tokens.streams import Piece, Streams, Vocabulary, write_streams
+from ostinato.tokens.compose.sampling import distribution, sample
+from ostinato.tokens.data import chords, letters
+from ostinato.tokens.data.chords import score_of
+from ostinato.tokens.data.streams import Piece, Streams, Vocabulary, write_streams
+from ostinato.tokens.fit.token_model import fit_token_model
+from ostinato.tokens.report.metrics import compare_labels
 
 ROOT = Path(__file__).parents[2]
 TEXT = "of a topological ring "

@@ -7,14 +7,21 @@ from pathlib import Path
 
 from joblib import Parallel, delayed
 
-from ostinato import files
-from ostinato.errors import UserError
-from ostinato.progress import progress
+from ostinato.core import files
+from ostinato.core.errors import UserError
+from ostinato.core.progress import progress
 from ostinato.scores import notation
 from ostinato.scores.midi import midi_bytes, read_midi
 from ostinato.scores.score import Score, UnreadableScore, top_voice
-from ostinato.songs import SPLITS
-from ostinato.sources import REJECTED_COLUMNS, Rejected, files_in, identity, printable, split
+from ostinato.scores.sources import (
+    REJECTED_COLUMNS,
+    SPLITS,
+    Rejected,
+    files_in,
+    identity,
+    printable,
+    split,
+)
 
 MIDI_SUFFIXES = {".mid", ".midi", ".smf", ".kar"}
 KEY_INTERVALS = 12

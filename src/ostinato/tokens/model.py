@@ -11,8 +11,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from ostinato import recurrent
-from ostinato.models import read_model
+from ostinato.core import recurrent
+from ostinato.core.models import read_model
 from ostinato.tokens import BOUNDARY
 
 State = list[recurrent.State]

@@ -1,0 +1,340 @@
+"""params.yaml: what may stand in it, and reading it.
+
+No value has a default here: params.yaml holds them all, so that what a run depends on can be read
+in one place. Each memory, sampler and decoder keeps the schema of its own parameters.
+"""
+
+import pkgutil
+import re
+from importlib import import_module
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import yaml
+from pydantic import Field, ValidationError, model_validator
+
+from ostinato.core.errors import UserError
+from ostinato.core.schema import Fraction, Positive, Regularised, Schema, Shifts, Training
+
+PACKAGES = {
+    "memory": ("ostinato.notes.memory", "memory"),
+    "samplers": ("ostinato.notes.samplers", "sampler"),
+    "decoders": ("ostinato.notes.decoders", "decoder"),
+    "autoencoders": ("ostinato.sound.autoencoders", "autoencoder"),
+    "score_creators": ("ostinato.sound.score_creators", "score creator"),
+}
+"""The sections of params.yaml for what is chosen by name: the package of the modules, and what one
+of them is."""
+
+
+class _Loader(yaml.SafeLoader):
+    """YAML 1.2 numbers, as DVC reads and writes them: 1e-05 is one, too."""
+
+
+_Loader.add_implicit_resolver(
+    "tag:yaml.org,2002:float",
+    re.compile(r"^[-+]?(\.\d+|\d+(\.\d*)?)[eE][-+]?\d+$"),
+    list("-+.0123456789"),
+)
+
+
+class Corpus(Schema):
+    """Where the scores come from."""
+
+    source: Literal["folksongs", "chorales", "folder"]
+    folder: Annotated[str, Field(min_length=1)]
+
+
+class Dataset(Schema):
+    """The grid and the filters; see `ostinato.notes.data.dataset.Filters`."""
+
+    steps_per_beat: Literal[1, 2, 3, 4, 5, 6, 8, 10, 12, 15, 16, 20, 24, 30, 32, 40, 48]
+    meters: Annotated[list[Annotated[str, Field(pattern=r"^\d+/\d+$")]], Field(min_length=1)]
+    pitches: Annotated[
+        list[Annotated[int, Field(ge=21, le=108)]], Field(min_length=2, max_length=2)
+    ]
+    max_tempo_changes: Annotated[int, Field(ge=0)]
+    grid_tolerance: Annotated[float, Field(ge=0, le=0.5)]
+    max_off_grid: Fraction
+    representation: Literal["onset", "holding"]
+
+    @model_validator(mode="after")
+    def _order(self) -> "Dataset":
+        if self.pitches[0] > self.pitches[1]:
+            raise ValueError("pitches: the lowest stands first")
+        return self
+
+
+class Augment(Schema):
+    """Training fragments."""
+
+    steps: Positive
+    hop: Positive
+    shifts: Shifts
+
+    @model_validator(mode="after")
+    def _order(self) -> "Augment":
+        if self.hop > self.steps:
+            raise ValueError("hop: at most steps, or some steps would never be trained on")
+        return self
+
+
+class Decoder(Schema):
+    """12 pitch classes to 88 keys, and how hard they are struck."""
+
+    kind: str
+    velocity: bool
+    training: Training
+
+
+class Velocity(Schema):
+    """The velocities beside a decoder; see `ostinato.notes.parts.velocity.Params`."""
+
+    hidden: Positive
+    training: Training
+
+
+class Generator(Schema):
+    """What writes the music: 12 pitch classes or 88 keys a step."""
+
+    keys: Literal[12, 88]
+    memory: str
+    sampler: str
+    training: Regularised
+
+
+class Compose(Schema):
+    """The pieces to write."""
+
+    pieces: Annotated[int, Field(ge=1, le=10_000)]
+    steps: Annotated[int, Field(ge=1, le=20_000)]
+    temperature: Annotated[float, Field(ge=0, le=10)]
+    tempo: Annotated[float, Field(ge=10, le=400)]
+    hour: bool
+    learning: Literal["none", "reset", "moving"]
+    learning_steps: Positive
+    learning_rate: Annotated[float, Field(gt=0)]
+
+
+class Evaluate(Schema):
+    """The figures."""
+
+    draws: Positive
+
+
+class Audio(Schema):
+    """The sound to learn from."""
+
+    source: Literal["corpus", "folder"]
+    folder: Annotated[str, Field(min_length=1)]
+    instruments: Annotated[list[Annotated[int, Field(ge=0, le=127)]], Field(min_length=1)]
+
+
+class Autoencoder(Schema):
+    """Sound to 512 numbers a frame and back."""
+
+    kind: str
+    training: Training
+
+
+class ScoreCreator(Schema):
+    """What goes on with frames."""
+
+    kind: str
+    training: Training
+
+
+class Improvise(Schema):
+    """The continuation of a sound."""
+
+    seconds: Annotated[float, Field(gt=0, le=3600)]
+
+
+class Task(Schema):
+    """What a token model is to learn, and what pieces are called where it classifies them."""
+
+    task: Literal["next", "classify"]
+    labels: Literal["one", "several"]
+
+    @property
+    def labelling(self) -> str | None:
+        """The kind of labels; None unless pieces are classified."""
+        return self.labels if self.task == "classify" else None
+
+
+class Chords(Task):
+    """Scores as tokens; see `ostinato.tokens.data.chords.build`."""
+
+    octaves: bool
+    shifts: Shifts
+
+
+class Letters(Task):
+    """Text as tokens; see `ostinato.tokens.data.letters.build`."""
+
+    source: Literal["tunes", "folder"]
+    folder: Annotated[str, Field(min_length=1)]
+
+
+class Tokens(Schema):
+    """Sequences of classes: two vocabularies."""
+
+    chords: Chords
+    letters: Letters
+
+
+class TokenModel(Schema):
+    """What writes tokens or classifies them; see `ostinato.tokens.model.Reader`."""
+
+    window: Positive
+    input: Literal["index", "onehot", "embedding"]
+    embedding: Positive
+    hidden: Positive
+    layers: Annotated[int, Field(ge=1, le=8)]
+    dropout: Annotated[float, Field(ge=0, lt=1)]
+    optimizer: Literal["adam", "rmsprop"]
+    training: Training
+
+
+class TokenModels(Schema):
+    """One for each vocabulary."""
+
+    chords: TokenModel
+    letters: TokenModel
+
+
+class TokenCompose(Schema):
+    """What a token model writes; see `ostinato.tokens.compose.sampling.distribution`."""
+
+    pieces: Annotated[int, Field(ge=1, le=10_000)]
+    tokens: Annotated[int, Field(ge=1, le=1_000_000)]
+    start: Literal["beginning", "window", "prompt"]
+    prompt: str
+    temperature: Annotated[float, Field(ge=0, le=2)]
+    top_k: Annotated[int, Field(ge=0)]
+    top_p: Annotated[float, Field(gt=0, le=1)]
+
+
+class TokenComposes(Schema):
+    """The writing of each vocabulary."""
+
+    chords: TokenCompose
+    letters: TokenCompose
+
+
+class Params(Schema):
+    """The whole of params.yaml."""
+
+    seed: Annotated[int, Field(ge=0)]
+    threads: Annotated[int, Field(ge=1, le=1024)]
+    corpus: Corpus
+    dataset: Dataset
+    augment: Augment
+    decoder: Decoder
+    generator: Generator
+    memory: dict[str, Any]
+    samplers: dict[str, Any]
+    decoders: dict[str, Any]
+    velocity: Velocity
+    compose: Compose
+    evaluate: Evaluate
+    audio: Audio
+    autoencoder: Autoencoder
+    autoencoders: dict[str, Any]
+    score_creator: ScoreCreator
+    score_creators: dict[str, Any]
+    improvise: Improvise
+    tokens: Tokens
+    token_model: TokenModels
+    token_compose: TokenComposes
+
+    @property
+    def chosen(self) -> dict[str, str]:
+        """The name chosen of each package."""
+        return {
+            "memory": self.generator.memory,
+            "samplers": self.generator.sampler,
+            "decoders": self.decoder.kind,
+            "autoencoders": self.autoencoder.kind,
+            "score_creators": self.score_creator.kind,
+        }
+
+    def config(self, package: str) -> dict[str, Any]:
+        """Name and parameters of the module chosen of a package, for a model's config.json."""
+        name = self.chosen[package]
+        return {"name": name, **getattr(self, package)[name]}
+
+
+def read_params(path: Path) -> Params:
+    """Read and check a parameter file, every section of it.
+
+    Parameters
+    ----------
+    path : Path
+        A YAML file.
+
+    Returns
+    -------
+    Params
+        The parameters.
+
+    Raises
+    ------
+    UserError
+        One line for each mistake: where, what stands there, what would be right.
+    """
+    try:
+        values = yaml.load(path.read_text(encoding="utf-8"), _Loader)
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise UserError(f"{path} is not YAML: {' '.join(str(error).split())}") from error
+    if not isinstance(values, dict):
+        raise UserError(f"{path} holds no parameters; `git checkout {path.name}` brings them back")
+    try:
+        params = Params.model_validate(values)
+    except ValidationError as error:
+        raise UserError(_lines(path, error)) from error
+    for section_name, (package, what) in PACKAGES.items():
+        modules = _modules(package)
+        chosen = params.chosen[section_name]
+        section = getattr(params, section_name)
+        for name in dict.fromkeys([*section, chosen]):
+            if name not in modules:
+                raise UserError(f"{path}: {name!r} is no {what}; known: {', '.join(modules)}")
+        if chosen not in section:
+            raise UserError(f"{path}: {section_name}.{chosen} is missing")
+        for name, values in section.items():
+            schema = import_module(f"{package}.{name}").Params
+            try:
+                found = schema.model_validate(values)
+            except ValidationError as error:
+                raise UserError(_lines(path, error, f"{section_name}.{name}")) from error
+            keys = params.generator.keys
+            if name == chosen and keys > (most := getattr(found, "most_keys", keys)):
+                raise UserError(
+                    f"{path}: generator.keys is {keys}: {section_name}.{name} as it stands there "
+                    f"writes {most} at the most"
+                )
+    keys, kind = params.generator.keys, params.decoder.kind
+    if (keys == 88) != (kind == "none"):
+        wanted = "has to be none" if keys == 88 else "has to be another"
+        raise UserError(f"{path}: decoder.kind is {kind!r}: with generator.keys {keys} it {wanted}")
+    return params
+
+
+def _modules(package: str) -> list[str]:
+    return sorted(m.name for m in pkgutil.iter_modules(import_module(package).__path__))
+
+
+def _lines(path: Path, error: ValidationError, section: str = "") -> str:
+    lines = []
+    for mistake in error.errors():
+        where = ".".join(map(str, filter(lambda part: part != "", (section, *mistake["loc"]))))
+        if mistake["type"] == "extra_forbidden":
+            lines.append(f"{path}: {where} is no parameter")
+        elif mistake["type"] == "missing":
+            lines.append(f"{path}: {where} is missing")
+        else:
+            what = mistake["msg"].removeprefix("Value error, ")
+            value = "" if isinstance(mistake["input"], dict) else f" is {mistake['input']!r}"
+            lines.append(f"{path}: {where}{value}: {what}")
+    return "\n".join(lines)

@@ -1,1 +1,0 @@
-"""Figures that compare compositions with real music, and pictures."""

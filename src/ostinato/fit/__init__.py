@@ -1,1 +1,0 @@
-"""Training of each kind of model."""

@@ -1,0 +1,1 @@
+"""Music as sets of keys, step by step."""

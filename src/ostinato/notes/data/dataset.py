@@ -1,0 +1,192 @@
+"""The dataset: our MIDI to notes on a grid of steps, with the songs that do not fit left out."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from joblib import Parallel, delayed
+
+from ostinato.core import files
+from ostinato.core.errors import UserError
+from ostinato.core.progress import progress
+from ostinato.notes.data.songs import STEP_NOTE
+from ostinato.scores.midi import read_midi
+from ostinato.scores.score import TICKS_PER_BEAT, Score, UnreadableScore
+from ostinato.scores.sources import SPLITS
+
+SONG_COLUMNS = ["song", "id", "title", "split", "metre", "bar", "steps", "notes"]
+REJECTED_COLUMNS = ["id", "filter", "reason"]
+
+
+@dataclass(frozen=True)
+class Filters:
+    """What a song must be like to be taken; the section ``dataset`` of params.yaml.
+
+    Attributes
+    ----------
+    steps_per_beat : int
+        Steps in a quarter note.
+    meters : list of str
+        Time signatures a song may have, such as ``"4/4"``.
+    pitches : list of int
+        Lowest and highest MIDI pitch allowed.
+    max_tempo_changes : int
+        More tempo changes than this, and it is not a score with a beat.
+    grid_tolerance : float
+        A note is off the grid when its onset is further from a step than this, in steps.
+    max_off_grid : float
+        The share of notes that may be off the grid.
+    """
+
+    steps_per_beat: int
+    meters: list[str]
+    pitches: list[int]
+    max_tempo_changes: int
+    grid_tolerance: float
+    max_off_grid: float
+
+
+def build(out: Path, corpus: Path, filters: Filters) -> None:
+    """Write a dataset: ``notes.npy``, ``songs.csv`` and ``rejected.csv``.
+
+    Parameters
+    ----------
+    out : Path
+        An empty folder.
+    corpus : Path
+        A corpus that `ostinato.scores.corpus.build` wrote.
+    filters : Filters
+        Which songs to take.
+
+    Raises
+    ------
+    UserError
+        When the filters leave no song for training, validation or test.
+    """
+    songs = files.read_table(corpus / "songs.csv")
+    paths = [corpus / "midi" / f"{song['id']}.mid" for song in songs]
+    read = Parallel(-1, return_as="generator")(delayed(_read)(p, filters) for p in paths)
+    rows, rejected, notes = [], [], []
+    for song, (found, bar) in zip(songs, progress(read, len(songs), "dataset"), strict=True):
+        if isinstance(found, tuple):
+            name, reason = found
+            rejected.append({"id": song["id"], "filter": name, "reason": reason})
+            continue
+        found["song"] = len(rows)
+        notes.append(found)
+        end = int((found["onset"] + found["length"]).max())
+        rows.append(
+            {
+                "song": len(rows),
+                "id": song["id"],
+                "title": song["title"],
+                "split": song["split"],
+                "metre": song["metre"],
+                "bar": bar,
+                "steps": -(-end // bar) * bar,
+                "notes": len(found),
+            }
+        )
+    for split in SPLITS:
+        if not any(row["split"] == split for row in rows):
+            had = sum(song["split"] == split for song in songs)
+            of_split = {song["id"] for song in songs if song["split"] == split}
+            reasons = [r for r in rejected if r["id"] in of_split][:3]
+            why = "".join(f"; {r['id']}: {r['reason']}" for r in reasons)
+            raise UserError(
+                f"dataset: none of the {had} {split} songs passes the filters, "
+                f"loosen them in params.yaml or add songs{why}"
+            )
+    files.write_array(out / "notes.npy", np.concatenate(notes))
+    files.write_table(out / "songs.csv", SONG_COLUMNS, rows)
+    files.write_table(out / "rejected.csv", REJECTED_COLUMNS, rejected)
+
+
+def _read(path: Path, filters: Filters) -> tuple[np.ndarray | tuple[str, str], int]:
+    try:
+        score = read_midi(path, pickup=False)
+    except UnreadableScore as error:  # what was just short enough to be read, written at length
+        return ("midi", str(error)), 1
+    bar = score.metres[0].bar * filters.steps_per_beat // TICKS_PER_BEAT
+    return rejection(score, filters) or quantise(score, filters.steps_per_beat), max(bar, 1)
+
+
+def rejection(score: Score, filters: Filters) -> tuple[str, str] | None:
+    """Say why a score does not fit.
+
+    Parameters
+    ----------
+    score : Score
+        The score.
+    filters : Filters
+        What is allowed.
+
+    Returns
+    -------
+    tuple of str, or None
+        The parameter that rejects it and the reason; None when it fits.
+    """
+    notes = score.pitched
+    if len(notes) == 0:
+        return "notes", "no notes"
+    strange = [m for m in score.metre.split() if m not in filters.meters]
+    if strange:
+        return "meters", f"metre {' '.join(strange)} is not in dataset.meters"
+    lowest, highest = filters.pitches
+    outside = notes["pitch"][(notes["pitch"] < lowest) | (notes["pitch"] > highest)]
+    if len(outside):
+        return (
+            "pitches",
+            f"{len(outside)} notes outside {lowest} to {highest}, such as {outside[0]}",
+        )
+    changes = len(score.tempi) - 1
+    if changes > filters.max_tempo_changes:
+        return "max_tempo_changes", f"{changes} tempo changes, over {filters.max_tempo_changes}"
+    steps = notes["onset"] * (filters.steps_per_beat / TICKS_PER_BEAT)
+    off = float(np.mean(np.abs(steps - np.floor(steps + 0.5)) > filters.grid_tolerance))
+    if off > filters.max_off_grid:
+        return (
+            "max_off_grid",
+            f"{off:.0%} of the notes off the grid, over {filters.max_off_grid:.0%}",
+        )
+    return None
+
+
+def quantise(score: Score, steps_per_beat: int) -> np.ndarray:
+    """Move a score's notes to steps, drums left out.
+
+    Onsets and ends go to the nearest step, halves up; a note lasts at least one step. Where two
+    parts strike one key at one step the longer note stays, with the greater velocity.
+
+    Parameters
+    ----------
+    score : Score
+        The score.
+    steps_per_beat : int
+        Steps in a quarter note.
+
+    Returns
+    -------
+    ndarray[STEP_NOTE]
+        Sorted by onset and pitch, the field ``song`` 0.
+    """
+    notes = score.pitched
+
+    def step(ticks: np.ndarray) -> np.ndarray:
+        return (2 * ticks.astype(np.int64) * steps_per_beat + TICKS_PER_BEAT) // (
+            2 * TICKS_PER_BEAT
+        )
+
+    result = np.zeros(len(notes), STEP_NOTE)
+    result["onset"] = step(notes["onset"])
+    ends = step(notes["onset"].astype(np.int64) + notes["length"])
+    result["length"] = np.maximum(ends - result["onset"], 1)
+    result["pitch"] = notes["pitch"]
+    result["velocity"] = notes["velocity"]
+    result = result[np.lexsort((-result["length"], result["pitch"], result["onset"]))]
+    place = np.stack([result["onset"], result["pitch"]])
+    starts = np.flatnonzero(np.any(np.diff(place, prepend=-1) != 0, axis=0))
+    merged = result[starts]
+    if len(result):
+        merged["velocity"] = np.maximum.reduceat(result["velocity"], starts)
+    return merged

@@ -1,0 +1,1 @@
+"""What several memories, samplers and decoders have in common."""

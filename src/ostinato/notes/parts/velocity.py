@@ -1,0 +1,126 @@
+"""Velocity: how hard each key is struck.
+
+The model of the system "velocity", which works beside any decoder. An LSTM over the keys of a step
+and the velocities of the step before gives a velocity for each key; it learns by the squared error
+of the keys that are struck.
+"""
+
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+from ostinato.core import recurrent
+from ostinato.core.schema import Positive, Schema
+from ostinato.notes.data.rolls import KEYS
+
+
+class Params(Schema):
+    """Size of the model: cells of its LSTM."""
+
+    hidden: Positive
+
+
+class State(NamedTuple):
+    """What the model keeps between calls.
+
+    Attributes
+    ----------
+    velocities : Tensor[B, 1, 88]
+        The step before.
+    lstm : recurrent.State
+    """
+
+    velocities: Tensor
+    lstm: recurrent.State
+
+
+class Velocity(nn.Module):
+    """The velocity model.
+
+    Velocities are those of MIDI divided by 128, and 0 where a key is not struck.
+
+    Parameters
+    ----------
+    params : Params
+        Its size.
+    """
+
+    def __init__(self, params: Params):
+        super().__init__()
+        self.lstm = nn.LSTM(2 * KEYS, params.hidden, batch_first=True)
+        self.velocities = nn.Linear(params.hidden, KEYS)
+
+    def initial(self, past: Tensor) -> State:
+        """Make the state at the beginning of a sequence.
+
+        Parameters
+        ----------
+        past : Tensor[B, P, 88]
+            The velocities before it, at least one step.
+
+        Returns
+        -------
+        State
+            With the LSTM at zero.
+        """
+        return State(past[:, -1:], recurrent.zero_state(self.lstm, past))
+
+    def forward(self, past: Tensor, velocities: Tensor, mask: Tensor) -> Tensor:
+        """Compute the loss of a batch of fragments.
+
+        Parameters
+        ----------
+        past : Tensor[B, P, 88]
+            The velocities before, at least one step.
+        velocities : Tensor[B, T, 88]
+            The true ones.
+        mask : Tensor[B, T]
+            1 where the song has a step.
+
+        Returns
+        -------
+        Tensor[]
+            Squared error, the mean over all keys that are struck.
+        """
+        found, _ = self._follow(velocities, self.initial(past))
+        struck = (velocities > 0) * mask[..., None]
+        return ((found - velocities).square() * struck).sum() / struck.sum().clamp(min=1)
+
+    def sample(self, keys: Tensor, state: State) -> tuple[Tensor, State]:
+        """Give the keys of one step their velocities; nothing is left to chance.
+
+        Parameters
+        ----------
+        keys : Tensor[B, 1, 88]
+            1 where a key is struck.
+        state : State
+
+        Returns
+        -------
+        velocities : Tensor[B, 1, 88]
+        state : State
+        """
+        output, lstm = recurrent.run(self.lstm, [keys, state.velocities], state.lstm)
+        velocities = self._velocities(output) * keys
+        return velocities, State(velocities, lstm)
+
+    def follow(self, velocities: Tensor, state: State) -> State:
+        """Hear velocities that are given: the state after them.
+
+        Parameters
+        ----------
+        velocities : Tensor[B, T, 88]
+        state : State
+        """
+        return self._follow(velocities, state)[1]
+
+    def _follow(self, velocities: Tensor, state: State) -> tuple[Tensor, State]:
+        keys = (velocities > 0).to(velocities.dtype)
+        before = torch.cat([state.velocities, velocities[:, :-1]], 1)
+        output, lstm = recurrent.run(self.lstm, [keys, before], state.lstm)
+        return self._velocities(output), State(velocities[:, -1:], lstm)
+
+    def _velocities(self, output: Tensor) -> Tensor:
+        logits = self.velocities(output)
+        return logits.to(torch.promote_types(logits.dtype, torch.float32)).sigmoid()

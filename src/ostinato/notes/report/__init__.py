@@ -1,0 +1,1 @@
+"""Figures and plots of models and of pieces beside real music."""

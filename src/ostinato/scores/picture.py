@@ -1,0 +1,64 @@
+"""A score as a picture, its piano roll."""
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from ostinato.core.plotting import INK, PALE, RULE
+from ostinato.scores.score import TICKS_PER_BEAT, Score
+
+NAMES = ["C", "C♯", "D", "E♭", "E", "F", "F♯", "G", "A♭", "A", "B♭", "B"]
+BARS = 48
+"""Numbers of bars for which there is room below a roll."""
+PIANO = 21, 108
+"""MIDI pitches that are shown where there is no note."""
+
+
+def roll(score: Score, given: int, steps_per_beat: int) -> Figure:
+    """Draw a score as a piano roll.
+
+    Parameters
+    ----------
+    score : Score
+        Bars are those of its first metre.
+    given : int
+        Steps at the beginning that were not composed; they are drawn pale.
+    steps_per_beat : int
+        Steps in a quarter note.
+
+    Returns
+    -------
+    Figure
+    """
+    figure = Figure(figsize=(14, 4))
+    axes = figure.add_subplot()
+    _draw_roll(axes, score, given, steps_per_beat)
+    axes.set_xlabel("bar")
+    title = ", ".join(filter(None, [score.title, score.metre]))
+    axes.set_title(title, loc="left", fontsize=10, parse_math=False)
+    return figure
+
+
+def _draw_roll(axes: Axes, score: Score, given: int, steps_per_beat: int) -> None:
+    bar = score.metres[0].bar
+    first = given * TICKS_PER_BEAT // steps_per_beat
+    notes = score.notes
+    axes.barh(
+        notes["pitch"],
+        notes["length"] / bar * 0.96,
+        left=notes["onset"] / bar,
+        height=0.8,
+        color=np.where(notes["onset"] < first, PALE, INK),
+    )
+    end = int(np.ceil((notes["onset"] + notes["length"]).max(initial=bar) / bar))
+    axes.set_xlim(0, end)
+    labelled = range(0, end + 1, -(-(end + 1) // BARS))
+    axes.set_xticks(labelled, [str(bar + 1) for bar in labelled])
+    pitches = notes["pitch"] if len(notes) else np.array(PIANO)
+    low, high = int(pitches.min()) - 1, int(pitches.max()) + 1
+    axes.set_ylim(low - 0.5, high + 0.5)
+    tonics = [pitch for pitch in range(low, high + 1) if pitch % 12 in (0, 7)]
+    axes.set_yticks(tonics, [f"{NAMES[p % 12]}{p // 12 - 1}" for p in tonics])
+    axes.grid(color=RULE, linewidth=0.8)
+    axes.set_axisbelow(True)
+    axes.spines[:].set_visible(False)

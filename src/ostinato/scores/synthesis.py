@@ -1,0 +1,52 @@
+"""MIDI to sound, with the SoundFont that pretty_midi brings."""
+
+import io
+from importlib.resources import files
+
+import midirenderer
+import numpy as np
+import soundfile
+import soxr
+
+from ostinato.core.wav import PEAK, RATE
+from ostinato.scores.midi import midi_bytes
+from ostinato.scores.score import TICKS_PER_BEAT, Part, Score
+
+TAIL = 1.5
+"""Seconds after the last note; the renderer itself stops dead at its end."""
+
+
+def render(score: Score) -> np.ndarray:
+    """Render a score.
+
+    Parameters
+    ----------
+    score : Score
+        Its programs are taken as General MIDI instruments.
+
+    Returns
+    -------
+    ndarray[float32], shape [samples, 2]
+        Left and right at 44,100 samples a second, with 1.5 s after the last note, scaled so that
+        the loudest sample is 0.9.
+    """
+    soundfont = files("pretty_midi").joinpath("TimGM6mb.sf2").read_bytes()
+    wave = midirenderer.render_wave_from(soundfont, midi_bytes(_with_tail(score)))
+    samples, rate = soundfile.read(io.BytesIO(wave), dtype="float32", always_2d=True)
+    samples = soxr.resample(samples, rate, RATE)
+    peak = np.abs(samples).max()
+    return samples * (PEAK / peak) if peak else samples
+
+
+def _with_tail(score: Score) -> Score:
+    """Add a part whose only note, silent, ends `TAIL` seconds after all others."""
+    end = int((score.notes["onset"] + score.notes["length"]).max(initial=0))
+    ticks = int(TAIL * score.tempi[-1].bpm / 60 * TICKS_PER_BEAT)
+    silent = np.array([(end + ticks, 1, 0, 1, len(score.parts))], score.notes.dtype)
+    return Score(
+        np.concatenate([score.notes, silent]),
+        [*score.parts, Part("tail", 0)],
+        score.metres,
+        score.tempi,
+        score.title,
+    )

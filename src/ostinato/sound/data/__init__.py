@@ -1,0 +1,1 @@
+"""Sound to learn from, and every piece as an autoencoder's frames."""

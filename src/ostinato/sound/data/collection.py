@@ -1,0 +1,186 @@
+"""The collection of sound that the audio models learn from: rendered scores, or recordings."""
+
+import hashlib
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+from joblib import Parallel, delayed
+
+from ostinato.core import files
+from ostinato.core.errors import UserError
+from ostinato.core.progress import progress
+from ostinato.core.seeds import derive
+from ostinato.core.wav import PEAK, RATE
+from ostinato.scores.midi import read_midi
+from ostinato.scores.score import Score
+from ostinato.scores.sources import (
+    REJECTED_COLUMNS,
+    SPLITS,
+    Rejected,
+    files_in,
+    identity,
+    printable,
+    split,
+)
+from ostinato.scores.synthesis import render
+from ostinato.sound.data.recordings import SILENCE, UnreadableSound, read_blocks
+from ostinato.sound.data.sound import CHANNELS, FRAME, SOUND_COLUMNS, to_pcm
+
+SLOWEST, FASTEST = 0.85, 1.2
+LATEST_START = 0.25
+"""Bounds of what is drawn for a piece: the factor of its tempo, and the silence before it in
+seconds, so that notes do not all begin on the borders of frames."""
+VELOCITY_SPREAD = 12.0
+QUIETEST, LOUDEST = 30, 120
+
+
+def build_rendered(out: Path, corpus: Path, instruments: list[int], seed: int) -> None:
+    """Render a corpus: ``sound.pcm``, ``songs.csv`` and ``rejected.csv``.
+
+    Parameters
+    ----------
+    out : Path
+        An empty folder.
+    corpus : Path
+        What `ostinato.scores.corpus.build` wrote; the splits are its.
+    instruments : list of int
+        General MIDI programs, 0 to 127; each part of each piece gets one of them.
+    seed : int
+        Decides what is drawn for each piece.
+    """
+    rows = files.read_table(corpus / "songs.csv")
+    rendered = Parallel(-1, return_as="generator")(
+        delayed(_rendered)(
+            corpus / "midi" / f"{row['id']}.mid", instruments, derive(seed, "audio", row["id"])
+        )
+        for row in rows
+    )
+    table: list[dict[str, str | int]] = []
+    first = 0
+    with (out / "sound.pcm").open("wb") as file:
+        for row, (sound, how) in zip(rows, progress(rendered, len(rows), "audio"), strict=True):
+            file.write(sound.tobytes())
+            kept = {name: row[name] for name in ("id", "title", "source", "split")}
+            digest = hashlib.sha256(sound.tobytes()).hexdigest()
+            place = {"first": first, "samples": len(sound), "hash": digest}
+            table.append({**kept, **place, "rendering": how})
+            first += len(sound)
+    files.write_table(out / "songs.csv", SOUND_COLUMNS, table)
+    files.write_table(out / "rejected.csv", REJECTED_COLUMNS, [])
+
+
+def _rendered(path: Path, instruments: list[int], seed: int) -> tuple[np.ndarray, str]:
+    score, silence, how = varied(read_midi(path, pickup=False), instruments, seed)
+    before = np.zeros((int(silence * RATE), CHANNELS), "<i2")
+    return np.concatenate([before, to_pcm(render(score))]), how
+
+
+def varied(score: Score, instruments: list[int], seed: int) -> tuple[Score, float, str]:
+    """Draw how a score is played: instruments, tempo, velocities, and when it begins.
+
+    Parameters
+    ----------
+    score : Score
+        The piece.
+    instruments : list of int
+        Programs to draw from, one for each part that is no drum kit.
+    seed : int
+        Decides everything.
+
+    Returns
+    -------
+    Score
+        As it is to be played.
+    float
+        Seconds of silence before it.
+    str
+        What was drawn, to read.
+    """
+    rng = np.random.default_rng(seed)
+    parts = [
+        part if part.drums else replace(part, program=int(program))
+        for part, program in zip(
+            score.parts, rng.choice(instruments, len(score.parts)), strict=True
+        )
+    ]
+    factor = rng.uniform(SLOWEST, FASTEST)
+    silence = rng.uniform(0, LATEST_START)
+    notes = score.notes.copy()
+    velocity = notes["velocity"] + rng.normal(0, VELOCITY_SPREAD, len(notes))
+    notes["velocity"] = np.clip(np.round(velocity), QUIETEST, LOUDEST)
+    tempi = [replace(tempo, bpm=tempo.bpm * factor) for tempo in score.tempi]
+    programs = " ".join(str(part.program) for part in parts)
+    how = f"programs {programs}, tempo {factor:.2f}, start {silence:.2f} s"
+    return replace(score, notes=notes, parts=parts, tempi=tempi), silence, how
+
+
+def build_recorded(out: Path, folder: Path) -> None:
+    """Read a folder of recordings: ``sound.pcm``, ``songs.csv`` and ``rejected.csv``.
+
+    Parameters
+    ----------
+    out : Path
+        An empty folder.
+    folder : Path
+        Searched recursively; recordings of any length, since none is held in memory. Each is
+        brought to the same largest sample, so that a quiet one counts as much as a loud one.
+
+    Raises
+    ------
+    UserError
+        When fewer than 3 recordings can be read, since each split needs one.
+    """
+    where = f"audio.folder: {folder}"
+    found = files_in(folder, "audio.folder", "recordings")
+    if not found:
+        raise UserError(f"{where} holds no file; put WAV, FLAC, OGG or MP3 files there")
+    pieces: dict[str, dict[str, str | int]] = {}
+    rejected: list[Rejected] = []
+    with (out / "sound.pcm").open("wb") as file:
+        for path in progress(found, len(found), "audio"):
+            source = printable(path.relative_to(folder))
+            first = file.tell()
+            try:
+                digest, samples = _append(path, file)
+                if digest in pieces:
+                    raise UnreadableSound(f"the same sound as {pieces[digest]['source']}")
+            except UnreadableSound as error:
+                rejected.append(Rejected(source, str(error)))
+                file.seek(first)
+                file.truncate()
+                continue
+            pieces[digest] = {
+                "id": identity(source),
+                "title": Path(source).stem,
+                "source": source,
+                "first": first // (CHANNELS * 2),
+                "samples": samples,
+                "hash": digest,
+                "rendering": "",
+            }
+    if len(pieces) < len(SPLITS):
+        why = "".join(f"; {r.source}: {r.reason}" for r in rejected[:3])
+        raise UserError(f"{where} holds {len(pieces)} usable recordings, 3 are needed{why}")
+    splits = split({digest: digest for digest in pieces})
+    table = [{**piece, "split": splits[digest]} for digest, piece in pieces.items()]
+    files.write_table(out / "songs.csv", SOUND_COLUMNS, table)
+    files.write_table(out / "rejected.csv", REJECTED_COLUMNS, map(vars, rejected))
+
+
+def _append(path: Path, file) -> tuple[str, int]:
+    """Write a recording as 16 bits; what these hash to, and how many samples they are."""
+    samples, loudest = 0, 0.0
+    for block in read_blocks(path):
+        samples += len(block)
+        loudest = max(loudest, float(np.abs(block).max()))
+    if samples < FRAME:
+        raise UnreadableSound(f"{samples:,} samples, less than a quarter of a second")
+    if loudest < SILENCE:
+        raise UnreadableSound("silent")
+    digest = hashlib.sha256()
+    for block in read_blocks(path):
+        data = to_pcm(block * (PEAK / loudest)).tobytes()
+        digest.update(data)
+        file.write(data)
+    return digest.hexdigest(), samples

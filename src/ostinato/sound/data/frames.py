@@ -1,0 +1,139 @@
+"""The machine's own scores: every piece as frames of numbers, and windows over them."""
+
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import nn
+
+from ostinato.core import files
+from ostinato.core.errors import UserError
+from ostinato.core.progress import progress
+from ostinato.scores.sources import SPLITS
+from ostinato.sound.data.sound import FRAME, Sounds
+
+PAST, NEXT = 40, 5
+"""Frames that are read (10 s), and frames that are written (1.25 s)."""
+WINDOW = PAST + NEXT
+QUIETER = 10.0
+"""How much quieter than a piece, in dB, its first and last frames may be."""
+STRETCH, AROUND = 1200, 4
+"""Frames of a piece that are encoded at a time, and how many on each side they can depend on."""
+FRAME_COLUMNS = ["id", "split", "first", "frames"]
+
+
+def build(out: Path, sounds: Sounds, autoencoder: nn.Module) -> None:
+    """Encode every piece: ``frames.npy`` and ``songs.csv``.
+
+    Only the content of a frame is kept, the numbers that say what sounds. The silence before and
+    after the music, and the last tones dying away, are left out, or a score creator would learn to
+    come to an end.
+
+    Parameters
+    ----------
+    out : Path
+        An empty folder.
+    sounds : Sounds
+        The collection.
+    autoencoder : nn.Module
+        Trained.
+
+    Raises
+    ------
+    UserError
+        When a split has no piece of 45 frames.
+    """
+    encoded, rows, first = [], [], 0
+    for piece in progress(range(len(sounds)), len(sounds), "scores"):
+        numbers = _contents(sounds, piece, autoencoder)[_music(sounds, piece)]
+        encoded.append(numbers)
+        rows.append(
+            {
+                "id": sounds.id[piece],
+                "split": sounds.split[piece],
+                "first": first,
+                "frames": len(numbers),
+            }
+        )
+        first += len(numbers)
+    for split in SPLITS:
+        if not any(row["split"] == split and row["frames"] >= WINDOW for row in rows):
+            raise UserError(
+                f"data/audio: no {split} piece has {WINDOW / 4:g} s of music, quiet beginnings "
+                "and ends not counted; add longer ones"
+            )
+    files.write_array(out / "frames.npy", np.concatenate(encoded))
+    files.write_table(out / "songs.csv", FRAME_COLUMNS, rows)
+
+
+def _contents(sounds: Sounds, piece: int, autoencoder: nn.Module) -> np.ndarray:
+    """Encode the whole frames of a piece, some minutes at a time."""
+    count = int(sounds.samples[piece]) // FRAME
+    parts = []
+    for first in range(0, count, STRETCH):
+        last = min(first + STRETCH, count)
+        start = max(0, first - AROUND)
+        end = min((last + AROUND) * FRAME, int(sounds.samples[piece]))
+        sound = sounds.piece(piece, start * FRAME, end - start * FRAME)
+        numbers = autoencoder.encode(torch.from_numpy(sound))[first - start : last - start]
+        parts.append(numbers[:, : autoencoder.content].numpy())
+    return np.concatenate(parts)
+
+
+def _music(sounds: Sounds, piece: int) -> slice:
+    """Whole frames from the first to the last that is not much quieter than all together."""
+    count = int(sounds.samples[piece]) // FRAME
+    frames = (sounds.piece(piece, f * FRAME, FRAME) for f in range(count))
+    powers = np.array([np.square(frame).mean() for frame in frames])
+    [loud] = np.nonzero(powers >= powers.mean() / 10 ** (QUIETER / 10))
+    return slice(loud[0], loud[-1] + 1)
+
+
+class Windows:
+    """All windows of 45 frames of a split: 40 that were, and the 5 that came.
+
+    Parameters
+    ----------
+    folder : Path
+        What `build` wrote.
+    split : str
+        ``"train"``, ``"valid"`` or ``"test"``.
+
+    Attributes
+    ----------
+    starts : ndarray[int64]
+        The first frame of each window.
+    size : int
+        Numbers of a frame.
+    """
+
+    def __init__(self, folder: Path, split: str):
+        self._frames = np.load(folder / "frames.npy", mmap_mode="r")
+        self.size = self._frames.shape[1]
+        rows = [row for row in files.read_table(folder / "songs.csv") if row["split"] == split]
+        self._pieces = [(int(row["first"]), int(row["frames"])) for row in rows]
+        self.starts = np.concatenate(
+            [first + np.arange(max(0, frames - WINDOW + 1)) for first, frames in self._pieces]
+        )
+
+    def __len__(self) -> int:
+        return len(self.starts)
+
+    def take(self, which: np.ndarray) -> torch.Tensor:
+        """Read windows.
+
+        Parameters
+        ----------
+        which : ndarray[int64], shape [B]
+            Indices of windows.
+
+        Returns
+        -------
+        Tensor[B, 45, size] of float32
+        """
+        rows = self.starts[which, None] + np.arange(WINDOW)
+        return torch.from_numpy(self._frames[rows])
+
+    def frames(self) -> torch.Tensor:
+        """Read all frames of the split: Tensor[frames, size] of float32."""
+        return torch.from_numpy(np.concatenate([self._frames[f : f + n] for f, n in self._pieces]))

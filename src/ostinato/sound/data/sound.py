@@ -1,0 +1,74 @@
+"""Sound as the stages keep it: 16-bit stereo samples in one file, and a table of the pieces."""
+
+from pathlib import Path
+
+import numpy as np
+
+from ostinato.core import files
+from ostinato.core.wav import FULL_SCALE
+
+CHANNELS = 2
+FRAME = 11_025
+"""Samples of a frame, a quarter of a second."""
+SOUND_COLUMNS = ["id", "title", "source", "split", "first", "samples", "hash", "rendering"]
+
+
+class Sounds:
+    """All pieces of a sound collection, memory-mapped.
+
+    Parameters
+    ----------
+    folder : Path
+        What `ostinato.sound.data.collection.build` wrote.
+
+    Attributes
+    ----------
+    id, title, split : list of str
+        A piece each.
+    samples : ndarray[int64], shape [pieces]
+        Length of each piece.
+    """
+
+    def __init__(self, folder: Path):
+        rows = files.read_table(folder / "songs.csv")
+        self.id = [row["id"] for row in rows]
+        self.title = [row["title"] for row in rows]
+        self.split = [row["split"] for row in rows]
+        self.samples = np.array([int(row["samples"]) for row in rows])
+        self._first = np.array([int(row["first"]) for row in rows])
+        self._sound = np.memmap(folder / "sound.pcm", "<i2", "r").reshape(-1, CHANNELS)
+
+    def __len__(self) -> int:
+        return len(self.id)
+
+    def of(self, split: str) -> list[int]:
+        """Indices of the pieces of a split."""
+        return [i for i, name in enumerate(self.split) if name == split]
+
+    def piece(self, index: int, first: int = 0, samples: int | None = None) -> np.ndarray:
+        """Read a piece or a part of it.
+
+        Parameters
+        ----------
+        index : int
+            The piece.
+        first : int
+            Where the part begins, in samples.
+        samples : int, optional
+            How many; to the end of the piece unless given.
+
+        Returns
+        -------
+        ndarray[float32], shape [2, samples]
+            Left and right, in [-1, 1).
+        """
+        end = self.samples[index] if samples is None else first + samples
+        start = self._first[index]
+        part = self._sound[start + first : start + end].T
+        return np.ascontiguousarray(part, np.float32) / np.float32(FULL_SCALE)
+
+
+def to_pcm(samples: np.ndarray) -> np.ndarray:
+    """Round samples in [-1, 1] to 16 bits; what is louder is clipped."""
+    scaled = np.floor(samples * FULL_SCALE + 0.5)
+    return np.clip(scaled, -FULL_SCALE, FULL_SCALE - 1).astype("<i2")

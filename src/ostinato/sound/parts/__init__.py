@@ -1,0 +1,1 @@
+"""Transforms that an autoencoder is made of."""

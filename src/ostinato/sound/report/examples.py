@@ -1,0 +1,34 @@
+"""What held-out pieces sound like after an autoencoder."""
+
+from pathlib import Path
+
+from torch import nn
+
+from ostinato.core.wav import RATE, write_wav
+from ostinato.sound.data.sound import Sounds
+from ostinato.sound.report.autoencoder import codec
+from ostinato.sound.report.spectra import draw_spectra
+
+EXAMPLES, SECONDS = 3, 30
+
+
+def write_examples(out: Path, model: nn.Module, sounds: Sounds) -> None:
+    """Write what some test pieces sound like before and after, and pictures of both.
+
+    Parameters
+    ----------
+    out : Path
+        A folder; ``ID.wav``, ``ID-original.wav``, ``ID.png``.
+    model : nn.Module
+        Trained.
+    sounds : Sounds
+        The collection.
+    """
+    for index in sounds.of("test")[:EXAMPLES]:
+        samples = min(int(sounds.samples[index]), SECONDS * RATE)
+        true = sounds.piece(index, 0, samples)
+        heard = codec(model)(true).clip(-1, 1)
+        name = sounds.id[index]
+        write_wav(out / f"{name}-original.wav", true.T)
+        write_wav(out / f"{name}.wav", heard.T)
+        draw_spectra(out / f"{name}.png", {"original": true, "from 512 numbers a frame": heard})

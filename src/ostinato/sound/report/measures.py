@@ -1,0 +1,106 @@
+"""How near one sound is to another, in figures."""
+
+import librosa
+import numpy as np
+
+from ostinato.core.wav import RATE
+from ostinato.sound.data.sound import FRAME
+
+MELS = 80
+WINDOW, HOP = 2048, 512
+RANGE = 80.0
+"""dB below the loudest place of the true sound, where listening ends."""
+
+
+def snr(true: list[np.ndarray], heard: list[np.ndarray]) -> float:
+    """Signal-to-noise ratio of all sounds together.
+
+    Parameters
+    ----------
+    true, heard : list of ndarray, shape [..., samples]
+        Pairs of equal shape.
+
+    Returns
+    -------
+    float
+        10 log10(Σx² / Σ(x - y)²), in dB.
+    """
+    energy = sum(float(np.square(x, dtype=np.float64).sum()) for x in true)
+    noise = sum(
+        float(np.square(x - y, dtype=np.float64).sum()) for x, y in zip(true, heard, strict=True)
+    )
+    return float(10 * np.log10(energy / noise))
+
+
+def log_mel(samples: np.ndarray, floor: float) -> np.ndarray:
+    """Mel spectrum in dB.
+
+    Parameters
+    ----------
+    samples : ndarray[float32], shape [samples]
+        At 44.1 kHz.
+    floor : float
+        dB; what is quieter is raised to it.
+
+    Returns
+    -------
+    ndarray[float32], shape [80, times]
+    """
+    power = librosa.feature.melspectrogram(
+        y=samples, sr=RATE, n_fft=WINDOW, hop_length=HOP, n_mels=MELS
+    )
+    return np.maximum(10 * np.log10(np.maximum(power, 1e-20)), floor)
+
+
+def log_mel_distance(true: np.ndarray, heard: np.ndarray) -> float:
+    """Mean absolute difference of two mel spectra in dB, over both channels.
+
+    Parameters
+    ----------
+    true, heard : ndarray[float32], shape [2, samples]
+        What lies 80 dB below the loudest place of the true one counts as silence.
+
+    Returns
+    -------
+    float
+    """
+    floor = max(float(log_mel(x, -200.0).max()) for x in true) - RANGE
+    distances = [
+        np.abs(log_mel(x, floor) - log_mel(y, floor)).mean()
+        for x, y in zip(true, heard, strict=True)
+    ]
+    return float(np.mean(distances))
+
+
+def border_ratio(sounds: list[np.ndarray]) -> float:
+    """Energy of the derivative at the borders of frames against that elsewhere.
+
+    Parameters
+    ----------
+    sounds : list of ndarray, shape [2, samples]
+        Each beginning with a frame.
+
+    Returns
+    -------
+    float
+        1 where borders are like any other place, more where they click.
+    """
+    at_borders, elsewhere = [], []
+    for sound in sounds:
+        energy = np.square(np.diff(sound.astype(np.float64), axis=1))
+        border = np.zeros(energy.shape[1], bool)
+        border[FRAME - 1 :: FRAME] = True
+        at_borders.append(energy[:, border].ravel())
+        elsewhere.append(energy[:, ~border].ravel())
+    return float(np.concatenate(at_borders).mean() / np.concatenate(elsewhere).mean())
+
+
+def level(sound: np.ndarray) -> float:
+    """Root mean square of samples in dB of full scale."""
+    return float(10 * np.log10(np.mean(np.square(sound, dtype=np.float64)) + 1e-12))
+
+
+def mel_band(hertz: float) -> float:
+    """Where a frequency lies among the bands of `log_mel`."""
+    top = librosa.hz_to_mel(RATE / 2)
+    return float(librosa.hz_to_mel(hertz) / top * MELS)

@@ -1,0 +1,116 @@
+"""The improvisation on a held-out piece, and how it compares with what really followed."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import nn
+
+from ostinato.core.errors import UserError
+from ostinato.core.seeds import derive
+from ostinato.core.wav import RATE, write_wav
+from ostinato.sound.compose.improvise import SEED_SAMPLES, improvise
+from ostinato.sound.data.sound import Sounds
+from ostinato.sound.report import measures
+from ostinato.sound.report.spectra import draw_spectra
+from ostinato.sound.score_creators import ScoreCreator
+
+
+def choose(sounds: Sounds, seconds: float, seed: int) -> int:
+    """Choose the test piece to begin as: one that lasts as long as the improvisation, if any does.
+
+    Raises
+    ------
+    UserError
+        When no test piece lasts ten seconds.
+    """
+    tests = sounds.of("test")
+    lengths = sounds.samples[tests]
+    if lengths.max() < SEED_SAMPLES:
+        raise UserError(
+            f"data/audio: the longest test piece lasts {lengths.max() / RATE:.1f} s, "
+            "an improvisation begins with 10 s"
+        )
+    wanted = min(int(lengths.max()), SEED_SAMPLES + round(seconds * RATE))
+    long_enough = [i for i, n in zip(tests, lengths, strict=True) if n >= wanted]
+    return int(np.random.default_rng(derive(seed, "piece")).choice(long_enough))
+
+
+def perform(
+    out: Path,
+    sounds: Sounds,
+    autoencoder: nn.Module,
+    creator: ScoreCreator,
+    seconds: float,
+    seed: int,
+) -> dict[str, Any]:
+    """Improvise on a held-out piece: ``ID.wav``, ``ID-original.wav``, ``ID.png``.
+
+    Parameters
+    ----------
+    out : Path
+        A folder.
+    sounds : Sounds
+        The collection.
+    autoencoder, creator
+        Trained models.
+    seconds : float
+        How long to go on after the first ten seconds.
+    seed : int
+        Decides the piece and what is drawn.
+
+    Returns
+    -------
+    dict
+        See `compare`; also the ``piece``.
+    """
+    piece = choose(sounds, seconds, seed)
+    end = min(int(sounds.samples[piece]), SEED_SAMPLES + round(seconds * RATE))
+    true = sounds.piece(piece, 0, end)
+    begun = torch.from_numpy(true[:, :SEED_SAMPLES])
+    heard = improvise(autoencoder, creator, begun, seconds, seed).numpy()
+    name = sounds.id[piece]
+    write_wav(out / f"{name}.wav", heard.T)
+    write_wav(out / f"{name}-original.wav", true.T)
+    draw_spectra(
+        out / f"{name}.png",
+        {f"{name}, as it goes on": true, "improvised after the line": heard},
+        SEED_SAMPLES / RATE,
+    )
+    return {"piece": name, **compare(heard, true)}
+
+
+def compare(heard: np.ndarray, true: np.ndarray) -> dict[str, Any]:
+    """Compare an improvisation with the piece it began as.
+
+    Parameters
+    ----------
+    heard, true : ndarray[float32], shape [2, samples]
+        Both begin with the same ten seconds.
+
+    Returns
+    -------
+    dict
+        ``level``: root mean square in dB of full scale, of the first ten seconds (``seed``), and
+        second by second after them, ``improvised`` and ``true``; ``level_change``: the largest
+        difference of an improvised second from the seed; ``spectral_distance``: mean difference
+        in dB of the average mel spectra of both continuations.
+    """
+    start = measures.level(heard[:, :SEED_SAMPLES])
+    levels = _levels(heard[:, SEED_SAMPLES:])
+    spectra = [measures.log_mel(x[:, SEED_SAMPLES:].mean(0), -60.0).mean(1) for x in (heard, true)]
+    return {
+        "level": {
+            "seed": start,
+            "improvised": levels,
+            "true": _levels(true[:, SEED_SAMPLES:]),
+        },
+        "level_change": max((abs(level - start) for level in levels), default=0.0),
+        "spectral_distance": float(np.abs(spectra[0] - spectra[1]).mean()),
+    }
+
+
+def _levels(sound: np.ndarray) -> list[float]:
+    seconds = sound.shape[1] // RATE
+    return [measures.level(sound[:, s * RATE : (s + 1) * RATE]) for s in range(seconds)]

@@ -1,0 +1,1 @@
+"""Pieces that a token model writes."""

@@ -1,0 +1,1 @@
+"""Scores and text as streams of classes."""

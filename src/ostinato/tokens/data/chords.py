@@ -1,0 +1,192 @@
+"""Scores as sequences of notes and chords, one token for whatever is struck together.
+
+As the third notebook writes them: a single note by its pitch name, such as ``F#4``; a chord by its
+pitch classes joined with dots, such as ``0.4.7``, so that a lone number is a chord in octaves.
+Times and lengths are lost, and so are the octaves of chords, unless they are asked for: then every
+token is the MIDI pitches joined with dots, such as ``48.64.67``.
+"""
+
+import re
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+from joblib import Parallel, delayed
+
+from ostinato.core import files
+from ostinato.core.errors import UserError
+from ostinato.core.progress import progress
+from ostinato.scores.midi import read_midi
+from ostinato.scores.score import NOTE, TICKS_PER_BEAT, Metre, Part, Score, Tempo
+from ostinato.scores.sources import REJECTED_COLUMNS, Rejected
+from ostinato.tokens import BOUNDARY
+from ostinato.tokens.data.labels import UNNAMED, labels_of, learnable
+from ostinato.tokens.data.streams import Piece, Vocabulary, write_streams
+
+NAMES = ("C", "C#", "D", "D#", "E", "F", "F#", "G", "G#", "A", "A#", "B")
+_NOTE = re.compile(r"([A-G]#?)(-?\d)")
+_NUMBERS = re.compile(r"\d+(\.\d+)*")
+
+CHORD_OCTAVE = 60
+"""Chords of which only the pitch classes are known are played from middle C on."""
+VELOCITY = 80
+TOGETHER = TICKS_PER_BEAT // 24
+"""Ticks between notes of one chord, at the most: 25 ms at 100 quarter notes a minute."""
+
+
+def build(out: Path, corpus: Path, octaves: bool, shifts: list[int], labelling: str | None) -> None:
+    """Write a corpus as streams; see `ostinato.tokens.data.streams.write_streams`.
+
+    Parameters
+    ----------
+    out : Path
+        A folder.
+    corpus : Path
+        What `ostinato.scores.corpus.build` wrote.
+    octaves : bool
+        Whether chords keep their octaves.
+    shifts : list of int
+        The lowest and the highest transposition in semitones, for training.
+    labelling : str or None
+        As in `ostinato.tokens.data.labels.labels_of`; None unless pieces are classified.
+
+    Raises
+    ------
+    UserError
+        When no song is left for some split, or there is only one label.
+    """
+    songs = files.read_table(corpus / "songs.csv")
+    read = Parallel(-1, return_as="generator")(
+        delayed(_read)(corpus / "midi" / f"{song['id']}.mid", octaves) for song in songs
+    )
+    number_of: dict[str, int] = {}
+    pieces, rejected = [], []
+    for song, tokens in progress(zip(songs, read, strict=True), len(songs), "tokens"):
+        labels = labels_of(song["source"], labelling)
+        if labelling and not labels:
+            rejected.append(Rejected(song["source"], UNNAMED))
+        elif not tokens:
+            rejected.append(Rejected(song["source"], "no notes"))
+        else:
+            numbers = np.array([number_of.setdefault(t, len(number_of)) for t in tokens])
+            blocks = partial(iter, [numbers])
+            pieces.append(Piece(song["source"], song["split"], labels, blocks, len(tokens)))
+    if labelling:
+        pieces, unknown = learnable(pieces, "the corpus")
+        rejected += unknown
+    about = {"kind": "chords", "octaves": octaves, "labelling": labelling}
+    write_streams(out, pieces, _vocabulary(number_of, pieces, shifts, octaves), about)
+    files.write_table(out / "rejected.csv", REJECTED_COLUMNS, map(vars, rejected))
+
+
+def _vocabulary(
+    number_of: dict[str, int], pieces: list[Piece], shifts: list[int], octaves: bool
+) -> Vocabulary:
+    """Take all tokens, and those of training songs in every transposition."""
+    known = list(number_of)
+    training = (piece.blocks() for piece in pieces if piece.split == "train")
+    learned = {known[n] for blocks in training for numbers in blocks for n in numbers}
+    semitones = [0, *(n for n in range(shifts[0], shifts[1] + 1) if n)]
+    moved = {shifted(token, n, octaves) for token in learned for n in semitones}
+    tokens = sorted(moved.union(known) - {""})
+    class_of = {token: number for number, token in enumerate(tokens, 1)}
+    table = [
+        [BOUNDARY, *(class_of.get(shifted(token, n, octaves), -1) for token in tokens)]
+        for n in semitones
+    ]
+    numbers = [number_of.setdefault(token, len(number_of)) for token in tokens]
+    return Vocabulary(np.array(numbers), ["", *tokens], np.array(table, np.int32))
+
+
+def _read(path: Path, octaves: bool) -> list[str]:
+    return tokens_of(read_midi(path, pickup=False), octaves)
+
+
+def tokens_of(score: Score, octaves: bool) -> list[str]:
+    """Write a score as tokens.
+
+    Parameters
+    ----------
+    score : Score
+    octaves : bool
+        Whether chords keep their octaves.
+
+    Returns
+    -------
+    list of str
+        A token for each time at which something is struck; what is struck within `TOGETHER` after
+        another note, as in a chord that was played, is one.
+    """
+    notes = score.pitched
+    first = np.concatenate([[True], np.diff(notes["onset"]) > TOGETHER])[: len(notes)]
+    chords = np.split(notes["pitch"], np.flatnonzero(first)[1:]) if len(notes) else []
+    return [_token(np.unique(chord).tolist(), octaves) for chord in chords]
+
+
+def _token(pitches: list[int], octaves: bool) -> str:
+    if octaves:
+        return ".".join(map(str, pitches))
+    if len(pitches) == 1:
+        return f"{NAMES[pitches[0] % 12]}{pitches[0] // 12 - 1}"
+    return ".".join(map(str, sorted({pitch % 12 for pitch in pitches})))
+
+
+def pitches_of(token: str, octaves: bool) -> list[int]:
+    """Read a token.
+
+    Parameters
+    ----------
+    token : str
+        From `tokens_of`.
+    octaves : bool
+        As there.
+
+    Returns
+    -------
+    list of int
+        MIDI pitches, the lowest first; those of a chord without octaves from middle C on.
+
+    Raises
+    ------
+    UserError
+        When it is no token.
+    """
+    note = None if octaves else _NOTE.fullmatch(token)
+    if note:
+        return [NAMES.index(note[1]) + 12 * (int(note[2]) + 1)]
+    if not _NUMBERS.fullmatch(token):
+        raise UserError(f"{token!r} is neither a note, such as F#4, nor a chord, such as 0.4.7")
+    numbers = [int(number) for number in token.split(".")]
+    return numbers if octaves else [CHORD_OCTAVE + number for number in numbers]
+
+
+def shifted(token: str, semitones: int, octaves: bool) -> str:
+    """Transpose a token; one with a pitch below 0 or above 127 gives an empty text."""
+    pitches = [pitch + semitones for pitch in pitches_of(token, octaves)]
+    if octaves or _NOTE.fullmatch(token):
+        return _token(pitches, octaves) if pitches[0] >= 0 and pitches[-1] <= 127 else ""
+    return ".".join(map(str, sorted(pitch % 12 for pitch in pitches)))
+
+
+def score_of(tokens: list[str], octaves: bool) -> Score:
+    """Play tokens on a piano, one every eighth note at 120 quarter notes a minute.
+
+    Parameters
+    ----------
+    tokens : list of str
+    octaves : bool
+        As in `tokens_of`.
+
+    Returns
+    -------
+    Score
+    """
+    step = TICKS_PER_BEAT // 2
+    rows = [
+        (place * step, step, pitch, VELOCITY, 0)
+        for place, token in enumerate(tokens)
+        for pitch in pitches_of(token, octaves)
+    ]
+    return Score(
+        np.array(rows, NOTE), [Part("Piano", 0)], [Metre(0, 4, 4)], [Tempo(0, 120.0)], "Tokens"
+    )

@@ -1,0 +1,1 @@
+"""Figures of the token models beside n-grams."""

@@ -1,0 +1,251 @@
+"""The benchmark of the likelihood: a figure of papers has to be what they mean by it."""
+
+import math
+import shutil
+from pathlib import Path
+
+import likelihood
+import numpy as np
+import pytest
+import scipy.io
+import torch
+
+from ostinato.core import files
+from ostinato.core.errors import UserError
+from ostinato.core.params import Params
+from ostinato.notes.data.songs import SPLITS, Songs
+from ostinato.notes.fit import dataset
+from ostinato.notes.generator import Generator
+
+PARAMS = Path(__file__).parents[1] / "params.yaml"
+TINY = [
+    "threads=1",
+    "augment.steps=8",
+    "augment.hop=8",
+    "memory.none.local=4",
+    "memory.none.aggregation=4",
+    "samplers.tied.cells=4",
+    "samplers.tied.hidden=4",
+    "samplers.tied.reach=6",
+]
+
+
+@pytest.fixture
+def project(tmp_path, monkeypatch) -> Path:
+    """A folder with params.yaml, which is the current one."""
+    shutil.copy(PARAMS, tmp_path)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("OSTINATO_CACHE", "")  # which the benchmark sets
+    return tmp_path
+
+
+def songs() -> dict[str, list[np.ndarray]]:
+    """Songs of very different lengths, one of them silent."""
+    numbers = np.random.default_rng(1)
+    lengths = {"train": [20, 7, 9], "valid": [12, 3], "test": [2, 25, 5]}
+    cells = {
+        split: [(numbers.random((length, 88)) < 0.03).astype(np.uint8) for length in lengths[split]]
+        for split in SPLITS
+    }
+    cells["train"][1][:] = 0
+    return cells
+
+
+def write(path: Path, cells: dict[str, list[np.ndarray]]) -> Path:
+    """Write songs as MATLAB does."""
+    arrays = {}
+    for split, rolls in cells.items():
+        arrays[f"{split}data"] = np.empty((1, len(rolls)), object)
+        arrays[f"{split}data"][0] = rolls
+    scipy.io.savemat(path, arrays)
+    return path
+
+
+def run(monkeypatch, data: Path, *options: str) -> None:
+    argv = ["likelihood.py", "--data", str(data), "--set", *TINY, *options]
+    monkeypatch.setattr("sys.argv", argv)
+    likelihood.main()
+
+
+def parameters(*settings: str) -> Params:
+    """What the benchmark takes from the current folder's params.yaml."""
+    return likelihood.check(likelihood.choose([*TINY, *settings], "cpu"), songs())
+
+
+@torch.no_grad()
+@pytest.mark.parametrize("memory", ["none", "history_user"])
+def test_every_frame_of_every_song_counts_once(project, memory):
+    params, cells = parameters(f"generator.memory={memory}"), songs()
+    torch.manual_seed(3)
+    parts = {"memory": params.config("memory"), "sampler": params.config("samplers")}
+    network = Generator({"keys": 88, **parts}).eval()
+    likelihood.write_dataset(cells)
+    found = likelihood.frame_nats(network, Songs(dataset.DATASET), "test")
+    expected = []
+    for frames in cells["test"]:
+        notes = torch.from_numpy(frames.astype(np.float32))[None]
+        past = notes.new_zeros(1, network.reach, 88)
+        begin = network.initial(past, torch.zeros(1, dtype=torch.int64))
+        for step in range(notes.shape[1]):
+            log_prob, begin = network.log_prob(notes[:, step : step + 1], begin, None)
+            expected.append(-log_prob.item())
+    np.testing.assert_allclose(np.sort(found), np.sort(expected), rtol=1e-4)
+    # Averages of models rest on it.
+    assert np.array_equal(likelihood.frame_nats(network, Songs(dataset.DATASET), "test"), found)
+
+
+def test_the_average_is_that_of_probabilities():
+    probs = np.array([[0.5, 0.1, 1e-300], [0.25, 0.3, 1e-310]])
+    found = likelihood.average(list(-np.log(probs)))
+    np.testing.assert_allclose(found, -np.log(probs.mean(0)), rtol=1e-6)
+
+
+def test_what_is_written_repeats_the_run(project, monkeypatch, capsys):
+    data = write(project / "Two.mat", songs())
+    run(monkeypatch, data, "--steps", "3", "--models", "2")
+    found = files.read_json(project / "results/likelihood/Two.json")
+    printed = capsys.readouterr().out
+    assert f"test NLL: {found['test']:.4f}" in printed
+    assert found["models"][found["chosen"] - 1]["valid"] == found["valid"]
+    assert found["valid"] == min(each["valid"] for each in found["models"])
+    assert found["sampler"]["cells"] == 4
+    run(monkeypatch, data, "--steps", str(found["steps"]), "--models", "2", "--out", "again.json")
+    again = files.read_json(project / "again.json")
+    for name in ("test", "test_average", "valid", "valid_average", "chosen", "weights", "sha256"):
+        assert again[name] == found[name]
+    assert again["models"][0]["valid"] != again["models"][1]["valid"]
+
+
+def test_the_test_songs_decide_nothing(project, monkeypatch):
+    cells, found = songs(), []
+    for name in ("One", "Two"):
+        run(monkeypatch, write(project / f"{name}.mat", cells), "--steps", "3", "--models", "2")
+        found.append(files.read_json(project / f"results/likelihood/{name}.json"))
+        cells["test"] = cells["test"][:1]
+    one, two = found
+    assert one["test"] != two["test"]
+    assert (one["valid"], one["valid_average"]) == (two["valid"], two["valid_average"])
+    histories = [
+        [[(row["train"], row["valid"]) for row in model["history"]] for model in each["models"]]
+        for each in found
+    ]
+    assert histories[0] == histories[1]
+
+
+def test_a_trial_leaves_the_test_songs_alone(project, monkeypatch, capsys):
+    data = write(project / "Two.mat", songs() | {"test": [np.ones((3, 88), np.uint8)]})
+    limited = ["--steps", "2", "--set", "generator.sampler=ordered", "samplers.ordered.most=12"]
+    run(monkeypatch, data, "--trial", *limited)
+    assert "test" not in capsys.readouterr().out
+    assert not (project / "results").exists()
+    with pytest.raises(SystemExit, match="testdata, song 1: up to 88 keys"):
+        run(monkeypatch, data, *limited)
+
+
+def test_what_was_trained_is_kept_if_the_end_fails(project, monkeypatch):
+    frame_nats = likelihood.frame_nats
+
+    def failing(model, songs, split):
+        if split == "test":
+            raise MemoryError
+        return frame_nats(model, songs, split)
+
+    data, folder = write(project / "Two.mat", songs()), project / "results/likelihood"
+    with monkeypatch.context() as patch:
+        patch.setattr(likelihood, "frame_nats", failing)
+        with pytest.raises(MemoryError):
+            run(patch, data, "--steps", "2")
+    assert [path.name for path in folder.iterdir()] == ["Two.unfinished.json"]
+    assert files.read_json(folder / "Two.unfinished.json")["valid"] > 0
+    run(monkeypatch, data, "--steps", "2")
+    assert [path.name for path in folder.iterdir()] == ["Two.json"]
+
+
+def test_a_budget_is_a_number_of_steps_with_their_validations(project, monkeypatch):
+    """A step takes 0.5 s, a validation 30 s but for the probes, and what starts once 7 s."""
+    clock = [0.0]
+    monkeypatch.setattr("time.perf_counter", lambda: clock[0])
+
+    def fit(params, device):
+        valid = len(Songs(dataset.DATASET).of("valid"))
+        clock[0] += 0.5 * params.generator.training.max_steps + 7 * (clock[0] == 0) + (valid == 1)
+        return torch.nn.Identity(), None, None
+
+    def nats(model, songs, split):
+        clock[0] += 30 * (len(songs.of(split)) == 2)
+
+    monkeypatch.setattr(likelihood, "fit_generator", fit)
+    monkeypatch.setattr(likelihood, "frame_nats", nats)
+    params = parameters("generator.training.validate_every=20")
+    found = likelihood.plan(params, songs(), 100, 3, "cpu")
+    every = 300  # so that 30 s are a fifth of 300 * 0.5 s
+    spent = 7 + 3 + 0.5 * sum(likelihood.PROBES) + 30
+    end = 30 + 30 + 30 * 32 / 15  # by frames: the test songs have 32, those for validation 15
+    assert found == (math.floor(((100 * 60 - spent) / 3 - end) / (0.5 + 30 / every)), every)
+    for minutes in (0.3, 0.4, 2):  # over while steps are measured, then the validation, and the end
+        with pytest.raises(UserError, match="too few"):
+            likelihood.plan(params, songs(), minutes, 1, "cpu")
+
+
+REFUSED = {
+    "generator.sampler=banning": "banning only bounds the likelihood",
+    "generator.sampler=linear": "linear as it is set cannot draw all frames of traindata, song 1",
+    "generator.sampler=best": "'best' is no sampler",
+    "generator.samplers=tied": "generator.samplers is no parameter",
+    "samplers.tied.cells=many": "samplers.tied.cells",
+    "seed=5": "--set seed=5: models have the seeds",
+    "generator.training.max_steps=5": "say --steps",
+    "generator.keys=12": "frames have 88 keys",
+    "samplers.tied.cells=[": "is not YAML",
+}
+
+
+@pytest.mark.parametrize("setting", REFUSED)
+def test_settings_that_have_no_exact_likelihood_are_refused(project, monkeypatch, setting):
+    data = write(project / "Two.mat", songs())
+    with pytest.raises(SystemExit, match=REFUSED[setting]):
+        run(monkeypatch, data, "--steps", "1", "--trial", "--set", setting)
+
+
+def test_options_are_checked_before_anything_is_trained(project, monkeypatch, capsys):
+    data = write(project / "Two.mat", songs())
+    (project / "file").touch()
+    for option, value, message in (
+        ("--budget", "nan", "minutes above 0"),
+        ("--budget", "0", "minutes above 0"),
+        ("--steps", "0", "1 at least"),
+        ("--out", ".", "a folder"),
+        ("--out", "file/Two.json", "file/Two.json: "),
+        ("--device", "none", "--device none: "),
+    ):
+        with pytest.raises(SystemExit, match="2"):
+            run(monkeypatch, data, option, value)
+        assert message in capsys.readouterr().err
+
+
+def test_devices_but_the_cpu_train_in_float32(project):
+    assert likelihood.choose([], "cpu")["generator"]["training"]["precision"] == "bfloat16"
+    assert likelihood.choose([], "cuda")["generator"]["training"]["precision"] == "float32"
+    with pytest.raises(UserError, match="precision: float32 is what"):
+        likelihood.choose(["generator.training.precision=bfloat16"], "cuda")
+
+
+def test_files_of_another_kind_are_refused(project):
+    path = project / "Two.mat"
+    with pytest.raises(UserError, match="no such file"):
+        likelihood.read_cells(path)
+    for cut in (b"MATLAB 7.3", b"MATLAB 5.0 MAT-file".ljust(100)):
+        path.write_bytes(cut)
+        with pytest.raises(UserError, match="no whole MATLAB file"):
+            likelihood.read_cells(path)
+    cells = songs()
+    write(path, {"train": cells["train"], "test": cells["test"]})
+    with pytest.raises(UserError, match="no cell array validdata"):
+        likelihood.read_cells(path)
+    for wrong in (np.zeros((4, 87)), np.full((4, 88), 2.0), np.zeros((0, 88))):
+        write(path, cells | {"valid": [cells["valid"][0], wrong]})
+        with pytest.raises(UserError, match="validdata, song 2 is not an array of frames"):
+            likelihood.read_cells(path)
+    write(path, cells)
+    for split, rolls in likelihood.read_cells(path).items():
+        assert all(np.array_equal(*both) for both in zip(rolls, cells[split], strict=True))

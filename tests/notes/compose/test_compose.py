@@ -1,0 +1,207 @@
+import copy
+from io import BytesIO
+
+import numpy as np
+import pytest
+import torch
+
+from ostinato.core.params import Compose
+from ostinato.notes.compose.compose import (
+    HOUR_LENGTH,
+    SEED_STEPS,
+    Piece,
+    compose,
+    hour_roll,
+    notes_of,
+)
+from ostinato.notes.compose.learning import HEARD, PART, _heard
+from ostinato.notes.data.fragments import Batch
+from ostinato.notes.data.rolls import KEYS, LOWEST, onset_roll, velocity_roll
+from ostinato.notes.data.songs import Songs
+from ostinato.notes.system import System
+from ostinato.scores import picture
+from ostinato.scores.score import Metre, Part, Score, Tempo
+from ostinato.scores.synthesis import render
+
+CONFIG = {
+    "keys": 12,
+    "representation": "onset",
+    "steps_per_beat": 4,
+    "memory": {
+        "name": "history_user",
+        "lags": [4, 8, 16],
+        "history_as_input": False,
+        "local": 6,
+        "read": 6,
+        "aggregation": 8,
+    },
+    "sampler": {"name": "banning", "voices": 5, "hidden": 6, "shared": True, "objective": "bound"},
+}
+DECODER = {
+    "kind": "lstm",
+    "representation": "onset",
+    "decoder": {"name": "lstm", "hidden": 6},
+    "velocity": None,
+}
+
+
+def settings(**changes) -> Compose:
+    plain = {
+        "pieces": 1,
+        "steps": 1,
+        "temperature": 1.0,
+        "tempo": 100.0,
+        "hour": False,
+        "learning": "none",
+        "learning_steps": 1,
+        "learning_rate": 1e-2,
+    }
+    return Compose(**plain | changes)
+
+
+@pytest.fixture(scope="module")
+def system():
+    torch.manual_seed(0)
+    return System(CONFIG, DECODER)
+
+
+def test_a_piece_is_the_same_however_many_are_made(system, songs):
+    few = compose(system, songs, 2, 40, settings(), seed=1)
+    many = compose(system, songs, 5, 40, settings(), seed=1)
+    for one, other in zip(few, many, strict=False):
+        assert one.song == other.song
+        assert (one.roll == other.roll).all()
+    assert not (many[0].roll[SEED_STEPS:] == many[2].roll[SEED_STEPS:]).all()
+
+
+def test_a_piece_begins_as_an_unseen_song(system, songs):
+    pieces = compose(system, songs, 3, 10, settings(), seed=1)
+    for piece in pieces:
+        assert piece.song in songs.of("test")
+        begun = onset_roll(songs.song(piece.song), 0, SEED_STEPS)
+        assert (piece.roll[:SEED_STEPS] == 80 * begun).all()
+        assert piece.roll.shape == (SEED_STEPS + 10, KEYS)
+        assert set(np.unique(piece.roll)) <= {0, 80}
+
+
+def test_velocities_are_those_of_the_song_and_then_of_the_model(songs):
+    torch.manual_seed(0)
+    system = System(CONFIG, DECODER | {"velocity": {"hidden": 6}})
+    songs = Songs(songs.folder, velocities=True)
+    piece = compose(system, songs, 1, 40, settings(), seed=1)[0]
+    begun = velocity_roll(songs.song(piece.song), 0, SEED_STEPS)
+    assert (piece.roll[:SEED_STEPS] == begun).all()
+    found = np.unique(piece.roll[SEED_STEPS:])
+    assert len(found) > 5
+    assert found.max() < 128
+
+
+def test_learning_changes_what_is_composed_and_not_the_trained_weights(system, songs):
+    before = copy.deepcopy(system.state_dict())
+    pieces = {
+        learning: compose(system, songs, 1, 12, settings(learning=learning), seed=1)[0].roll
+        for learning in ("none", "reset", "moving")
+    }
+    torch.testing.assert_close(system.state_dict(), before, rtol=0, atol=0)
+    assert not (pieces["none"] == pieces["reset"]).all()
+    assert not (pieces["reset"] == pieces["moving"]).all()
+
+
+def test_learning_at_a_rate_of_almost_nothing_changes_nothing(system, songs):
+    plain = compose(system, songs, 1, 20, settings(), seed=1)[0].roll
+    for learning in ("reset", "moving"):
+        slow = settings(learning=learning, learning_rate=1e-12)
+        assert (compose(system, songs, 1, 20, slow, seed=1)[0].roll == plain).all()
+
+
+@torch.no_grad()
+@pytest.mark.parametrize("steps", [1, PART, PART + 3, HEARD + 5])
+def test_what_is_learnt_from_are_the_last_steps_alone(system, steps):
+    played = (torch.rand(1, steps, KEYS) < 0.1) / 2
+    batch, heard = _heard(played, system.reach)
+    assert torch.equal(heard, played[:, -HEARD:])
+    assert batch.mask.shape[1] % PART == 0
+    count = heard.shape[1]
+    alone = Batch(batch.past, heard, torch.ones(1, count), batch.start)
+    uniforms = torch.rand(*batch.mask.shape, system.draws)
+    torch.testing.assert_close(system(batch, uniforms), system(alone, uniforms[:, :count]))
+
+
+def test_seed_and_temperature_matter_but_not_at_temperature_zero(system, songs):
+    def music(temperature: float, seed: int) -> list[Piece]:
+        pieces = len(songs.of("test"))
+        return compose(system, songs, pieces, 20, settings(temperature=temperature), seed)
+
+    def same(ones, others):
+        by_song = {piece.song: piece.roll for piece in others}
+        return all((piece.roll == by_song[piece.song]).all() for piece in ones)
+
+    assert not same(music(1.0, 1), music(1.0, 2))
+    assert same(music(0.0, 1), music(0.0, 2))
+
+
+def test_the_models_compose_as_they_are_trained(system):
+    """The loss over a whole sequence and the states of composing go the same way."""
+    generator = copy.deepcopy(system.generator).double()
+    uniforms = torch.rand(2, 30, generator.draws, dtype=torch.float64)
+    past = torch.zeros(2, generator.reach, 12, dtype=torch.float64)
+    state = generator.initial(past, torch.tensor([0, 9]))
+    notes = []
+    for step in range(30):
+        drawn, state = generator.step(state, uniforms[:, step : step + 1], 1.0)
+        notes.append(drawn)
+    played = torch.cat(notes, 1)
+    begin = generator.initial(past, torch.tensor([0, 9]))
+    features, after = generator.features(played, begin)
+    again, _ = generator.sampler.sample(features, begin.sampler, uniforms, 1.0)
+    assert torch.equal(again, played)
+    torch.testing.assert_close(after.memory, state.memory)
+    assert after.step.tolist() == state.step.tolist() == [30, 39]
+
+
+def test_a_note_sounds_until_the_next_onset_or_for_a_bar():
+    roll = np.zeros((64, KEYS), np.uint8)
+    roll[0, 60 - LOWEST] = roll[0, 64 - LOWEST] = roll[3, 62 - LOWEST] = 70
+    roll[62, 65 - LOWEST] = 127
+    notes = notes_of(roll, Metre(0, 4, 4), 4, holding=False)
+    assert notes[["onset", "length", "pitch", "velocity"]].tolist() == [
+        (0, 360, 60, 70),
+        (0, 360, 64, 70),
+        (360, 1920, 62, 70),
+        (7440, 240, 65, 127),
+    ]
+    waltz = notes_of(roll, Metre(0, 3, 4), 4, holding=False)
+    assert waltz["length"][2] == 1440
+
+
+def test_a_note_that_is_held_sounds_as_long_as_it_stands():
+    roll = np.zeros((64, KEYS), np.uint8)
+    roll[0:6, 60 - LOWEST] = roll[5:64, 64 - LOWEST] = roll[8:10, 60 - LOWEST] = 70
+    notes = notes_of(roll, Metre(0, 4, 4), 4, holding=True)
+    assert notes[["onset", "length", "pitch"]].tolist() == [
+        (0, 720, 60),
+        (600, 7080, 64),
+        (960, 240, 60),
+    ]
+
+
+@pytest.mark.parametrize("holding", [False, True])
+def test_a_piece_without_notes_can_be_written(holding):
+    metre = Metre(0, 4, 4)
+    notes = notes_of(np.zeros((32, KEYS), np.uint8), metre, 4, holding)
+    assert len(notes) == 0
+    score = Score(notes, [Part("Piano")], [metre], [Tempo(0, 90)], "100$ and 5_$")
+    assert np.abs(render(score)).max() == 0
+    save = BytesIO()
+    picture.roll(score, 16, 4).savefig(save)
+    assert save.getvalue().startswith(b"\x89PNG")
+
+
+def test_an_hour_is_cut_to_its_length_and_has_pauses():
+    pieces = [Piece(0, np.ones((SEED_STEPS + 240, KEYS), np.uint8)) for _ in range(120)]
+    hour = hour_roll(pieces)
+    assert hour.shape == (HOUR_LENGTH, KEYS)
+    assert pytest.approx(3595) == HOUR_LENGTH * 0.125
+    silent = ~hour.any(1)
+    assert silent[240:264].all()
+    assert silent.mean() == pytest.approx(24 / 264, abs=0.001)

@@ -1,0 +1,82 @@
+import copy
+
+import pytest
+import torch
+from test_compose import CONFIG, DECODER
+
+from ostinato.core.errors import UserError
+from ostinato.core.models import write_model
+from ostinato.notes import system
+from ostinato.notes.data.fragments import Batch
+from ostinato.notes.system import System
+
+STEPS = 12
+
+
+@pytest.fixture(scope="module")
+def model() -> System:
+    torch.manual_seed(0)
+    return System(CONFIG, DECODER | {"velocity": {"hidden": 5}}).double()
+
+
+def batch(model: System) -> tuple[Batch, torch.Tensor]:
+    generator = torch.Generator().manual_seed(1)
+    played = torch.rand(2, STEPS, 88, generator=generator, dtype=torch.float64)
+    velocities = torch.where(played < 0.03, 10 * played + 0.1, 0)
+    past = torch.zeros(2, model.reach, 88).double()
+    uniforms = torch.rand(2, STEPS, model.draws, generator=generator).double()
+    return Batch(past, velocities, torch.ones(2, STEPS), torch.tensor([0, 5])), uniforms
+
+
+def test_a_whole_sequence_is_the_same_as_its_steps(model):
+    given, uniforms = batch(model)
+    begin = model.initial(given.past, given.start)
+    whole, end = model.log_prob(given.notes, begin, uniforms)
+    state, parts = begin, []
+    for step in range(STEPS):
+        now = slice(step, step + 1)
+        value, state = model.log_prob(given.notes[:, now], state, uniforms[:, now])
+        parts.append(value)
+    torch.testing.assert_close(torch.cat(parts, 1), whole)
+    torch.testing.assert_close(state, end)
+    torch.testing.assert_close(model.follow(given.notes, begin, uniforms), end)
+
+
+def test_keys_and_classes_together_are_the_two_models(model):
+    given, uniforms = batch(model)
+    whole, _ = model.log_prob(given.notes, model.initial(given.past, given.start), uniforms)
+    keys = (given.notes > 0).double()
+    decoder, generator = model.performer.decoder, model.generator
+    notes, past = decoder.classes(keys), decoder.classes(given.past)
+    for_notes, for_keys = model.split(uniforms)
+    of_notes, _ = generator.log_prob(notes, generator.initial(past, given.start), for_notes)
+    of_keys, _ = decoder.log_prob(keys, decoder.initial(given.past), for_keys)
+    torch.testing.assert_close(whole, of_notes + of_keys)
+
+
+def test_its_loss_is_the_sum_of_what_its_parts_are_trained_on(model):
+    given, uniforms = batch(model)
+    loss = model(given, uniforms)
+    loss.backward()
+    assert all(weight.grad is not None for weight in model.parameters())
+    silent = copy.deepcopy(model)
+    silent.performer.velocity = None
+    error = model.performer.velocity(given.past, given.notes, given.mask)
+    torch.testing.assert_close(loss, silent(given, uniforms) + error)
+
+
+def test_models_that_do_not_belong_together_are_one_line(tmp_path):
+    torch.manual_seed(0)
+    decoder = DECODER | {"velocity": {"hidden": 5}}
+    model = System(CONFIG, decoder)
+    write_model(tmp_path / "generator", model.generator, {"kind": "generator"} | CONFIG)
+    write_model(tmp_path / "decoder", model.performer, decoder)
+    found = system.load(tmp_path / "generator", tmp_path / "decoder")
+    torch.testing.assert_close(found.state_dict(), model.state_dict())
+    write_model(tmp_path / "holding", model.performer, decoder | {"representation": "holding"})
+    with pytest.raises(UserError, match=r"has the representation onset, .*holding holding"):
+        system.load(tmp_path / "generator", tmp_path / "holding")
+    none = {"kind": "none", "decoder": {"name": "none"}, "velocity": None}
+    write_model(tmp_path / "none", torch.nn.Module(), none | {"representation": "onset"})
+    with pytest.raises(UserError, match=r"writes 12 keys and wants decoder.kind another"):
+        system.load(tmp_path / "generator", tmp_path / "none")
