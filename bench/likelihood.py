@@ -46,10 +46,11 @@ from ostinato.experiments import merged
 from ostinato.notes.data import fragments, rolls
 from ostinato.notes.data.dataset import SONG_COLUMNS
 from ostinato.notes.data.fragments import held_out
-from ostinato.notes.data.songs import SPLITS, STEP_NOTE, Songs
+from ostinato.notes.data.songs import STEP_NOTE, Songs
 from ostinato.notes.fit import dataset
 from ostinato.notes.fit.generator import fit_generator
 from ostinato.notes.generator import Generator
+from ostinato.scores.sources import SPLITS
 
 PARAMS = Path("params.yaml")
 RESULTS = Path("results/likelihood")

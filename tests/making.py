@@ -1,4 +1,4 @@
-"""Scores and MIDI files made on the spot."""
+"""Scores, MIDI files and small models made on the spot."""
 
 import io
 from collections.abc import Sequence
@@ -21,6 +21,28 @@ FILTERS = dataset.Filters(
     grid_tolerance=0.15,
     max_off_grid=0.2,
 )
+
+CONFIG = {
+    "keys": 12,
+    "representation": "onset",
+    "steps_per_beat": 4,
+    "memory": {
+        "name": "history_user",
+        "lags": [4, 8, 16],
+        "history_as_input": False,
+        "local": 6,
+        "read": 6,
+        "aggregation": 8,
+    },
+    "sampler": {"name": "banning", "voices": 5, "hidden": 6, "shared": True, "objective": "bound"},
+}
+DECODER = {
+    "kind": "lstm",
+    "representation": "onset",
+    "decoder": {"name": "lstm", "hidden": 6},
+    "velocity": None,
+}
+"""Those of a small system, A18, before training."""
 
 
 def make_score(

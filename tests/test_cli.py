@@ -2,8 +2,7 @@ import numpy as np
 import pytest
 import soundfile
 import torch
-from making import make_score, melody
-from test_compose import CONFIG, DECODER
+from making import CONFIG, DECODER, make_score, melody
 
 from ostinato.cli import main
 from ostinato.core.models import write_model

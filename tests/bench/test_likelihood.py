@@ -13,11 +13,12 @@ import torch
 from ostinato.core import files
 from ostinato.core.errors import UserError
 from ostinato.core.params import Params
-from ostinato.notes.data.songs import SPLITS, Songs
+from ostinato.notes.data.songs import Songs
 from ostinato.notes.fit import dataset
 from ostinato.notes.generator import Generator
+from ostinato.scores.sources import SPLITS
 
-PARAMS = Path(__file__).parents[1] / "params.yaml"
+PARAMS = Path(__file__).parents[2] / "params.yaml"
 TINY = [
     "threads=1",
     "augment.steps=8",

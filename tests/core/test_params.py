@@ -6,7 +6,7 @@ import yaml
 from ostinato.core.errors import UserError
 from ostinato.core.params import read_params
 
-DEFAULT = Path(__file__).parents[1] / "params.yaml"
+DEFAULT = Path(__file__).parents[2] / "params.yaml"
 
 
 def changed(tmp_path: Path, where: str, value: object) -> Path:

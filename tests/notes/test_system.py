@@ -2,7 +2,7 @@ import copy
 
 import pytest
 import torch
-from test_compose import CONFIG, DECODER
+from making import CONFIG, DECODER
 
 from ostinato.core.errors import UserError
 from ostinato.core.models import write_model

@@ -14,16 +14,16 @@ STAGES = {
     for name, stage in yaml.safe_load((ROOT / "dvc.yaml").read_text())["stages"].items()
 }
 BY_NAME = {
-    "src/ostinato/memory/__init__.py": "src/ostinato/memory/${generator.memory}.py",
-    "src/ostinato/samplers/__init__.py": "src/ostinato/samplers/${generator.sampler}.py",
-    "src/ostinato/decoders/__init__.py": "src/ostinato/decoders/${decoder.kind}.py",
-    "src/ostinato/autoencoders/__init__.py": "src/ostinato/autoencoders/${autoencoder.kind}.py",
-    "src/ostinato/score_creators/__init__.py": (
-        "src/ostinato/score_creators/${score_creator.kind}.py"
+    "src/ostinato/notes/memory/__init__.py": "src/ostinato/notes/memory/${generator.memory}.py",
+    "src/ostinato/notes/samplers/__init__.py": "src/ostinato/notes/samplers/${generator.sampler}.py",
+    "src/ostinato/notes/decoders/__init__.py": "src/ostinato/notes/decoders/${decoder.kind}.py",
+    "src/ostinato/sound/autoencoders/__init__.py": "src/ostinato/sound/autoencoders/${autoencoder.kind}.py",
+    "src/ostinato/sound/score_creators/__init__.py": (
+        "src/ostinato/sound/score_creators/${score_creator.kind}.py"
     ),
 }
 # It only checks parameters and has no defaults: whatever it lets through, DVC tracks by itself.
-EXEMPT = "src/ostinato/params.py"
+EXEMPT = "src/ostinato/core/params.py"
 
 
 def file_of(module: str) -> str | None:
@@ -84,4 +84,4 @@ def test_modules_chosen_by_name_import_only_what_every_user_of_them_lists():
 
 def test_plots_train_nothing():
     for name in ("decoder", "generator", "autoencoder", "score_creator", "token_model"):
-        assert not any("evaluation" in dep for dep in STAGES[name]["deps"])
+        assert not any("/report" in dep for dep in STAGES[name]["deps"])

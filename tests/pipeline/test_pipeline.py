@@ -98,7 +98,7 @@ def test_a_system_runs_by_its_name(project):
 
 def test_a_queued_experiment_runs_the_code_of_its_snapshot(project):
     project.run("dvc", "exp", "run", "--queue", "-n", "queued", "-S", "compose.temperature=0.6")
-    broken = project.folder / "src/ostinato/compose.py"
+    broken = project.folder / "src/ostinato/notes/compose/compose.py"
     broken.write_text(broken.read_text() + "\nraise RuntimeError('the workspace was read')\n")
     project.run("dvc", "exp", "run", "--run-all")
     assert "queued" in project.run("dvc", "exp", "list", "--name-only")

@@ -4,6 +4,7 @@ from io import BytesIO
 import numpy as np
 import pytest
 import torch
+from making import CONFIG, DECODER
 
 from ostinato.core.params import Compose
 from ostinato.notes.compose.compose import (
@@ -22,27 +23,6 @@ from ostinato.notes.system import System
 from ostinato.scores import picture
 from ostinato.scores.score import Metre, Part, Score, Tempo
 from ostinato.scores.synthesis import render
-
-CONFIG = {
-    "keys": 12,
-    "representation": "onset",
-    "steps_per_beat": 4,
-    "memory": {
-        "name": "history_user",
-        "lags": [4, 8, 16],
-        "history_as_input": False,
-        "local": 6,
-        "read": 6,
-        "aggregation": 8,
-    },
-    "sampler": {"name": "banning", "voices": 5, "hidden": 6, "shared": True, "objective": "bound"},
-}
-DECODER = {
-    "kind": "lstm",
-    "representation": "onset",
-    "decoder": {"name": "lstm", "hidden": 6},
-    "velocity": None,
-}
 
 
 def settings(**changes) -> Compose:

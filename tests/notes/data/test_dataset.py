@@ -10,10 +10,10 @@ from ostinato.core import files
 from ostinato.core.errors import UserError
 from ostinato.notes.data import dataset
 from ostinato.notes.data.dataset import quantise, rejection
-from ostinato.notes.data.songs import SPLITS
 from ostinato.scores import corpus
 from ostinato.scores.midi import MAX_BEATS, midi_bytes
 from ostinato.scores.score import Metre, Part, Tempo
+from ostinato.scores.sources import SPLITS
 
 
 def test_halves_go_up_and_nothing_is_shorter_than_a_step():

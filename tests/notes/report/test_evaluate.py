@@ -2,7 +2,7 @@ import math
 
 import pytest
 import torch
-from test_compose import CONFIG, DECODER
+from making import CONFIG, DECODER
 
 from ostinato.notes.data.rolls import KEYS
 from ostinato.notes.data.songs import Songs
