@@ -17,7 +17,7 @@ import torch
 
 from ostinato.core import training
 from ostinato.core.params import Params, read_params
-from ostinato.core.wav import RATE
+from ostinato.scores.wav import RATE
 from ostinato.sound import autoencoders, score_creators
 from ostinato.sound.compose.improvise import SEED_SAMPLES, improvise
 from ostinato.sound.data.sound import Sounds
@@ -82,7 +82,7 @@ def speed(model: torch.nn.Module, sounds: Sounds) -> float:
 
 
 def score_creator_table(params: Params) -> None:
-    """Print the figures of every score creator, see `ostinato.sound.report.score_creator.compare`."""
+    """Print the figures of every score creator; see `ostinato.sound.report.score_creator`."""
     rows: dict[str, tuple[float, ...]] = {}
     for kind in params.score_creators:
         if kind == params.score_creator.kind:

@@ -12,9 +12,8 @@ songs, the first included, in nats. It is exact: samplers that only bound it are
 The budget, of all models together, is turned into a number of optimiser steps, which with the seed
 decides all else; a training ends early when validations bring nothing better. It is printed, and
 with the same other options it repeats the run. The JSON that is written holds all that a run
-consisted of. `--set` changes parameters: `generator.memory=transformer`, or `threads=16`, or, on
-processors that have no instructions for bfloat16, `generator.training.precision=float32`, which
-other devices always take. `--trial` leaves the test songs alone.
+consisted of. `--set` changes parameters: `generator.memory=transformer`, or `threads=16`.
+Devices but the CPU compute in float32. `--trial` leaves the test songs alone.
 """
 
 import argparse
@@ -71,7 +70,7 @@ FULL: dict[str, Any] = {
             "clip": 1.0,
             "validate_every": 200,
             "patience": 8,
-            "precision": "bfloat16",
+            "precision": "auto",
             "weight_decay": 0.1,
             "average": 0.995,
         },

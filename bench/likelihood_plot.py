@@ -17,7 +17,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator, NullLocator
 
-from ostinato.core import files, plotting
+from ostinato.core import files
+from ostinato.scores import plotting
 
 RESULTS = Path("results/likelihood")
 

@@ -70,7 +70,7 @@ def table(report: dict, holding: dict) -> str:
 
 def sound_tables(autoencoder: dict, score_creator: dict, improvisation: dict) -> str:
     """Format the figures of the audio models and of an improvisation as Markdown."""
-    held_out, test = autoencoder["held_out"], score_creator["test"]
+    held_out, test = autoencoder, score_creator
     names = {"snr": "SNR, dB", "log_mel_distance": "log-mel distance, dB"}
     names["border_ratio"] = "border ratio"
     lines = [f"| held-out sound, {held_out['seconds'] / 60:.0f} minutes | ", "|---|" + "---|" * 3]

@@ -1,7 +1,7 @@
 """The slow form of the system A18: step by step and voice by voice, as its notebook was written.
 
-The same weights, the same random numbers, the same mathematics as `ostinato.notes.generator.Generator`
-with the memory ``history_user`` and the sampler ``banning`` (objective ``marginals``). It is the
+The same weights, random numbers and mathematics as `ostinato.notes.generator.Generator` with the
+memory ``history_user`` and the sampler ``banning`` (objective ``marginals``). It is the
 yardstick of the benchmarks, and a test holds both to the same loss and gradients.
 """
 
@@ -121,7 +121,7 @@ class SlowGenerator(nn.Module):
 
     @torch.no_grad()
     def compose(self, decoder: nn.Module, begun: Tensor, steps: int, uniforms: Tensor) -> Tensor:
-        """Go on from the beginning of one piece, as `ostinato.notes.compose.compose.continue_keys` does at 1.
+        """Go on from the beginning of one piece, as `continue_keys` does at temperature 1.
 
         Parameters
         ----------

@@ -29,12 +29,13 @@ from joblib import Parallel, delayed
 from matplotlib.figure import Figure
 
 from ostinato import experiments
-from ostinato.core import files, plotting, training
+from ostinato.core import files, training
 from ostinato.core.errors import UserError
 from ostinato.experiments import Row, merged
 from ostinato.notes.data.fragments import Batches
 from ostinato.notes.data.songs import Songs
 from ostinato.notes.generator import Generator
+from ostinato.scores import plotting
 
 RESULTS = Path("results/systems.json")
 BUDGET = [

@@ -2,9 +2,10 @@
 
 from pathlib import Path
 
-from ostinato.core import files, plotting, training
+from ostinato.core import files, training
 from ostinato.core.seeds import derive
 from ostinato.core.stage import stage
+from ostinato.scores import plotting
 from ostinato.tokens.data.streams import Streams
 from ostinato.tokens.model import NextToken, load
 from ostinato.tokens.report.metrics import compare_bits, compare_labels

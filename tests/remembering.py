@@ -4,6 +4,7 @@ from types import ModuleType
 from typing import Any
 
 import torch
+from sampling import needs_bfloat16
 from torch import Tensor, nn
 
 from ostinato.notes.memory import clock
@@ -64,6 +65,7 @@ def check_gradients(model: nn.Module) -> None:
 
 def check_mixed_precision(model: nn.Module) -> None:
     """It trains in bfloat16, too."""
+    needs_bfloat16()
     notes, time, past = (tensor.float() for tensor in inputs())
     with torch.autocast("cpu", torch.bfloat16):
         features = run(model.float(), notes, time, past)

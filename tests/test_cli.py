@@ -6,9 +6,9 @@ from making import CONFIG, DECODER, make_score, melody
 
 from ostinato.cli import main
 from ostinato.core.models import write_model
-from ostinato.core.wav import RATE
 from ostinato.notes.system import System
 from ostinato.scores.midi import midi_bytes, read_midi
+from ostinato.scores.wav import RATE
 from ostinato.sound import autoencoders, score_creators
 from ostinato.sound.data.sound import FRAME
 

@@ -10,12 +10,12 @@ from ostinato import experiments
 from ostinato.core import files, training
 from ostinato.core.errors import UserError
 from ostinato.core.seeds import derive
-from ostinato.core.wav import write_wav
 from ostinato.notes import system
 from ostinato.notes.compose.compose import continue_score
 from ostinato.scores.midi import midi_bytes, read_midi
 from ostinato.scores.score import UnreadableScore
 from ostinato.scores.synthesis import render
+from ostinato.scores.wav import write_wav
 from ostinato.sound import autoencoders, score_creators
 from ostinato.sound.compose.improvise import SEED_SAMPLES, improvise
 from ostinato.sound.data.recordings import UnreadableSound, read_start

@@ -225,7 +225,7 @@ def test_options_are_checked_before_anything_is_trained(project, monkeypatch, ca
 
 
 def test_devices_but_the_cpu_train_in_float32(project):
-    assert likelihood.choose([], "cpu")["generator"]["training"]["precision"] == "bfloat16"
+    assert likelihood.choose([], "cpu")["generator"]["training"]["precision"] == "auto"
     assert likelihood.choose([], "cuda")["generator"]["training"]["precision"] == "float32"
     with pytest.raises(UserError, match="precision: float32 is what"):
         likelihood.choose(["generator.training.precision=bfloat16"], "cuda")

@@ -182,3 +182,11 @@ def test_the_fingerprint_knows_parameters_data_and_code(tmp_path):
     assert training.fingerprint({"training": other}, [data]) != one
     data.write_text("b")
     assert training.fingerprint({"training": SETTINGS}, [data]) != one
+
+
+def test_bfloat16_is_refused_in_one_line_where_it_cannot_be_computed(monkeypatch):
+    monkeypatch.setattr(torch.ops.mkldnn, "_is_mkldnn_bf16_supported", lambda: False)
+    with pytest.raises(UserError, match="choose auto or float32"):
+        training.computes_bfloat16("cpu", "bfloat16")
+    assert not training.computes_bfloat16("cpu", "auto")
+    assert not training.computes_bfloat16("cpu", "float32")

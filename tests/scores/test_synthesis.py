@@ -8,9 +8,9 @@ import soundfile
 import yaml
 from making import make_score
 
-from ostinato.core.wav import RATE, write_wav
 from ostinato.scores.score import Part
 from ostinato.scores.synthesis import TAIL, render
+from ostinato.scores.wav import RATE, write_wav
 
 DEFAULT = Path(__file__).parents[2] / "params.yaml"
 

@@ -6,6 +6,12 @@ from pathlib import Path
 
 FOLDER = Path(__file__).parents[1]
 
+HARMLESS = {
+    f"ostinato.core.{name}" for name in ("code", "errors", "params", "progress", "schema", "stage")
+}
+"""Modules that decide nothing about outputs: they check, report, and fail in one line. No stage
+depends on them; in ``.dvcignore`` they are named once more."""
+
 
 def imports_of(path: Path) -> set[str]:
     """Name the modules of this package that a file imports.

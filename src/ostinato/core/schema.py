@@ -39,7 +39,7 @@ class Training(Schema):
     max_steps: Positive
     validate_every: Positive
     patience: Positive
-    precision: Literal["float32", "bfloat16"]
+    precision: Literal["auto", "float32", "bfloat16"]
 
 
 class Regularised(Training):

@@ -87,6 +87,38 @@ def fingerprint(params: dict[str, Any], inputs: list[Path]) -> str:
     return digest.hexdigest()[:32]
 
 
+def computes_bfloat16(device: str, precision: str) -> bool:
+    """Say whether a training computes in bfloat16.
+
+    Parameters
+    ----------
+    device : str
+        Type of the device, such as ``"cpu"``.
+    precision : str
+        ``"auto"`` is bfloat16 on a device that has instructions for it, float32 on any other.
+
+    Raises
+    ------
+    UserError
+        When bfloat16 is asked for and the device cannot run an LSTM in it.
+    """
+    if device == "cpu":
+        able = torch.ops.mkldnn._is_mkldnn_bf16_supported()
+        fast = able and (
+            platform.machine() not in ("x86_64", "AMD64")
+            or torch.cpu._is_avx512_bf16_supported()
+            or torch.cpu._is_amx_tile_supported()
+        )
+    else:
+        able = fast = device == "cuda" and torch.cuda.is_bf16_supported()
+    if precision == "bfloat16" and not able:
+        raise UserError(
+            "training.precision is bfloat16, which this processor cannot compute in; "
+            "choose auto or float32"
+        )
+    return precision == "bfloat16" or (precision == "auto" and fast)
+
+
 def cache_folder() -> Path:
     """The folder of checkpoints: ``$OSTINATO_CACHE``, or one in the user's cache folder."""
     folder = os.environ.get("OSTINATO_CACHE")
@@ -143,8 +175,9 @@ def train(
     Raises
     ------
     UserError
-        When the loss is no number any more, or when the DVC process that started the training has
-        ended: what it would write, nobody would take. The checkpoint stands.
+        When the loss is no number any more, when the processor cannot compute in the precision
+        that is asked for, or when the DVC process that started the training has ended: what it
+        would write, nobody would take. The checkpoint stands.
     """
     parent = os.getppid()
     folder = cache_folder() / key
@@ -191,6 +224,8 @@ class _Run:
         self.settings = settings
         self.path = path
         self.share = share
+        self.device = next(module.parameters()).device.type
+        self.bfloat16 = computes_bfloat16(self.device, settings.precision)
         self.average = {n: p.detach().clone() for n, p in module.named_parameters() if share}
         self.optimizer = optimizer(
             module.parameters(), lr=settings.learning_rate, eps=settings.epsilon
@@ -210,9 +245,7 @@ class _Run:
         for group in self.optimizer.param_groups:
             group["lr"] = self._rate()
         self.module.train()
-        bf16 = self.settings.precision == "bfloat16"
-        device = next(self.module.parameters()).device.type
-        with torch.autocast(device, torch.bfloat16, enabled=bf16):
+        with torch.autocast(self.device, torch.bfloat16, enabled=self.bfloat16):
             loss = self.module(*arguments)
         self.optimizer.zero_grad()
         loss.backward()

@@ -1,1 +1,1 @@
-"""Files to notes and back: scores, MIDI, music notation, corpora, datasets."""
+"""Files to scores and back: MIDI, music notation, corpora, sound and pictures."""

@@ -4,7 +4,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from ostinato.core.plotting import INK, PALE, RULE
+from ostinato.scores.plotting import INK, PALE, RULE
 from ostinato.scores.score import TICKS_PER_BEAT, Score
 
 NAMES = ["C", "C♯", "D", "E♭", "E", "F", "F♯", "G", "A♭", "A", "B♭", "B"]

@@ -8,9 +8,9 @@ import numpy as np
 import soundfile
 import soxr
 
-from ostinato.core.wav import PEAK, RATE
 from ostinato.scores.midi import midi_bytes
 from ostinato.scores.score import TICKS_PER_BEAT, Part, Score
+from ostinato.scores.wav import PEAK, RATE
 
 TAIL = 1.5
 """Seconds after the last note; the renderer itself stops dead at its end."""

@@ -1,3 +1,4 @@
+import sampling
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -93,6 +94,7 @@ def test_keys_are_seen_by_their_intervals(roll, shift):
 
 
 def test_the_logits_are_float32_under_autocast():
+    sampling.needs_bfloat16()
     model, memory = Ascending(3, 12, 5), torch.rand(4, len(ascending.SPANS), 12)
     with torch.autocast("cpu", torch.bfloat16):
         prepared = model.prepare(torch.rand(4, 3), memory)

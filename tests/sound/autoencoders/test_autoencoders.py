@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 import torch
 
-from ostinato.core.wav import RATE
+from ostinato.scores.wav import RATE
 from ostinato.sound import autoencoders
 from ostinato.sound.autoencoders import conv
 from ostinato.sound.data.sound import FRAME

@@ -1,8 +1,8 @@
 import numpy as np
 import pytest
 
-from ostinato.core.wav import RATE
 from ostinato.scores import corpus
+from ostinato.scores.wav import RATE
 from ostinato.sound.data import collection
 from ostinato.sound.data.sound import FRAME, Sounds
 from ostinato.sound.fit.autoencoder import Crops

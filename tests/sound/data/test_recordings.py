@@ -6,7 +6,7 @@ import soundfile
 
 from ostinato.core import files
 from ostinato.core.errors import UserError
-from ostinato.core.wav import RATE
+from ostinato.scores.wav import RATE
 from ostinato.sound.data import collection
 from ostinato.sound.data.recordings import UnreadableSound, read_blocks, read_start
 from ostinato.sound.data.sound import Sounds

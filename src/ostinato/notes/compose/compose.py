@@ -7,12 +7,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ostinato.core import files, noise, plotting, training
+from ostinato.core import files, noise, training
 from ostinato.core.errors import UserError
 from ostinato.core.params import Compose
 from ostinato.core.progress import progress
 from ostinato.core.seeds import derive
-from ostinato.core.wav import write_wav
 from ostinato.notes import system
 from ostinato.notes.compose.learning import continue_learning
 from ostinato.notes.data import rolls
@@ -21,9 +20,10 @@ from ostinato.notes.data.fragments import FRAGMENT, window
 from ostinato.notes.data.songs import Songs
 from ostinato.notes.performer import VELOCITY
 from ostinato.notes.system import System
-from ostinato.scores import picture, synthesis
+from ostinato.scores import picture, plotting, synthesis
 from ostinato.scores.midi import midi_bytes
 from ostinato.scores.score import NOTE, TICKS_PER_BEAT, Metre, Part, Score, Tempo, tidy
+from ostinato.scores.wav import write_wav
 
 SEED_STEPS = 16
 """Steps of a song that a piece begins with."""

@@ -1,10 +1,10 @@
 """The ordered decoder: draws the keys of given pitch classes from the lowest to the highest.
 
-The counterpart of `ostinato.notes.samplers.ordered`, where keys of silent classes are ruled out and "end"
-is, too, while a sounding class has no key. An LSTM over this step's pitch classes and the keys of
-the step before follows the playing; each draw sees its output, the classes still missing, the keys
-drawn so far, what was struck in the steps before, and the intervals between them. The probability
-of the keys, given their pitch classes, is exact.
+The counterpart of `ostinato.notes.samplers.ordered`, where keys of silent classes are ruled out and
+"end" is, too, while a sounding class has no key. An LSTM over this step's pitch classes and the
+keys of the step before follows the playing; each draw sees its output, the classes still missing,
+the keys drawn so far, what was struck in the steps before, and the intervals between them. The
+probability of the keys, given their pitch classes, is exact.
 """
 
 from typing import Annotated, NamedTuple
@@ -83,7 +83,7 @@ class Decoder(Octaves):
         self.register_buffer("highest", torch.tensor(highest), persistent=False)
 
     def initial(self, past: Tensor) -> State:
-        """Make the state at the beginning of a sequence, as `ostinato.notes.parts.octaves.Octaves.initial`."""
+        """Make the state at the beginning of a sequence; as for `ostinato.notes.parts.octaves`."""
         _, age = ascending.ages(past, ascending.never(past, past.shape[2]))
         return State(super().initial(past), age)
 

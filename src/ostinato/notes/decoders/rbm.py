@@ -88,7 +88,7 @@ class Decoder(Octaves):
 
         The probability is a mean over all states of the hidden units, given the keys of the step
         before. Here one is drawn, so the logarithm lies below it in expectation (Jensen). Given the
-        hidden units the keys are independent; see `ostinato.notes.parts.octaves.Octaves.log_prob_of`.
+        hidden units the keys are independent; see `Octaves.log_prob_of`.
 
         Parameters
         ----------

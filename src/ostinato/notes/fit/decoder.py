@@ -32,9 +32,9 @@ def fit_decoder(params: Params) -> tuple[Performer, dict[str, Any], History, His
     dict
         The content of its config.json.
     list of dict
-        The decoder's history, as from `ostinato.core.training.train`, with the negative log-probability
-        of the keys given their pitch classes, in nats a step, as validation loss, whatever is
-        minimised; empty without a decoder.
+        The decoder's history, as from `ostinato.core.training.train`, with the negative
+        log-probability of the keys given their pitch classes, in nats a step, as validation
+        loss, whatever is minimised; empty without a decoder.
     list of dict
         That of the velocities; empty without them.
     """

@@ -80,7 +80,7 @@ class Memory(nn.Module):
         self.aggregation = nn.LSTM(gathered, params.aggregation, batch_first=True)
 
     def initial(self, past: Tensor) -> State:
-        """As for `ostinato.notes.memory.history_user.Memory`: from Tensor[B, P, K], P >= reach - 1."""
+        """As for `ostinato.notes.memory.history_user`: from Tensor[B, P, K], P >= reach - 1."""
         recent = past[:, past.shape[1] - (self.reach - 1) :]
         capsules = [recurrent.zero_state(lstm, past) for lstm in self.capsules]
         return State(recent, capsules, recurrent.zero_state(self.aggregation, past))

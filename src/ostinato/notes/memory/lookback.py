@@ -79,7 +79,7 @@ class Memory(nn.Module):
         )
 
     def initial(self, past: Tensor) -> State:
-        """As for `ostinato.notes.memory.history_user.Memory`: from Tensor[B, P, K], P >= reach - 1."""
+        """As for `ostinato.notes.memory.history_user`: from Tensor[B, P, K], P >= reach - 1."""
         recent = past[:, past.shape[1] - (self.reach - 1) :]
         return State(recent, [recurrent.zero_state(lstm, past) for lstm in self.layers])
 

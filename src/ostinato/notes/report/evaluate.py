@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from ostinato.core import files, noise, plotting, training
+from ostinato.core import files, noise, training
 from ostinato.core.params import Params
 from ostinato.core.progress import progress
 from ostinato.core.seeds import derive
@@ -22,6 +22,7 @@ from ostinato.notes.data.songs import Songs
 from ostinato.notes.report import metrics as figures
 from ostinato.notes.report import plots
 from ostinato.notes.system import System
+from ostinato.scores import plotting
 from ostinato.scores.midi import read_midi
 from ostinato.scores.score import TICKS_PER_BEAT
 

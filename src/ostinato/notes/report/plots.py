@@ -4,10 +4,10 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from ostinato.core.plotting import ACCENT, INK, PALE
 from ostinato.notes.data.rolls import KEYS, LOWEST
 from ostinato.notes.report.metrics import LARGEST_CHORD, LARGEST_INTERVAL
 from ostinato.scores.picture import NAMES
+from ostinato.scores.plotting import ACCENT, INK, PALE
 
 
 def histograms(sets: dict[str, dict[str, np.ndarray]]) -> Figure:

@@ -121,7 +121,7 @@ class Sampler(nn.Module):
         return [recurrent.zero_state(lstm, past) for lstm in self.lstms]
 
     def possible(self, notes: Tensor) -> Tensor:
-        """Mark the steps with no more notes than voices; as for `ostinato.notes.samplers.banning`."""
+        """Mark those with no more notes than voices; as for `ostinato.notes.samplers.banning`."""
         return (notes.sum(-1) <= self.params.voices).to(notes.dtype)
 
     def loss(
@@ -193,8 +193,8 @@ class Sampler(nn.Module):
     ) -> tuple[Tensor, State]:
         """Compute a lower bound, in expectation over the draws, of the log-probability of notes.
 
-        By restricted draws, as `ostinato.notes.samplers.banning.Sampler.log_prob`. A voice may pause or
-        draw a note again only while there are more voices left than missing notes.
+        By restricted draws, as in `ostinato.notes.samplers.banning`. A voice may pause or draw a
+        note again only while there are more voices left than missing notes.
 
         Parameters
         ----------

@@ -74,7 +74,7 @@ class Sampler(nn.Module):
         return [recurrent.zero_state(self.network, past)] * self.draws
 
     def possible(self, notes: Tensor) -> Tensor:
-        """Mark the steps with no more notes than passes; as for `ostinato.notes.samplers.banning`."""
+        """Mark those with no more notes than passes; as for `ostinato.notes.samplers.banning`."""
         return (notes.sum(-1) <= self.draws).to(notes.dtype)
 
     def loss(

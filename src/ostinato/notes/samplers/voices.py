@@ -67,7 +67,7 @@ class Sampler(nn.Module):
         """Make the state at the beginning of a sequence: nothing is remembered."""
 
     def possible(self, notes: Tensor) -> Tensor:
-        """Mark the steps with no more notes than voices; as for `ostinato.notes.samplers.banning`."""
+        """Mark those with no more notes than voices; as for `ostinato.notes.samplers.banning`."""
         return (notes.sum(-1) <= self.draws).to(notes.dtype)
 
     def loss(

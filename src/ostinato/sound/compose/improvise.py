@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from ostinato.core.seeds import derive
-from ostinato.core.wav import PEAK, RATE
+from ostinato.scores.wav import PEAK, RATE
 from ostinato.sound.data.frames import NEXT, PAST
 from ostinato.sound.data.sound import FRAME
 from ostinato.sound.score_creators import ScoreCreator

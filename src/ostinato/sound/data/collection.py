@@ -11,7 +11,6 @@ from ostinato.core import files
 from ostinato.core.errors import UserError
 from ostinato.core.progress import progress
 from ostinato.core.seeds import derive
-from ostinato.core.wav import PEAK, RATE
 from ostinato.scores.midi import read_midi
 from ostinato.scores.score import Score
 from ostinato.scores.sources import (
@@ -24,6 +23,7 @@ from ostinato.scores.sources import (
     split,
 )
 from ostinato.scores.synthesis import render
+from ostinato.scores.wav import PEAK, RATE
 from ostinato.sound.data.recordings import SILENCE, UnreadableSound, read_blocks
 from ostinato.sound.data.sound import CHANNELS, FRAME, SOUND_COLUMNS, to_pcm
 

@@ -7,7 +7,7 @@ import numpy as np
 import soundfile
 import soxr
 
-from ostinato.core.wav import RATE
+from ostinato.scores.wav import RATE
 from ostinato.sound.data.sound import CHANNELS
 
 BLOCK_SECONDS = 10

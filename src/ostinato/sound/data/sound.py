@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 
 from ostinato.core import files
-from ostinato.core.wav import FULL_SCALE
+from ostinato.scores.wav import FULL_SCALE
 
 CHANNELS = 2
 FRAME = 11_025

@@ -8,7 +8,7 @@ import torch
 from torch import nn
 
 from ostinato.core.progress import progress
-from ostinato.core.wav import RATE
+from ostinato.scores.wav import RATE
 from ostinato.sound.data.sound import FRAME, Sounds
 from ostinato.sound.fit.autoencoder import Crops
 from ostinato.sound.report import measures

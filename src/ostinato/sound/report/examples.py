@@ -4,7 +4,7 @@ from pathlib import Path
 
 from torch import nn
 
-from ostinato.core.wav import RATE, write_wav
+from ostinato.scores.wav import RATE, write_wav
 from ostinato.sound.data.sound import Sounds
 from ostinato.sound.report.autoencoder import codec
 from ostinato.sound.report.spectra import draw_spectra

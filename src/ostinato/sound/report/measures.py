@@ -3,7 +3,7 @@
 import librosa
 import numpy as np
 
-from ostinato.core.wav import RATE
+from ostinato.scores.wav import RATE
 from ostinato.sound.data.sound import FRAME
 
 MELS = 80

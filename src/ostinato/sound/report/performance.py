@@ -9,7 +9,7 @@ from torch import nn
 
 from ostinato.core.errors import UserError
 from ostinato.core.seeds import derive
-from ostinato.core.wav import RATE, write_wav
+from ostinato.scores.wav import RATE, write_wav
 from ostinato.sound.compose.improvise import SEED_SAMPLES, improvise
 from ostinato.sound.data.sound import Sounds
 from ostinato.sound.report import measures

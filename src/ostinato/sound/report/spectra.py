@@ -5,8 +5,8 @@ from pathlib import Path
 import numpy as np
 from matplotlib.figure import Figure
 
-from ostinato.core.plotting import ACCENT, save
-from ostinato.core.wav import RATE
+from ostinato.scores.plotting import ACCENT, save
+from ostinato.scores.wav import RATE
 from ostinato.sound.report import measures
 
 TICKS = (100, 500, 2000, 8000)

@@ -6,17 +6,17 @@ from typing import Any
 import numpy as np
 import torch
 
-from ostinato.core import files, noise, plotting
+from ostinato.core import files, noise
 from ostinato.core.errors import UserError
 from ostinato.core.params import TokenCompose
 from ostinato.core.progress import progress
 from ostinato.core.seeds import derive
-from ostinato.core.wav import write_wav
-from ostinato.scores import picture
+from ostinato.scores import picture, plotting
 from ostinato.scores.midi import midi_bytes
 from ostinato.scores.notation import read_abc
 from ostinato.scores.score import Score
 from ostinato.scores.synthesis import render
+from ostinato.scores.wav import write_wav
 from ostinato.tokens import BOUNDARY
 from ostinato.tokens.compose.bars import HEAD, bounded
 from ostinato.tokens.compose.sampling import sample

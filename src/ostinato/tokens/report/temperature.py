@@ -8,9 +8,10 @@ import numpy as np
 import torch
 from matplotlib.figure import Figure
 
-from ostinato.core import noise, plotting
+from ostinato.core import noise
 from ostinato.core.progress import progress
 from ostinato.core.seeds import derive
+from ostinato.scores import plotting
 from ostinato.tokens import BOUNDARY
 from ostinato.tokens.compose.bars import adds_up
 from ostinato.tokens.compose.compose import window_of
