@@ -5,9 +5,8 @@
 Each form trains in a process of its own, as each would be run: the fast one as
 `ostinato.core.training` runs it, the slow one as plain PyTorch does. They take turns, a step each,
 so that whatever else the machine is doing touches both; the ratio is the median over the turns. The
-fast form is also
-measured in bfloat16, where the processor has that, and the slow one with the same setting of the
-memory allocator as the fast.
+fast form is also measured in bfloat16, where the processor has instructions for it, and the slow
+one with the same setting of the memory allocator as the fast.
 """
 
 import argparse
