@@ -19,7 +19,7 @@ music: $(VENV)/installed
 	@echo "             results/reconstruct/*.wav (pieces before and after the autoencoder)"
 	@echo "Tokens:      results/token_compose/chords/ (notes and chords as MIDI, WAV),"
 	@echo "             results/token_compose/letters/ (tunes written letter by letter as ABC, MIDI, WAV)"
-	@echo "The figures: results/evaluate.json, metrics.json of each model in results/, plots in results/evaluate/"
+	@echo "The figures: results/evaluate.json, metrics.json and training.json of each model in results/, plots in results/evaluate/"
 	@echo "To go on:    . $(VENV)/bin/activate"
 
 test: $(VENV)/installed

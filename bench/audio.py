@@ -1,4 +1,4 @@
-"""Autoencoders, score creators and improvisations against their yardsticks, on held-out pieces.
+"""Autoencoders, score creators and improvisations beside their baselines, on held-out pieces.
 
     python bench/audio.py
 
@@ -15,19 +15,24 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from ostinato.core import training
+from ostinato.core import files, training
 from ostinato.core.params import Params, read_params
 from ostinato.scores.wav import RATE
-from ostinato.sound import autoencoders, score_creators
 from ostinato.sound.compose.improvise import SEED_SAMPLES, improvise
 from ostinato.sound.data.sound import Sounds
-from ostinato.sound.fit.autoencoder import AUDIO, fit_autoencoder
-from ostinato.sound.fit.score_creator import fit_score_creator
+from ostinato.sound.fit.autoencoder import fit_autoencoder
+from ostinato.sound.fit.score_creator import score_creator_task
+from ostinato.sound.parts import autoencoder, score_creator
+from ostinato.sound.parts.autoencoder import Autoencoder
 from ostinato.sound.report import autoencoder as report
-from ostinato.sound.report import performance
+from ostinato.sound.report import measures, performance
 from ostinato.sound.report.score_creator import compare
 
-MODELS = Path("models")
+AUDIO, FRAMES, MODELS = Path("data/audio"), Path("data/frames"), Path("models")
+PIECES = Path("results/autoencoder/pieces.tsv")
+SUBSETS, SUBSET_FRAMES = (4, 32), 6_000
+"""Numbers of pieces to train on besides all, with a tenth of the steps; and the most frames from
+which principal components are computed there."""
 
 
 def main() -> None:
@@ -39,6 +44,7 @@ def main() -> None:
     training.prepare(params.threads, params.seed)
     sounds = Sounds(AUDIO)
     autoencoder_table(params, sounds)
+    pieces_table(params, sounds)
     score_creator_table(params)
     improvisation_table(params, sounds, options.pieces)
 
@@ -54,9 +60,10 @@ def autoencoder_table(params: Params, sounds: Sounds) -> None:
     rows: dict[str, list[float]] = {}
     for kind in params.autoencoders:
         if kind == params.autoencoder.kind:
-            model = autoencoders.load(MODELS / "autoencoder")
+            model = autoencoder.load(MODELS / "autoencoder")
         else:
-            model, _, _ = fit_autoencoder(chosen(params, "autoencoder", kind), sounds)
+            task, _ = fit_autoencoder(chosen(params, "autoencoder", kind), AUDIO)
+            model = task.model
         figures = report.measure(model, kind, sounds, params.seed)
         names = ("snr", "log_mel_distance", "border_ratio")
         for who in (kind, "pca_512", "dct_512"):
@@ -70,7 +77,30 @@ def autoencoder_table(params: Params, sounds: Sounds) -> None:
         print(f"{who} held-out SNR: {values[0]:.2f} dB")
 
 
-def speed(model: torch.nn.Module, sounds: Sounds) -> float:
+def pieces_table(params: Params, sounds: Sounds) -> None:
+    """Train on more and more pieces, print what that brings and write it to `PIECES`."""
+    every = sounds.of("train")
+    short = max(1, params.autoencoder.training.max_steps // 10)
+    update = {"max_steps": short, "validate_every": short}
+    settings = params.autoencoder.training.model_copy(update=update)
+    section = params.autoencoder.model_copy(update={"training": settings})
+    shorter = params.model_copy(update={"autoencoder": section})
+    kind, heard, rows = params.autoencoder.kind, report.held_out(sounds), []
+    for count in sorted({*SUBSETS, len(every)}):
+        pieces = every[:count]
+        task, _ = fit_autoencoder(shorter, AUDIO, pieces)
+        options = task.model, kind, sounds, pieces, SUBSET_FRAMES, params.seed
+        codecs = report.learned_codecs(*options)
+        snr = {who: measures.snr(heard, list(map(one, heard))) for who, one in codecs.items()}
+        rows.append({"pieces": len(pieces), **snr})
+    rows = files.rounded(rows)
+    print("\n| training pieces |", " | ".join(list(rows[0])[1:]), "|\n|---|---|---|")
+    for row in rows:
+        print("|", " | ".join(map(str, row.values())), "|")
+    files.write_table(PIECES, list(rows[0]), rows, delimiter="\t")
+
+
+def speed(model: Autoencoder, sounds: Sounds) -> float:
     """Seconds of sound encoded and decoded in a second, median of three pieces."""
     rates = []
     for index in sounds.of("test")[:3]:
@@ -86,14 +116,16 @@ def score_creator_table(params: Params) -> None:
     rows: dict[str, tuple[float, ...]] = {}
     for kind in params.score_creators:
         if kind == params.score_creator.kind:
-            model = score_creators.load(MODELS / "score_creator")
+            model = score_creator.load(MODELS / "score_creator")
         else:
-            model, _, _ = fit_score_creator(chosen(params, "score_creator", kind))
-        figures = compare(model, kind, params.seed)
+            task = score_creator_task(chosen(params, "score_creator", kind), FRAMES)
+            training.fit(task)
+            model = task.model
+        figures = compare(model, FRAMES, kind, params.seed)
         for who, score in figures["energy_score"].items():
             rows[who] = score, figures["distance_of_mean"][who], figures["distance_to_music"][who]
     best = min(rows["repeat_last"][0], rows["ridge"][0])
-    print("\n| five frames after forty | energy score, dB | to better yardstick |", end=" ")
+    print("\n| five frames after forty | energy score, dB | to better baseline |", end=" ")
     print("distance of mean | distance to music |\n|---|---|---|---|---|")
     for who, (score, mean, music) in rows.items():
         print(f"| {who} | {score:.2f} | {score / best - 1:+.1%} | {mean:.2f} | {music:.2f} |")
@@ -102,8 +134,8 @@ def score_creator_table(params: Params) -> None:
 
 def improvisation_table(params: Params, sounds: Sounds, pieces: int) -> None:
     """Print levels of improvisations on test pieces against the seed's, second by second."""
-    autoencoder = autoencoders.load(MODELS / "autoencoder")
-    creator = score_creators.load(MODELS / "score_creator")
+    encoder = autoencoder.load(MODELS / "autoencoder")
+    creator = score_creator.load(MODELS / "score_creator")
     seconds = params.improvise.seconds
     samples = SEED_SAMPLES + round(seconds * RATE)
     long_enough = [i for i in sounds.of("test") if sounds.samples[i] >= samples]
@@ -111,7 +143,7 @@ def improvisation_table(params: Params, sounds: Sounds, pieces: int) -> None:
     for index in long_enough[:pieces]:
         true = sounds.piece(index, 0, samples)
         begun = torch.from_numpy(true[:, :SEED_SAMPLES])
-        heard = improvise(autoencoder, creator, begun, seconds, params.seed).numpy()
+        heard = improvise(encoder, creator, begun, seconds, params.seed).numpy()
         level = performance.compare(heard, true)["level"]
         for who, by_piece in changes.items():
             by_piece.append(np.array(level[who]) - level["seed"])

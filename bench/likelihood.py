@@ -17,7 +17,6 @@ Devices but the CPU compute in float32. `--trial` leaves the test songs alone.
 """
 
 import argparse
-import contextlib
 import hashlib
 import math
 import os
@@ -37,7 +36,7 @@ import yaml
 from scipy.io.matlab import MatReadError
 from scipy.special import logsumexp
 
-from ostinato.core import files
+from ostinato.core import files, training
 from ostinato.core.errors import UserError
 from ostinato.core.models import weights_of
 from ostinato.core.params import Params, read_params
@@ -46,8 +45,8 @@ from ostinato.notes.data import fragments, rolls
 from ostinato.notes.data.dataset import SONG_COLUMNS
 from ostinato.notes.data.fragments import held_out
 from ostinato.notes.data.songs import STEP_NOTE, Songs
-from ostinato.notes.fit import dataset
-from ostinato.notes.fit.generator import fit_generator
+from ostinato.notes.fit.dataset import Data
+from ostinato.notes.fit.generator import generator_task
 from ostinato.notes.generator import Generator
 from ostinato.scores.sources import SPLITS
 
@@ -62,17 +61,19 @@ FULL: dict[str, Any] = {
         "keys": 88,
         "memory": "none",
         "sampler": "tied",
+        "repeating": False,
         "training": {
+            "optimizer": "adam",
             "batch": 4,
             "learning_rate": 0.01,
+            "lr_min_factor": 0.02,
             "epsilon": 1e-8,
-            "final_rate": 0.02,
+            "weight_decay": 0.1,
             "clip": 1.0,
+            "ema_decay": 0.995,
             "validate_every": 200,
             "patience": 8,
             "precision": "auto",
-            "weight_decay": 0.1,
-            "average": 0.995,
         },
     },
     "memory": {"none": {"local": 32, "aggregation": 32}},
@@ -80,12 +81,11 @@ FULL: dict[str, Any] = {
         "tied": {
             "cells": 128,
             "hidden": 96,
-            "around": 24,
-            "reach": 1024,
-            "voice": 5,
+            "radius": 24,
+            "match_steps": 1024,
+            "match_radius": 5,
             "dropout": 0.2,
             "input_dropout": 0.1,
-            "copies": [],
         }
     },
 }
@@ -143,7 +143,7 @@ def is_roll(frames: Any) -> bool:
     )
 
 
-def write_dataset(cells: dict[str, list[np.ndarray]]) -> None:
+def write_dataset(out: Path, cells: dict[str, list[np.ndarray]]) -> None:
     """Write songs as a dataset of the pipeline, each frame as a step of onsets."""
     notes, rows = [], []
     for split, songs in cells.items():
@@ -156,8 +156,8 @@ def write_dataset(cells: dict[str, list[np.ndarray]]) -> None:
             name = f"{split}/{number}"
             values = len(rows), name, name, split, "4/4", 16, len(frames), len(found)
             rows.append(dict(zip(SONG_COLUMNS, values, strict=True)))
-    files.write_array(dataset.DATASET / "notes.npy", np.concatenate(notes))
-    files.write_table(dataset.DATASET / "songs.csv", SONG_COLUMNS, rows)
+    files.write_array(out / "notes.npy", np.concatenate(notes))
+    files.write_table(out / "songs.csv", SONG_COLUMNS, rows)
 
 
 def choose(settings: list[str], device: str) -> dict[str, Any]:
@@ -176,25 +176,25 @@ def choose(settings: list[str], device: str) -> dict[str, Any]:
             values = merged(values, change)
         except yaml.YAMLError as error:
             raise UserError(f"--set {setting}: {value} is not YAML") from error
-        except (KeyError, TypeError) as error:
-            raise UserError(f"--set {setting}: {name} is no parameter of params.yaml") from error
     if device != "cpu" and values["generator"]["training"]["precision"] != "float32":
         # Autocast may give CUDA's LSTMs float16, whatever it is asked for.
         raise UserError("generator.training.precision: float32 is what devices but the CPU take")
     return values
 
 
-def check(values: dict[str, Any], cells: dict[str, list[np.ndarray]]) -> Params:
+def check(values: dict[str, Any], cells: dict[str, list[np.ndarray]], work: Path) -> Params:
     """Check parameters as the pipeline does, and that every frame will have a likelihood."""
-    PARAMS.write_text(yaml.safe_dump(values), encoding="utf-8")
-    params = read_params(PARAMS)
+    path = work / PARAMS
+    path.write_text(yaml.safe_dump(values), encoding="utf-8")
+    params = read_params(path)
     parts = {"memory": params.config("memory"), "sampler": params.config("samplers")}
-    sampler = Generator({"keys": rolls.KEYS, **parts}).sampler
+    repeating = params.repeating if params.generator.repeating else None
+    sampler = Generator({"keys": rolls.KEYS, "repeating": repeating, **parts}).sampler
     if not sampler.exact:
         raise UserError(f"{params.generator.sampler} only bounds the likelihood")
     for split, songs in cells.items():
         for number, frames in enumerate(songs, 1):
-            if not sampler.possible(torch.from_numpy(frames.astype(np.float32))[None]).all():
+            if not sampler.in_support(torch.from_numpy(frames.astype(np.float32))[None]).all():
                 raise UserError(
                     f"{params.generator.sampler} as it is set cannot draw all frames of "
                     f"{split}data, song {number}: up to {int(frames.sum(1).max())} keys"
@@ -202,13 +202,14 @@ def check(values: dict[str, Any], cells: dict[str, list[np.ndarray]]) -> Params:
     return params
 
 
-def prepare(params: Params, cells: dict[str, list[np.ndarray]]) -> Songs:
+def prepare(params: Params, cells: dict[str, list[np.ndarray]], work: Path) -> Data:
     """Write what trainings read, as the stages dataset and augment do."""
-    write_dataset(cells)
-    songs, augment = Songs(dataset.DATASET), params.augment
+    augment = params.augment
+    data = Data(work / "dataset", work / "fragments", "onset", augment.steps)
+    write_dataset(data.dataset, cells)
     shifts = augment.shifts[0], augment.shifts[1]
-    fragments.write_table(dataset.FRAGMENTS.parent, songs, augment.steps, augment.hop, shifts)
-    return songs
+    fragments.write_table(data.fragments, data.songs, augment.steps, augment.hop, shifts)
+    return data
 
 
 def of_length(params: Params, steps: int, every: int) -> Params:
@@ -220,7 +221,7 @@ def of_length(params: Params, steps: int, every: int) -> Params:
 
 
 def plan(
-    params: Params, cells: dict[str, list[np.ndarray]], minutes: float, models: int, device: str
+    options: argparse.Namespace, params: Params, cells: dict[str, list[np.ndarray]], work: Path
 ) -> tuple[int, int]:
     """Measure how many optimiser steps a model may take, and how many between validations.
 
@@ -228,39 +229,52 @@ def plan(
     `SHARE` of the time of the steps. At the end of each model come the last validation and, by
     their frames, as much for the validation songs and for the test songs.
     """
+    minutes, device = options.budget, options.device
     too_few = UserError(f"{minutes:g} minutes are too few; a model needs more to be measured")
     begun = time.perf_counter()
     # Steps are timed with a short validation, whose time would hide theirs.
-    prepare(params, cells | {"valid": [min(cells["valid"], key=len)]})
+    data = prepare(params, cells | {"valid": [min(cells["valid"], key=len)]}, work)
     ends = [begun]
     for steps in PROBES:
-        model, _, _ = fit_generator(of_length(params, steps, steps), device)
+        task = generator_task(of_length(params, steps, steps), data, device)
+        training.fit(task)
         ends.append(time.perf_counter())
         if ends[-1] - begun > minutes * 60:
             raise too_few
     _, few, many = np.diff(ends)  # the first also pays for whatever starts once
+    once, batch = 0.0, generator_task(params, data, device).batch
+    for number in range(PROBES[2]):
+        # A song is searched for matches once, whatever the number of steps.
+        begin = time.perf_counter()
+        batch(number)
+        again = time.perf_counter()
+        batch(number)
+        found = (again - begin) - (time.perf_counter() - again)
+        many -= found * (number >= PROBES[1])
+        once += found
+    once *= len(cells["train"]) / PROBES[2] / params.generator.training.batch
     step = (many - few) / (PROBES[2] - PROBES[1])
     if step <= 0:
         raise UserError("this machine is too busy for its speed to be measured; say --steps")
-    songs, before = prepare(params, cells), time.perf_counter()
-    frame_nats(model.eval(), songs, "valid")
+    data, before = prepare(params, cells, work), time.perf_counter()
+    frame_nats(task.model, data.songs, "valid")
     now = time.perf_counter()
     validation, wanted = now - before, params.generator.training.validate_every
     every = wanted * math.ceil(validation / (SHARE * step * wanted))
     valid, test = (sum(map(len, cells[split])) for split in ("valid", "test"))
-    end = validation * (2 + test / valid)
-    seconds = (minutes * 60 - (now - begun)) / models - end
+    end = validation * (2 + test / valid) + max(once, 0)
+    seconds = (minutes * 60 - (now - begun)) / options.models - end
     steps = int(seconds / (step + validation / every))
     if steps < 1:
         raise too_few
     return steps, every
 
 
-def frames_in_batch(params: Params, songs: Songs) -> float:
+def frames_in_batch(params: Params, data: Data) -> float:
     """Count the frames of a training batch, as a mean; windows may reach over the end of a song."""
-    rows = np.load(dataset.FRAGMENTS)
+    rows = np.load(data.fragments / "fragments.npy")
     rows = rows[rows["shift"] == 0]
-    frames = np.minimum(songs.steps[rows["song"]] - rows["start"], params.augment.steps)
+    frames = np.minimum(data.songs.steps[rows["song"]] - rows["start"], params.augment.steps)
     return params.generator.training.batch * float(frames.mean())
 
 
@@ -269,9 +283,11 @@ def frame_nats(model: Generator, songs: Songs, split: str) -> np.ndarray:
     """Compute -log p of each frame of a split, in nats: float64, one song after another."""
     device = next(model.parameters()).device
     found = []
-    for batch in held_out(songs, split, model.reach, rolls.KEYS):
+    for batch in held_out(songs, split, model.context_length, rolls.KEYS):
         batch = batch.to(device)
-        uniforms = batch.mask.new_zeros(*batch.mask.shape, model.draws)  # exact samplers use none
+        uniforms = batch.mask.new_zeros(
+            *batch.mask.shape, model.num_uniforms
+        )  # exact samplers use none
         log_prob, _ = model.log_prob(batch.notes, model.initial(batch.past, batch.start), uniforms)
         found.append(-log_prob[batch.mask > 0].cpu().double())
     return torch.cat(found).numpy()
@@ -283,7 +299,7 @@ def average(nats: list[np.ndarray]) -> np.ndarray:
 
 
 def train(
-    params: Params, frames: float, device: str, songs: Songs
+    params: Params, frames: float, device: str, data: Data
 ) -> tuple[Generator, np.ndarray, dict[str, Any]]:
     """Train a model, and print its validation loss against time.
 
@@ -303,9 +319,10 @@ def train(
         history.append({**row, "minutes": minutes})
         print(f"minute {minutes:.1f}: valid NLL {row['valid']:.4f}", flush=True)
 
-    model, _, _ = fit_generator(params, device, told)
-    seconds = time.perf_counter() - begun
-    nats = frame_nats(model.eval(), songs, "valid")
+    task = generator_task(params, data, device)
+    training.fit(task, told)
+    model, seconds = task.model, time.perf_counter() - begun
+    nats = frame_nats(model, data.songs, "valid")
     found = {
         "seed": params.seed,
         "minutes": seconds / 60,
@@ -335,21 +352,22 @@ def run(
     options: argparse.Namespace,
     params: Params,
     cells: dict[str, list[np.ndarray]],
+    work: Path,
     keep: Callable[[dict[str, Any]], None],
 ) -> dict[str, Any]:
     """Train as many models as are wished, choose among them, and say what they are worth."""
     steps, every = options.steps, params.generator.training.validate_every
     if not steps:
-        steps, every = plan(params, cells, options.budget, options.models, options.device)
+        steps, every = plan(options, params, cells, work)
     print(
         f"each model: --steps {steps} --set generator.training.validate_every={every}", flush=True
     )
-    params, songs = of_length(params, steps, every), prepare(params, cells)
-    frames = frames_in_batch(params, songs)
+    params, data = of_length(params, steps, every), prepare(params, cells, work)
+    frames = frames_in_batch(params, data)
     runs = []
     for seed in range(1, options.models + 1):
         seeded = params.model_copy(update={"seed": seed})
-        runs.append(train(seeded, frames, options.device, songs))
+        runs.append(train(seeded, frames, options.device, data))
     models, nats, rows = map(list, zip(*runs, strict=True))
     best = min(range(len(rows)), key=lambda i: rows[i]["valid"])
     found = {
@@ -358,6 +376,7 @@ def run(
         "training": params.generator.training.model_dump(exclude={"max_steps"}),
         "memory": params.config("memory"),
         "sampler": params.config("samplers"),
+        "repeating": params.repeating if params.generator.repeating else None,
         "steps": steps,
         "weights": weights_of(models[best]),
         "chosen": best + 1,
@@ -366,7 +385,7 @@ def run(
     found |= summary(nats, best, "valid")
     if not options.trial:
         keep(found)
-        found |= summary([frame_nats(model, songs, "test") for model in models], best, "test")
+        found |= summary([frame_nats(model, data.songs, "test") for model in models], best, "test")
     return found
 
 
@@ -426,12 +445,10 @@ def arguments() -> argparse.Namespace:
 def main() -> None:
     """Train, print and write the JSON."""
     options = arguments()
-    # Without it cuBLAS does not give the same bits twice.
-    os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
     torch.backends.cudnn.allow_tf32 = False
     told = {"data": options.data.name, **machine(options.device)}
     told["budget"] = None if options.steps else options.budget
-    out = options.out and options.out.absolute()
+    out = options.out
 
     def keep(found: dict[str, Any]) -> None:
         """Write what is known before the test songs, should they need more memory than there is."""
@@ -440,12 +457,12 @@ def main() -> None:
     try:
         values, cells = choose(options.set, options.device), read_cells(options.data)
         told["sha256"] = hashlib.sha256(options.data.read_bytes()).hexdigest()
-        with tempfile.TemporaryDirectory() as work, contextlib.chdir(work):
+        with tempfile.TemporaryDirectory() as folder:
             # No checkpoint of another run: what is measured begins at the beginning.
-            os.environ["OSTINATO_CACHE"] = work
+            os.environ["OSTINATO_CACHE"] = folder
             looked = SPLITS[:-1] if options.trial else SPLITS
-            params = check(values, {split: cells[split] for split in looked})
-            found = run(options, params, cells, keep)
+            params = check(values, {split: cells[split] for split in looked}, Path(folder))
+            found = run(options, params, cells, Path(folder), keep)
         if out:
             files.write_json(out, told | found)
             out.with_suffix(".unfinished.json").unlink(missing_ok=True)

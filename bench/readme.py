@@ -7,13 +7,13 @@ import shutil
 from pathlib import Path
 
 from ostinato.core import files
-from ostinato.tokens.report.temperature import GRAM
+from ostinato.tokens.report.temperature import NGRAM_LENGTHS
 
 PICTURE = Path("results/compose/piece-01.png")
 RESULTS = Path("results")
 LIKELIHOOD = RESULTS / "likelihood"
 HOLDING = "tied_holding"
-YARDSTICKS = {
+BASELINES = {
     "pca_512": "PCA-512",
     "dct_512": "DCT-512",
     "repeat_last": "repeat the last frame",
@@ -77,14 +77,14 @@ def sound_tables(autoencoder: dict, score_creator: dict, improvisation: dict) ->
     lines[0] += " | ".join(names.values()) + " |"
     for who in held_out["snr"]:
         figures = " | ".join(f"{held_out[name][who]:.2f}" for name in names)
-        lines.append(f"| {YARDSTICKS.get(who, f'`{who}`')} | {figures} |")
+        lines.append(f"| {BASELINES.get(who, f'`{who}`')} | {figures} |")
     names = {"energy_score": "energy score", "distance_of_mean": "distance of mean"}
     names["distance_to_music"] = "distance to music"
     lines += ["", "| five frames after forty, dB | " + " | ".join(names.values()) + " |"]
     lines.append("|---|" + "---|" * len(names))
     for who in [*test["energy_score"], "truth"]:
         figures = " | ".join(f"{test[name].get(who, 0):.2f}" for name in names)
-        lines.append(f"| {YARDSTICKS.get(who, f'`{who}`')} | {figures} |")
+        lines.append(f"| {BASELINES.get(who, f'`{who}`')} | {figures} |")
     level = improvisation["level"]
     ranges = {
         who: f"between {min(level[who]):.1f} and {max(level[who]):.1f} dB"
@@ -121,7 +121,7 @@ def token_tables(metrics: dict[str, dict]) -> str:
         for figure in found["temperatures"][real]:
             values = [found["temperatures"][which][figure] for which in [*written, real]]
             cells = (f"{v:d}" if figure == "longest_copy" else f"{v:.0%}" for v in values)
-            gram = GRAM["chords" if name == "chords" else "tunes"]
+            gram = NGRAM_LENGTHS["chords" if name == "chords" else "tunes"]
             lines.append(f"| {names[figure].format(gram)} | {' | '.join(cells)} |")
     return "\n".join(lines)
 

@@ -2,7 +2,7 @@
 
 The same weights, random numbers and mathematics as `ostinato.notes.generator.Generator` with the
 memory ``history_user`` and the sampler ``banning`` (objective ``marginals``). It is the
-yardstick of the benchmarks, and a test holds both to the same loss and gradients.
+baseline of the benchmarks, and a test holds both to the same loss and gradients.
 """
 
 import torch
@@ -12,7 +12,7 @@ from torch.nn import functional
 from ostinato.notes.data.fragments import Batch
 from ostinato.notes.data.rolls import CLASS_OF_KEY
 from ostinato.notes.generator import Generator
-from ostinato.notes.memory import clock
+from ostinato.notes.parts.memory import clock
 
 CONFIG = {
     "kind": "generator",
@@ -34,6 +34,7 @@ CONFIG = {
         "shared": True,
         "objective": "marginals",
     },
+    "repeating": None,
 }
 """A18 with the sizes of its notebook."""
 
@@ -64,7 +65,7 @@ class SlowGenerator(nn.Module):
         memory, sampler = fast.memory, fast.sampler
         self.lags = memory.lags
         self.keys = fast.keys
-        self.voices = fast.draws
+        self.voices = fast.num_uniforms
         self.local = _cell(memory.local)
         self.read = _cell(memory.read)
         self.aggregation = _cell(memory.aggregation)
@@ -131,7 +132,7 @@ class SlowGenerator(nn.Module):
             Onsets given.
         steps : int
             New steps.
-        uniforms : Tensor[S + steps, draws of both]
+        uniforms : Tensor[S + steps, num_uniforms of both]
             Random numbers in [0, 1).
 
         Returns
@@ -204,12 +205,12 @@ def random_batch(
     """Make a batch of random notes, about as dense as chorales, and uniforms for it."""
     rng = torch.Generator().manual_seed(seed)
     notes = (
-        torch.rand(size, generator.reach + steps, generator.keys, generator=rng) < 0.08
+        torch.rand(size, generator.context_length + steps, generator.keys, generator=rng) < 0.08
     ).float()
     batch = Batch(
-        notes[:, : generator.reach],
-        notes[:, generator.reach :],
+        notes[:, : generator.context_length],
+        notes[:, generator.context_length :],
         torch.ones(size, steps),
         torch.arange(size) * 32,
     )
-    return batch, torch.rand(size, steps, generator.draws, generator=rng)
+    return batch, torch.rand(size, steps, generator.num_uniforms, generator=rng)

@@ -17,8 +17,7 @@ from ostinato.core.params import read_params
 from ostinato.notes import system
 from ostinato.notes.compose.compose import SEED_STEPS, Piece, compose
 from ostinato.notes.data.songs import Songs
-from ostinato.notes.report import evaluate
-from ostinato.notes.report import metrics as figures
+from ostinato.notes.report import evaluate, metrics
 
 PIECES, STEPS, TEMPERATURES = 120, 240, (0.8, 0.9, 1.0)
 
@@ -31,7 +30,7 @@ def main() -> None:
     writer = system.load(Path("models/generator"), Path("models/decoder"))
     songs = Songs(Path("data/dataset"), "holding" if writer.holding else "onset", velocities=True)
     valid = evaluate.songs_of(songs, "valid")
-    known = figures.Copies(evaluate.songs_of(songs, "train").rolls)
+    known = metrics.Copies(evaluate.songs_of(songs, "train").rolls)
     settings = read_params(Path("params.yaml")).compose
     print("| | repeated | self-similarity at 1, 2, 4, 8 bars | distances |\n|---|---|---|---|")
     test, beat = evaluate.songs_of(songs, "test"), writer.steps_per_beat

@@ -144,10 +144,13 @@ def run(row: Row, seed: int) -> tuple[str, Record | None]:
         print(error, file=sys.stderr)
         return name, None
     weights = sum(
-        read(name, f"results/{model}/metrics.json")["weights"] for model in ("generator", "decoder")
+        read(name, f"results/{model}/training.json")["weights"]
+        for model in ("generator", "decoder")
     )
     figures = read(name, "results/evaluate.json")
-    return name, {"params": fingerprint(row, seed), "weights": weights, "figures": figures}
+    commit = subprocess.check_output(["git", "rev-parse", "--short", "HEAD"], text=True).strip()
+    about = {"params": fingerprint(row, seed), "commit": commit}
+    return name, {**about, "weights": weights, "figures": figures}
 
 
 def read(name: str, path: str) -> Any:
@@ -185,12 +188,14 @@ def trainer(row: Row) -> Any:
         part: {"name": chosen[part], **params[section][chosen[part]]}
         for part, section in (("memory", "memory"), ("sampler", "samplers"))
     }
-    model = Generator({"keys": chosen["keys"], **config})
+    repeating = params["repeating"] if chosen["repeating"] else None
+    model = Generator({"keys": chosen["keys"], "repeating": repeating, **config})
     songs = Songs(Path("data/dataset"), params["dataset"]["representation"])
     table = np.load("data/fragments/fragments.npy")
     size, steps = chosen["training"]["batch"], params["augment"]["steps"]
-    batch = Batches(songs, table, size, steps, model.reach, model.keys, 1)(0)
-    uniforms = torch.rand(*batch.mask.shape, model.draws)
+    options = size, steps, model.context_length, model.keys, 1, model.sampler.annotate
+    batch = Batches(songs, table, *options)(0)
+    uniforms = torch.rand(*batch.mask.shape, model.num_uniforms)
     optimizer = torch.optim.Adam(model.parameters())
 
     def step() -> None:
@@ -254,6 +259,8 @@ def table(rows: list[Row]) -> str:
         real = done[chosen[0].name]["figures"]["real"]
         cells = ["", "real music", *[""] * 6, *music(real)]
         lines.append(f"| {' | '.join(cells)} |")
+    commits = sorted({record["commit"] for record in done.values()})
+    lines += ["", f"Code of {', '.join(commits)}."]
     missing = [row.name for row in rows if row.name not in done]
     if missing:
         lines += ["", f"Not done: {', '.join(missing)}."]

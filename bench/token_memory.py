@@ -1,10 +1,10 @@
-"""Memory of learning a text of a gigabyte.
+"""Memory needed to learn from a text of a gigabyte.
 
     python bench/token_memory.py [--megabytes 1000]
 
-Makes a text of random words of 400 letters, so that a class takes two bytes, in a temporary folder
-and trains on it as params.yaml says. Prints the highest resident memory of the stages tokens,
-token_model and token_compose, and fails if one of them needs 2 GB.
+Makes a text of random words in a temporary folder and trains on it as params.yaml says. The words
+use 400 letters, so that a class takes two bytes. Prints the highest resident memory of the stages
+tokens, token_model and token_compose, and fails if one of them needs 2 GB.
 """
 
 import argparse
@@ -24,7 +24,7 @@ LIMIT = 2000
 
 
 def main() -> None:
-    """Make the text, run the stages, print memory."""
+    """Make the text, run the stages, and print their memory."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--megabytes", type=int, default=1000)
     options = parser.parse_args()
@@ -43,7 +43,7 @@ def main() -> None:
 
 
 def write_text(path: Path, megabytes: int) -> int:
-    """Write random words, some megabytes of them, and give the size in bytes."""
+    """Write a file of random words, and give its size in bytes."""
     rng = np.random.default_rng(1)
     letters = list(map(chr, range(0x3B1, 0x3B1 + 400)))
     words = ["".join(rng.choice(letters, rng.integers(2, 10))) for _ in range(WORDS)]
@@ -55,7 +55,7 @@ def write_text(path: Path, megabytes: int) -> int:
 
 
 def peak(folder: Path, stage: str) -> float:
-    """Run a stage of letters in a folder; its highest resident memory in megabytes."""
+    """Run a stage for letters in a folder, and give its highest resident memory in megabytes."""
     environment = os.environ | {
         "PYTHONPATH": str(ROOT / "src"),
         "OSTINATO_CACHE": str(folder / "cache"),

@@ -1,10 +1,10 @@
-"""Writing speed of the token model: its state carried on, against reading the window again.
+"""Writing speed of the token model: carrying its state, or reading the window again.
 
     python bench/token_speed.py
 
-The third notebook reads the last 100 letters again for each new one. Both use the same model, with
-random weights of the sizes in params.yaml, which take as long as trained ones, and write one piece;
-they take turns and the ratio is the median.
+The third notebook reads the last 100 letters again for each new one. Both ways use the same model,
+of the sizes in params.yaml. Its weights are random; trained ones take the same time. The two ways
+take turns to write one piece each. The ratio is the median over the turns.
 """
 
 import argparse
@@ -27,7 +27,7 @@ CHARACTERS = 77
 
 
 def main() -> None:
-    """Write both ways in turn and print tokens a second and the ratio."""
+    """Write in both ways by turns, and print tokens per second and the ratio."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--turns", type=int, default=5)
     options = parser.parse_args()
@@ -36,7 +36,7 @@ def main() -> None:
     training.prepare(params.threads, 0)
     names = ["", *map(chr, range(33, 32 + CHARACTERS))]
     model = NextToken(chosen.model_dump() | {"data": {"names": names}}).eval()
-    # Like this no piece ends before its time.
+    # So no piece ends early.
     torch.nn.init.constant_(model.output.bias[BOUNDARY : BOUNDARY + 1], -100.0)
     prompt = torch.randint(1, CHARACTERS, (1, chosen.window))
     uniforms = torch.rand(1, TOKENS)
@@ -63,8 +63,8 @@ def main() -> None:
     seconds(carried), seconds(again)
     turns = [(seconds(carried), seconds(again)) for _ in range(options.turns)]
     fast, slow = (statistics.median(times) for times in zip(*turns, strict=True))
-    print(f"state carried: {TOKENS / fast:.0f} tokens a second")
-    print(f"window of {chosen.window} read again: {TOKENS / slow:.0f} tokens a second")
+    print(f"state carried: {TOKENS / fast:.0f} tokens per second")
+    print(f"window of {chosen.window} read again: {TOKENS / slow:.0f} tokens per second")
     print(f"ratio: {statistics.median(other / one for one, other in turns):.1f}")
 
 

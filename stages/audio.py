@@ -1,4 +1,4 @@
-"""Stage audio: rendered scores or a person's recordings, as one file of samples."""
+"""Stage audio: writes rendered scores, or the user's recordings, as one file of samples."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""Stage augment: the table of training fragments with their transpositions."""
+"""Stage augment: writes the table of training fragments and their transpositions."""
 
 from pathlib import Path
 

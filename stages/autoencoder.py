@@ -1,14 +1,13 @@
-"""Stage autoencoder: trains what turns sound into 512 numbers a frame and back."""
+"""Stage autoencoder: trains the model that turns sound into 512 numbers per frame and back."""
 
-from ostinato.core import files
+from pathlib import Path
+
 from ostinato.core.models import weights_of, write_model
 from ostinato.core.stage import stage
-from ostinato.core.training import write_curves
-from ostinato.sound.data.sound import Sounds
-from ostinato.sound.fit.autoencoder import AUDIO, fit_autoencoder
+from ostinato.core.training import write_history
+from ostinato.sound.fit.autoencoder import fit_autoencoder
 
 with stage("models/autoencoder", "results/autoencoder") as (params, [out, results]):
-    model, config, history = fit_autoencoder(params, Sounds(AUDIO))
-    write_model(out, model, config)
-    best = write_curves(results, history)
-    files.write_json(results / "training.json", {"weights": weights_of(model), **best})
+    task, history = fit_autoencoder(params, Path("data/audio"))
+    write_model(out, task.model, task.config)
+    write_history(results, history, weights_of(task.model))

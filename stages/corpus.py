@@ -1,4 +1,4 @@
-"""Stage corpus: scores, the built-in ones or a person's, become our own MIDI."""
+"""Stage corpus: converts scores, built-in ones or the user's, to MIDI."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""Stage dataset: our MIDI becomes notes on a grid, without the songs that do not fit."""
+"""Stage dataset: puts the notes of the corpus on a grid, and leaves out songs that do not fit."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""Stage evaluate: figures and plots of the models and of what they composed."""
+"""Stage evaluate: metrics and plots of the models and of the pieces they composed."""
 
 from pathlib import Path
 

@@ -1,13 +1,13 @@
 """Stage generator: trains the model that writes the music."""
 
-from ostinato.core import files
-from ostinato.core.models import weights_of, write_model
+from pathlib import Path
+
 from ostinato.core.stage import stage
-from ostinato.core.training import write_curves
-from ostinato.notes.fit.generator import fit_generator
+from ostinato.core.training import fit_and_write
+from ostinato.notes.fit.dataset import Data
+from ostinato.notes.fit.generator import generator_task
 
 with stage("models/generator", "results/generator") as (params, [out, results]):
-    model, config, history = fit_generator(params)
-    write_model(out, model, config)
-    best = write_curves(results, history)
-    files.write_json(results / "metrics.json", {"weights": weights_of(model), **best})
+    representation, steps = params.dataset.representation, params.augment.steps
+    data = Data(Path("data/dataset"), Path("data/fragments"), representation, steps)
+    fit_and_write(generator_task(params, data), out, results)

@@ -1,11 +1,11 @@
-"""Stage improvise: ten seconds of a held-out piece, and what the models play after them."""
+"""Stage improvise: the trained models continue the first ten seconds of a held-out piece."""
 
 from pathlib import Path
 
 from ostinato.core import files, training
 from ostinato.core.stage import stage
-from ostinato.sound import autoencoders, score_creators
 from ostinato.sound.data.sound import Sounds
+from ostinato.sound.parts import autoencoder, score_creator
 from ostinato.sound.report.performance import perform
 
 with stage("results/improvise") as (params, [out]):
@@ -14,9 +14,9 @@ with stage("results/improvise") as (params, [out]):
     figures = perform(
         out,
         Sounds(Path("data/audio")),
-        autoencoders.load(models / "autoencoder"),
-        score_creators.load(models / "score_creator"),
+        autoencoder.load(models / "autoencoder"),
+        score_creator.load(models / "score_creator"),
         params.improvise.seconds,
         params.seed,
     )
-    files.write_json(out / "figures.json", figures)
+    files.write_metrics(out / "figures.json", figures)

@@ -1,13 +1,10 @@
-"""Stage score_creator: trains what goes on with frames of numbers."""
+"""Stage score_creator: trains the model that continues a sequence of frames."""
 
-from ostinato.core import files
-from ostinato.core.models import weights_of, write_model
+from pathlib import Path
+
 from ostinato.core.stage import stage
-from ostinato.core.training import write_curves
-from ostinato.sound.fit.score_creator import fit_score_creator
+from ostinato.core.training import fit_and_write
+from ostinato.sound.fit.score_creator import score_creator_task
 
 with stage("models/score_creator", "results/score_creator") as (params, [out, results]):
-    model, config, history = fit_score_creator(params)
-    write_model(out, model, config)
-    best = write_curves(results, history)
-    files.write_json(results / "training.json", {"weights": weights_of(model), **best})
+    fit_and_write(score_creator_task(params, Path("data/frames")), out, results)

@@ -1,4 +1,4 @@
-"""Stage token_compose: the token model of a vocabulary writes pieces, if it was trained to."""
+"""Stage token_compose: the model of a vocabulary writes pieces, unless it is a classifier."""
 
 import sys
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Stage token_evaluate: how good both token models are, beside n-grams and other yardsticks."""
+"""Stage token_evaluate: metrics of both token models, beside n-grams and other baselines."""
 
 from pathlib import Path
 
@@ -8,8 +8,8 @@ from ostinato.core.stage import stage
 from ostinato.scores import plotting
 from ostinato.tokens.data.streams import Streams
 from ostinato.tokens.model import NextToken, load
-from ostinato.tokens.report.metrics import compare_bits, compare_labels
-from ostinato.tokens.report.temperature import GRAM, by_temperature, plot
+from ostinato.tokens.report.evaluate import evaluate_classifier, evaluate_next_token
+from ostinato.tokens.report.temperature import NGRAM_LENGTHS, compare_temperatures, plot
 
 with stage("results/token_model", "results/token_evaluate") as (params, [results, pictures]):
     training.prepare(params.threads, params.seed)
@@ -18,11 +18,11 @@ with stage("results/token_model", "results/token_evaluate") as (params, [results
         model = load(Path("models/token_model") / vocabulary)
         streams = Streams(Path("data/tokens") / vocabulary)
         if isinstance(model, NextToken):
-            found = by_temperature(
-                model, streams, derive(params.seed, "token_evaluate", vocabulary)
-            )
-            metrics[vocabulary] = {**compare_bits(model, streams), "temperatures": found}
-            plotting.save(pictures / f"{vocabulary}.png", plot(found, GRAM[streams.about["kind"]]))
+            seed = derive(params.seed, "token_evaluate", vocabulary)
+            found = compare_temperatures(model, streams, seed)
+            metrics[vocabulary] = {**evaluate_next_token(model, streams), "temperatures": found}
+            figure = plot(found, NGRAM_LENGTHS[streams.config["kind"]])
+            plotting.save(pictures / f"{vocabulary}.png", figure)
         else:
-            metrics[vocabulary] = compare_labels(model, streams)
-    files.write_json(results / "metrics.json", metrics)
+            metrics[vocabulary] = evaluate_classifier(model, streams)
+    files.write_metrics(results / "metrics.json", metrics)

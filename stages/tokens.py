@@ -1,16 +1,17 @@
-"""Stage tokens: pieces as sequences of classes, for the vocabulary that is named."""
+"""Stage tokens: turns pieces into sequences of classes, for one vocabulary."""
 
 import sys
 from pathlib import Path
 
 from ostinato.core.stage import stage
 from ostinato.tokens.data import chords, letters
+from ostinato.tokens.data.labels import labelling
 
 vocabulary = sys.argv[1]
 with stage(f"data/tokens/{vocabulary}") as (params, [out]):
+    chosen = getattr(params.tokens, vocabulary)
+    labelled = labelling(chosen.task, chosen.labels)
     if vocabulary == "chords":
-        chosen = params.tokens.chords
-        chords.build(out, Path("data/corpus"), chosen.octaves, chosen.shifts, chosen.labelling)
+        chords.build(out, Path("data/corpus"), chosen.octaves, chosen.shifts, labelled)
     else:
-        chosen = params.tokens.letters
-        letters.build(out, chosen.source, Path(chosen.folder), chosen.labelling)
+        letters.build(out, chosen.source, Path(chosen.folder), labelled)

@@ -35,6 +35,7 @@ CONFIG = {
         "aggregation": 8,
     },
     "sampler": {"name": "banning", "voices": 5, "hidden": 6, "shared": True, "objective": "bound"},
+    "repeating": None,
 }
 DECODER = {
     "kind": "lstm",

@@ -3,27 +3,29 @@ import pytest
 import soundfile
 import torch
 from making import CONFIG, DECODER, make_score, melody
+from making_sound import AUTOENCODER_CONFIGS, SCORE_CREATOR_CONFIGS
 
 from ostinato.cli import main
-from ostinato.core.models import write_model
+from ostinato.core.models import build, write_model
 from ostinato.notes.system import System
 from ostinato.scores.midi import midi_bytes, read_midi
 from ostinato.scores.wav import RATE
-from ostinato.sound import autoencoders, score_creators
 from ostinato.sound.data.sound import FRAME
+from ostinato.sound.parts import autoencoder, score_creator
+
+CONV = AUTOENCODER_CONFIGS["conv"] | {"content": 8, "width": 8, "phase_iterations": 5}
+LSTM = SCORE_CREATOR_CONFIGS["lstm"] | {"hidden": 8, "flow": 8}
 
 
 @pytest.fixture(scope="module")
 def models(tmp_path_factory):
     folder = tmp_path_factory.mktemp("models")
     torch.manual_seed(0)
-    config = {"name": "conv", "content": 8, "width": 8}
-    autoencoder = autoencoders.build(config)
-    autoencoder.start(0.1 * torch.randn(8, 2, 8 * FRAME + autoencoder.overlap))
-    write_model(folder / "autoencoder", autoencoder, {"autoencoder": config})
-    config = {"name": "lstm", "hidden": 8, "flow": 8}
-    creator = score_creators.build(config, 8)
-    write_model(folder / "score_creator", creator, {"size": 8, "score_creator": config})
+    encoder = build(autoencoder.PACKAGE, CONV)
+    encoder.start(0.1 * torch.randn(8, 2, 8 * FRAME + encoder.overlap))
+    write_model(folder / "autoencoder", encoder, {"autoencoder": CONV})
+    creator = build(score_creator.PACKAGE, LSTM, 8)
+    write_model(folder / "score_creator", creator, {"size": 8, "score_creator": LSTM})
     return folder
 
 

@@ -10,6 +10,7 @@ from ostinato.cli import main
 from ostinato.core.errors import UserError
 from ostinato.core.params import read_params
 from ostinato.experiments import merged, read_rows, settings
+from ostinato.notes.fit.generator import config_of
 from ostinato.notes.system import System
 
 ROOT = Path(__file__).parents[1]
@@ -30,22 +31,16 @@ def test_every_system_is_valid_and_learns_and_writes(name, tmp_path):
     torch.manual_seed(0)
     velocity = {"hidden": params.velocity.hidden} if params.decoder.velocity else None
     system = System(
-        {
-            "keys": params.generator.keys,
-            "representation": params.dataset.representation,
-            "steps_per_beat": 4,
-            "memory": params.config("memory"),
-            "sampler": params.config("samplers"),
-        },
+        config_of(params),
         {"decoder": params.config("decoders"), "velocity": velocity},
     )
     played = (torch.rand(2, 6, 88) < 0.02) * 0.5
-    state = system.initial(torch.zeros(2, system.reach, 88), torch.tensor([0, 7]))
-    log_prob, _ = system.log_prob(played, state, torch.rand(2, 6, system.draws))
+    state = system.initial(torch.zeros(2, system.context_length, 88), torch.tensor([0, 7]))
+    log_prob, _ = system.log_prob(played, state, torch.rand(2, 6, system.num_uniforms))
     assert log_prob.shape == (2, 6)
     assert (log_prob <= 1e-6).all()
-    state = system.follow(played, state, torch.rand(2, 6, system.draws))
-    step, _ = system.step(state, torch.rand(2, 1, system.draws), 1.0)
+    state = system.follow(played, state, torch.rand(2, 6, system.num_uniforms))
+    step, _ = system.step(state, torch.rand(2, 1, system.num_uniforms), 1.0)
     assert step.shape == (2, 1, 88)
     assert ((step >= 0) & (step < 1)).all()
 
@@ -57,11 +52,11 @@ def test_settings_are_written_as_dvc_takes_them():
         "compose": {"learning_rate": "1e-5"},
     }
     assert settings(params) == [
-        "memory.history_user.lags=[4, 8]",
-        "memory.history_user.history_as_input=true",
-        "generator.memory=none",
-        "generator.training.learning_rate=0.001",
-        "compose.learning_rate=1e-5",
+        "++memory.history_user.lags=[4, 8]",
+        "++memory.history_user.history_as_input=true",
+        "++generator.memory=none",
+        "++generator.training.learning_rate=0.001",
+        "++compose.learning_rate=1e-5",
     ]
 
 
@@ -84,13 +79,13 @@ def test_run_translates_to_dvc(commands):
     [command] = commands
     assert command[:6] == ["dvc", "exp", "run", "--temp", "--name", "other"]
     assert command[-3:] == ["--set-param", "seed=2", "evaluate"]
-    assert "generator.memory=capsules" in command
+    assert "++generator.memory=capsules" in command
 
 
 def test_what_is_asked_for_counts_in_place_of_what_a_system_has(commands):
     main(["run", "capsules", "-S", "generator.training.max_steps=7"])
     [command] = commands
-    asked = [word for word in command if word.startswith("generator.training.max_steps=")]
+    asked = [word for word in command if "generator.training.max_steps=" in word]
     assert asked == ["generator.training.max_steps=7"]
 
 

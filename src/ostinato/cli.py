@@ -1,4 +1,4 @@
-"""The command ``ostinato``: systems by name, and music without the pipeline."""
+"""The command ``ostinato``: runs systems by name, and makes music without the pipeline."""
 
 import argparse
 import sys
@@ -16,9 +16,9 @@ from ostinato.scores.midi import midi_bytes, read_midi
 from ostinato.scores.score import UnreadableScore
 from ostinato.scores.synthesis import render
 from ostinato.scores.wav import write_wav
-from ostinato.sound import autoencoders, score_creators
 from ostinato.sound.compose.improvise import SEED_SAMPLES, improvise
 from ostinato.sound.data.recordings import UnreadableSound, read_start
+from ostinato.sound.parts import autoencoder, score_creator
 
 
 def main(arguments: list[str] | None = None) -> None:
@@ -27,12 +27,13 @@ def main(arguments: list[str] | None = None) -> None:
     Parameters
     ----------
     arguments : list of str, optional
-        Those of the process unless given.
+        By default, those of the process.
 
     Raises
     ------
     SystemExit
-        With one line on standard error when the user or the system is at fault.
+        With a message on standard error, for mistakes of the user, errors of the operating system,
+        and interruption from the keyboard.
     """
     options = _parser().parse_args(arguments)
     try:
@@ -66,7 +67,7 @@ def _parser() -> argparse.ArgumentParser:
         "-o", "--output", type=Path, required=True, help="the .mid or .wav file to write"
     )
     command.add_argument("--bars", type=_whole, default=32, help="how many to go on (32)")
-    command.add_argument("--temperature", type=_temperature, default=1.0, help="0 to 10 (1)")
+    command.add_argument("--temperature", type=_temperature, default=0.9, help="0 to 10 (0.9)")
     command.add_argument("--seed", type=int, default=1, help="another one plays something else")
     command.add_argument(
         "--model",
@@ -111,7 +112,7 @@ def _run(options: argparse.Namespace) -> None:
     for row in experiments.read_rows():
         try:
             experiments.run(row, row.name, options.set_param, queue=True)
-        except UserError:  # dvc has said why
+        except UserError:  # dvc has printed the reason
             left.append(row.name)
     if left:
         raise UserError(f"not queued: {', '.join(left)}; `dvc exp remove` frees a name")
@@ -169,8 +170,8 @@ def _improvise(options: argparse.Namespace) -> None:
     except UnreadableSound as error:
         raise UserError(f"{options.song}: {error}") from error
     training.prepare(torch.get_num_threads(), derive(options.seed, "improvise"))
-    autoencoder = autoencoders.load(options.models / "autoencoder")
-    creator = score_creators.load(options.models / "score_creator")
-    sound = improvise(autoencoder, creator, begun, options.seconds, options.seed)
+    encoder = autoencoder.load(options.models / "autoencoder")
+    creator = score_creator.load(options.models / "score_creator")
+    sound = improvise(encoder, creator, begun, options.seconds, options.seed)
     write_wav(options.output, sound.numpy().T)
     print(options.output)

@@ -1,4 +1,4 @@
-"""Systems as DVC experiments: the files in ``systems/`` in terms of ``dvc exp run``."""
+"""Systems as DVC experiments: runs the files in ``systems/`` with ``dvc exp run``."""
 
 import subprocess
 from dataclasses import dataclass
@@ -12,7 +12,7 @@ from ostinato.core.errors import UserError
 FOLDER = Path("systems")
 
 TARGET = "evaluate"
-"""The stage that an experiment ends with; those of sound have no part in it."""
+"""The last stage of an experiment. The stages for sound are not run."""
 
 
 @dataclass(frozen=True)
@@ -22,13 +22,13 @@ class Row:
     Attributes
     ----------
     name : str
-        That of its file.
+        The name of its file, without the suffix.
     row : str
-        Where it stands in the notebooks' order, such as ``"A18"``.
+        Its place in the order of the notebooks, such as ``"A18"``.
     source : str
-        A line on what it is and where it comes from.
+        One line on what it is and where it comes from.
     params : dict
-        In what it differs from params.yaml.
+        Its differences from params.yaml.
     """
 
     name: str
@@ -43,7 +43,7 @@ def read_rows(folder: Path = FOLDER) -> list[Row]:
     Raises
     ------
     UserError
-        When there is no such folder.
+        When the folder does not exist.
     """
     if not folder.is_dir():
         raise UserError(f"{folder}: no such folder; run this in the project's own one")
@@ -63,7 +63,7 @@ def find(name: str, folder: Path = FOLDER) -> Row:
     Raises
     ------
     UserError
-        When there is none.
+        When there is no such system.
     """
     rows = {row.name: row for row in read_rows(folder)}
     if name not in rows:
@@ -72,17 +72,19 @@ def find(name: str, folder: Path = FOLDER) -> Row:
 
 
 def settings(params: dict[str, Any], section: str = "") -> list[str]:
-    """Write parameters as ``dvc exp run -S`` takes them.
+    """Format parameters for ``dvc exp run -S``.
 
     Parameters
     ----------
     params : dict
-        Sections within sections, as in params.yaml.
+        Nested sections, as in params.yaml.
 
     Returns
     -------
     list of str
-        Such as ``"generator.memory=capsules"``, in Hydra's grammar.
+        Such as ``"++generator.memory=capsules"``, in Hydra's grammar. The plus signs also allow
+        parameters that params.yaml does not contain, such as a shared training parameter that only
+        this system overrides.
     """
     found = []
     for name, value in params.items():
@@ -90,34 +92,36 @@ def settings(params: dict[str, Any], section: str = "") -> list[str]:
             found += settings(value, f"{section}{name}.")
         else:
             flow = yaml.safe_dump(value, default_flow_style=True, width=float("inf"))
-            found.append(f"{section}{name}={flow.splitlines()[0]}")
+            found.append(f"++{section}{name}={flow.splitlines()[0]}")
     return found
 
 
 def run(row: Row, name: str, more: list[str], queue: bool = False) -> None:
     """Run a system as a DVC experiment, in a copy of the project.
 
-    In the workspace DVC would leave the system's parameters, and the next one would build on them.
+    In the workspace, DVC would leave the system's parameters in params.yaml, and the next system
+    would build on them.
 
     Parameters
     ----------
     row : Row
         The system.
     name : str
-        Of the experiment.
+        The name of the experiment.
     more : list of str
-        Parameters that count in place of those of the system, as ``-S`` takes them.
+        Parameters that override those of the system, in the form that ``-S`` takes.
     queue : bool
-        Whether it is only put into DVC's queue.
+        Whether to only put it into DVC's queue.
 
     Raises
     ------
     UserError
-        When dvc is missing or does not succeed; it has said why.
+        When dvc is missing or fails. If it fails, it has printed the reason.
     """
     command = ["dvc", "exp", "run", "--queue" if queue else "--temp", "--name", name]
-    # Of two settings of a parameter, the later counts.
-    chosen = {one.partition("=")[0]: one for one in settings(row.params) + more}
+    # If a parameter is set twice, the later setting counts.
+    both = settings(row.params) + more
+    chosen = {one.partition("=")[0].lstrip("+"): one for one in both}
     for setting in chosen.values():
         command += ["--set-param", setting]
     try:
@@ -132,15 +136,10 @@ def run(row: Row, name: str, more: list[str], queue: bool = False) -> None:
 
 
 def merged(params: dict[str, Any], changes: dict[str, Any]) -> dict[str, Any]:
-    """Put changes into parameters; both are left as they are.
-
-    Raises
-    ------
-    KeyError
-        When something is changed that there is not.
-    """
+    """Return parameters with changes merged into them, section by section."""
     both = dict(params)
     for name, value in changes.items():
-        before = params[name]
-        both[name] = merged(before, value) if isinstance(value, dict) else value
+        before = params.get(name)
+        deeper = isinstance(before, dict) and isinstance(value, dict)
+        both[name] = merged(before, value) if deeper else value
     return both

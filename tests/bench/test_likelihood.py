@@ -1,5 +1,6 @@
 """The benchmark of the likelihood: a figure of papers has to be what they mean by it."""
 
+import argparse
 import math
 import shutil
 from pathlib import Path
@@ -10,11 +11,11 @@ import pytest
 import scipy.io
 import torch
 
-from ostinato.core import files
+from ostinato.core import files, training
 from ostinato.core.errors import UserError
 from ostinato.core.params import Params
 from ostinato.notes.data.songs import Songs
-from ostinato.notes.fit import dataset
+from ostinato.notes.fit.generator import config_of
 from ostinato.notes.generator import Generator
 from ostinato.scores.sources import SPLITS
 
@@ -27,7 +28,7 @@ TINY = [
     "memory.none.aggregation=4",
     "samplers.tied.cells=4",
     "samplers.tied.hidden=4",
-    "samplers.tied.reach=6",
+    "samplers.tied.match_steps=6",
 ]
 
 
@@ -43,7 +44,7 @@ def project(tmp_path, monkeypatch) -> Path:
 def songs() -> dict[str, list[np.ndarray]]:
     """Songs of very different lengths, one of them silent."""
     numbers = np.random.default_rng(1)
-    lengths = {"train": [20, 7, 9], "valid": [12, 3], "test": [2, 25, 5]}
+    lengths = {"train": [20, 1, 9], "valid": [12, 3], "test": [2, 25, 5]}
     cells = {
         split: [(numbers.random((length, 88)) < 0.03).astype(np.uint8) for length in lengths[split]]
         for split in SPLITS
@@ -68,31 +69,31 @@ def run(monkeypatch, data: Path, *options: str) -> None:
     likelihood.main()
 
 
-def parameters(*settings: str) -> Params:
+def parameters(work: Path, *settings: str) -> Params:
     """What the benchmark takes from the current folder's params.yaml."""
-    return likelihood.check(likelihood.choose([*TINY, *settings], "cpu"), songs())
+    work.mkdir()
+    return likelihood.check(likelihood.choose([*TINY, *settings], "cpu"), songs(), work)
 
 
 @torch.no_grad()
 @pytest.mark.parametrize("memory", ["none", "history_user"])
 def test_every_frame_of_every_song_counts_once(project, memory):
-    params, cells = parameters(f"generator.memory={memory}"), songs()
+    params, cells = parameters(project / "work", f"generator.memory={memory}"), songs()
     torch.manual_seed(3)
-    parts = {"memory": params.config("memory"), "sampler": params.config("samplers")}
-    network = Generator({"keys": 88, **parts}).eval()
-    likelihood.write_dataset(cells)
-    found = likelihood.frame_nats(network, Songs(dataset.DATASET), "test")
+    network = Generator(config_of(params)).eval()
+    likelihood.write_dataset(project, cells)
+    found = likelihood.frame_nats(network, Songs(project), "test")
     expected = []
     for frames in cells["test"]:
         notes = torch.from_numpy(frames.astype(np.float32))[None]
-        past = notes.new_zeros(1, network.reach, 88)
+        past = notes.new_zeros(1, network.context_length, 88)
         begin = network.initial(past, torch.zeros(1, dtype=torch.int64))
         for step in range(notes.shape[1]):
             log_prob, begin = network.log_prob(notes[:, step : step + 1], begin, None)
             expected.append(-log_prob.item())
     np.testing.assert_allclose(np.sort(found), np.sort(expected), rtol=1e-4)
     # Averages of models rest on it.
-    assert np.array_equal(likelihood.frame_nats(network, Songs(dataset.DATASET), "test"), found)
+    assert np.array_equal(likelihood.frame_nats(network, Songs(project), "test"), found)
 
 
 def test_the_average_is_that_of_probabilities():
@@ -135,7 +136,13 @@ def test_the_test_songs_decide_nothing(project, monkeypatch):
 
 def test_a_trial_leaves_the_test_songs_alone(project, monkeypatch, capsys):
     data = write(project / "Two.mat", songs() | {"test": [np.ones((3, 88), np.uint8)]})
-    limited = ["--steps", "2", "--set", "generator.sampler=ordered", "samplers.ordered.most=12"]
+    limited = [
+        "--steps",
+        "2",
+        "--set",
+        "generator.sampler=ordered",
+        "samplers.ordered.max_notes=12",
+    ]
     run(monkeypatch, data, "--trial", *limited)
     assert "test" not in capsys.readouterr().out
     assert not (project / "results").exists()
@@ -167,25 +174,29 @@ def test_a_budget_is_a_number_of_steps_with_their_validations(project, monkeypat
     clock = [0.0]
     monkeypatch.setattr("time.perf_counter", lambda: clock[0])
 
-    def fit(params, device):
-        valid = len(Songs(dataset.DATASET).of("valid"))
-        clock[0] += 0.5 * params.generator.training.max_steps + 7 * (clock[0] == 0) + (valid == 1)
-        return torch.nn.Identity(), None, None
+    def fit(task):
+        valid = len(Songs(project / "work/dataset").of("valid"))
+        clock[0] += 0.5 * task.settings.max_steps + 7 * (clock[0] == 0) + (valid == 1)
 
     def nats(model, songs, split):
         clock[0] += 30 * (len(songs.of(split)) == 2)
 
-    monkeypatch.setattr(likelihood, "fit_generator", fit)
+    monkeypatch.setattr(training, "fit", fit)
     monkeypatch.setattr(likelihood, "frame_nats", nats)
-    params = parameters("generator.training.validate_every=20")
-    found = likelihood.plan(params, songs(), 100, 3, "cpu")
+    params = parameters(project / "work", "generator.training.validate_every=20")
+
+    def plan(minutes: float, models: int) -> tuple[int, int]:
+        options = argparse.Namespace(budget=minutes, models=models, device="cpu")
+        return likelihood.plan(options, params, songs(), project / "work")
+
+    found = plan(100, 3)
     every = 300  # so that 30 s are a fifth of 300 * 0.5 s
     spent = 7 + 3 + 0.5 * sum(likelihood.PROBES) + 30
     end = 30 + 30 + 30 * 32 / 15  # by frames: the test songs have 32, those for validation 15
     assert found == (math.floor(((100 * 60 - spent) / 3 - end) / (0.5 + 30 / every)), every)
     for minutes in (0.3, 0.4, 2):  # over while steps are measured, then the validation, and the end
         with pytest.raises(UserError, match="too few"):
-            likelihood.plan(params, songs(), minutes, 1, "cpu")
+            plan(minutes, 1)
 
 
 REFUSED = {

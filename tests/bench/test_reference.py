@@ -32,7 +32,7 @@ def test_both_forms_compose_the_same_pieces_on_the_same_draws():
     torch.manual_seed(0)
     fast = System(CONFIG, DECODER)
     begun = (torch.rand(3, 16, 88) < 0.04).float()
-    uniforms = torch.rand(3, 46, fast.draws)
+    uniforms = torch.rand(3, 46, fast.num_uniforms)
     pieces = continue_keys(fast, begun * VELOCITY, 30, 1.0, uniforms) / VELOCITY
     assert pieces[:, 16:].sum() > 20
     for piece, one, other in zip(pieces, begun, uniforms, strict=True):

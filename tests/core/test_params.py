@@ -5,6 +5,7 @@ import yaml
 
 from ostinato.core.errors import UserError
 from ostinato.core.params import read_params
+from ostinato.core.schema import Lags, Schema
 
 DEFAULT = Path(__file__).parents[2] / "params.yaml"
 
@@ -48,6 +49,14 @@ def test_the_defaults_are_valid_and_name_what_is_built():
         ("dataset.meters", ["four"], "dataset.meters.0 is 'four'"),
         ("dataset.pitches", [100, 30], "dataset: pitches: the lowest stands first"),
         ("memory.history_user.lags", [0], "memory.history_user.lags.0 is 0: .*greater than"),
+        ("memory.history_user.lags", [{"every": 9, "to": 8}], "history_user.lags is .*at least 1"),
+        ("memory.history_user.lags", [{"every": 9}], "memory.history_user.lags"),
+        ("repeating.lags", 4, "repeating.lags is 4: .*list"),
+        ("repeating.width", 4, "repeating.width is no parameter"),
+        ("training.clip", -1, "training.clip is -1: .*greater than 0"),
+        ("training.batch", 8, "training.batch is no parameter"),
+        ("training", None, "training is None"),
+        ("generator.training.clip", 0.0, "generator.training.clip is 0.0: .*greater than 0"),
         ("dataset.steps_per_beat", 7, "dataset.steps_per_beat is 7: .*1, 2, 3, 4"),
         (
             "samplers.banning.voices",
@@ -75,6 +84,21 @@ def test_numbers_are_read_as_dvc_writes_them(tmp_path):
         text = DEFAULT.read_text().replace("learning_rate: 0.01\n", f"learning_rate: {number}\n")
         path.write_text(text)
         assert read_params(path).generator.training.learning_rate == float(number)
+
+
+def test_what_trainings_share_stands_once_and_a_training_may_say_otherwise(tmp_path):
+    params = read_params(changed(tmp_path, "training.patience", 9))
+    assert params.decoder.training.patience == params.token_model.chords.training.patience == 9
+    params = read_params(changed(tmp_path, "generator.training.patience", 2))
+    assert (params.generator.training.patience, params.decoder.training.patience) == (2, 5)
+
+
+def test_lags_may_be_written_as_a_rule():
+    class Section(Schema):
+        lags: Lags
+
+    section = Section(lags=[1, {"every": 4, "to": 17}, 100])
+    assert section.lags == [1, 4, 8, 12, 16, 100]
 
 
 def test_temperature_zero_is_allowed(tmp_path):

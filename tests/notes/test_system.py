@@ -1,6 +1,7 @@
 import copy
 
 import pytest
+import sampling
 import torch
 from making import CONFIG, DECODER
 
@@ -23,8 +24,8 @@ def batch(model: System) -> tuple[Batch, torch.Tensor]:
     generator = torch.Generator().manual_seed(1)
     played = torch.rand(2, STEPS, 88, generator=generator, dtype=torch.float64)
     velocities = torch.where(played < 0.03, 10 * played + 0.1, 0)
-    past = torch.zeros(2, model.reach, 88).double()
-    uniforms = torch.rand(2, STEPS, model.draws, generator=generator).double()
+    past = torch.zeros(2, model.context_length, 88).double()
+    uniforms = torch.rand(2, STEPS, model.num_uniforms, generator=generator).double()
     return Batch(past, velocities, torch.ones(2, STEPS), torch.tensor([0, 5])), uniforms
 
 
@@ -72,7 +73,8 @@ def test_models_that_do_not_belong_together_are_one_line(tmp_path):
     write_model(tmp_path / "generator", model.generator, {"kind": "generator"} | CONFIG)
     write_model(tmp_path / "decoder", model.performer, decoder)
     found = system.load(tmp_path / "generator", tmp_path / "decoder")
-    torch.testing.assert_close(found.state_dict(), model.state_dict())
+    rounded = {name: weight.half().float() for name, weight in model.state_dict().items()}
+    assert all(torch.equal(value, rounded[name]) for name, value in found.state_dict().items())
     write_model(tmp_path / "holding", model.performer, decoder | {"representation": "holding"})
     with pytest.raises(UserError, match=r"has the representation onset, .*holding holding"):
         system.load(tmp_path / "generator", tmp_path / "holding")
@@ -80,3 +82,29 @@ def test_models_that_do_not_belong_together_are_one_line(tmp_path):
     write_model(tmp_path / "none", torch.nn.Module(), none | {"representation": "onset"})
     with pytest.raises(UserError, match=r"writes 12 keys and wants decoder.kind another"):
         system.load(tmp_path / "generator", tmp_path / "none")
+
+
+def test_nothing_is_made_without_a_device(model):
+    """Such a tensor is on ``meta`` here, and cannot be used with the rest."""
+    given, uniforms = batch(model)
+    chance = torch.stack([torch.stack([uniforms, uniforms])] * 2)
+    with torch.device("meta"):
+        begin = model.initial(given.past, given.start)
+        loss = model(given, uniforms)
+        log_prob, state = model.log_prob(given.notes, begin, uniforms)
+        step, _ = model.step(state, uniforms[:, :1], 0.9)
+        guesses = model.guess(given, chance)
+    assert not any(tensor.is_meta for tensor in (loss, log_prob, step, guesses))
+
+
+def test_guesses_are_what_it_would_draw_at_each_step(model):
+    given, _ = batch(model)
+    chance = sampling.random(2, 2, *given.mask.shape, model.num_uniforms, seed=4)
+    guesses = model.guess(given, chance)
+    for (hidden, uniforms), guess in zip(chance, guesses, strict=True):
+        state = model.initial(given.past, given.start)
+        for step in range(STEPS):
+            now = slice(step, step + 1)
+            drawn, _ = model.step(state, uniforms[:, now], 1.0)
+            assert torch.equal(drawn > 0, guess[:, now] > 0)
+            _, state = model.log_prob(given.notes[:, now], state, hidden[:, now])

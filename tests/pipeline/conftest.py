@@ -29,8 +29,10 @@ TINY = {
     "generator.training.batch": 4,
     "generator.training.max_steps": 40,
     "generator.training.validate_every": 4,
-    "generator.training.patience": 100,
-    "generator.training.precision": "float32",
+    "generator.repeating": False,
+    "repeating.lags": [4, 8],
+    "training.patience": 100,
+    "training.precision": "float32",
     "memory.history_user.lags": [4, 8, 16, 32],
     "memory.history_user.local": 8,
     "memory.history_user.read": 8,
@@ -44,7 +46,6 @@ TINY = {
     "autoencoder.training.batch": 4,
     "autoencoder.training.max_steps": 10,
     "autoencoder.training.validate_every": 5,
-    "autoencoder.training.precision": "float32",
     "autoencoders.conv.content": 8,
     "autoencoders.conv.width": 8,
     "score_creator.training.batch": 8,
@@ -63,7 +64,6 @@ for vocabulary in ("chords", "letters"):
         f"token_model.{vocabulary}.training.batch": 4,
         f"token_model.{vocabulary}.training.max_steps": 4,
         f"token_model.{vocabulary}.training.validate_every": 2,
-        f"token_model.{vocabulary}.training.precision": "float32",
         f"token_compose.{vocabulary}.pieces": 1,
         f"token_compose.{vocabulary}.tokens": 20,
     }
@@ -171,36 +171,30 @@ def fresh(tmp_path_factory: pytest.TempPathFactory) -> Project:
     return project
 
 
+STAGES = """
+corpus dataset augment decoder generator compose evaluate audio autoencoder autoencoder_evaluate
+reconstruct encode score_creator score_creator_evaluate improvise tokens@chords tokens@letters
+token_model@chords token_model@letters token_compose@chords token_compose@letters token_evaluate
+"""
+
+
 @pytest.fixture(scope="session")
-def done(fresh: Project, tmp_path_factory: pytest.TempPathFactory) -> Project:
+def twins(fresh: Project, tmp_path_factory: pytest.TempPathFactory) -> list[Project]:
+    """Two cold clones of the tiny project after `dvc repro`, on a core each. Not to be changed."""
+    root = tmp_path_factory.mktemp("done")
+    projects = [fresh.clone(root / name) for name in ("project", "twin")]
+    for process in [project.start("dvc", "repro") for project in projects]:
+        output, _ = process.communicate()
+        assert process.returncode == 0, output
+        assert stages_run(output) == STAGES.split()
+    return projects
+
+
+@pytest.fixture(scope="session")
+def done(twins: list[Project]) -> Project:
     """The tiny project after `dvc repro`, its lock committed. Not to be changed: copy it."""
-    project = fresh.clone(tmp_path_factory.mktemp("done") / "project")
-    assert project.repro() == [
-        "corpus",
-        "dataset",
-        "augment",
-        "decoder",
-        "generator",
-        "compose",
-        "evaluate",
-        "audio",
-        "autoencoder",
-        "autoencoder_evaluate",
-        "reconstruct",
-        "scores",
-        "score_creator",
-        "score_creator_evaluate",
-        "improvise",
-        "tokens@chords",
-        "tokens@letters",
-        "token_model@chords",
-        "token_model@letters",
-        "token_compose@chords",
-        "token_compose@letters",
-        "token_evaluate",
-    ]
-    commit(project, "after dvc repro")
-    return project
+    commit(twins[0], "after dvc repro")
+    return twins[0]
 
 
 @pytest.fixture

@@ -8,6 +8,7 @@ import pytest
 import yaml
 
 from ostinato.core import code
+from ostinato.core.params import PACKAGES
 
 ROOT = Path(__file__).parents[2]
 STAGES = {
@@ -76,18 +77,30 @@ def test_nothing_is_listed_that_a_stage_does_not_import(stage):
     assert unused == set()
 
 
-def test_what_is_chosen_by_name_is_listed_by_each_stage_that_uses_its_package():
-    packages = {package for stage in STAGES for package in packages_of(stage)}
-    assert len(packages) == 5
-    for stage in STAGES:
-        inits = {p for p in packages if f"src/{p.replace('.', '/')}/__init__.py" in listed(stage)}
-        assert inits == packages_of(stage), stage
+@pytest.mark.parametrize("stage", STAGES)
+def test_what_is_chosen_by_name_is_listed_by_each_stage_that_builds_it(stage):
+    code_of = [ROOT / path for path in needs(stage)]
+    built = {
+        package
+        for package, _ in PACKAGES.values()
+        if any(f'"{package}"' in path.read_text(encoding="utf-8") for path in code_of)
+    }
+    whole = {
+        package for package in built if "/".join(["src", *package.split(".")[:-1]]) in listed(stage)
+    }
+    assert built - whole == packages_of(stage)
+    assert stage not in TRAININGS or not whole
 
 
 @pytest.mark.parametrize("stage", TRAININGS)
 def test_no_figure_and_no_piece_trains_a_model(stage):
     read = listed(stage) | needs(stage)
     assert not [path for path in read if "/report" in path or "/compose" in path]
+
+
+@pytest.mark.parametrize("stage", [name for name in STAGES if name not in TRAININGS])
+def test_a_stage_that_measures_or_composes_trains_nothing(stage):
+    assert not [path for path in listed(stage) | needs(stage) if "/fit" in path]
 
 
 def test_dvc_ignores_the_code_that_decides_nothing():

@@ -5,9 +5,9 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from ostinato.tokens import model as module
-from ostinato.tokens.batches import classified, padded
-from ostinato.tokens.model import Classifier, NextToken, bits
+from ostinato.tokens import batches
+from ostinato.tokens.batches import bits, classify, pad
+from ostinato.tokens.model import Classifier, NextToken
 
 NAMES = ["", *"abcdef"]
 
@@ -82,9 +82,9 @@ def test_dropout_is_for_training_only():
 
 @pytest.mark.parametrize("length", [2, 12, 13, 30, 60, 101])
 def test_bits_of_a_stream_are_those_of_its_tokens(length, monkeypatch):
-    monkeypatch.setattr(module, "SEGMENT", 12)
-    monkeypatch.setattr(module, "HEARD", 5)
-    monkeypatch.setattr(module, "FLOATS", 200)
+    monkeypatch.setattr(batches, "SEGMENT", 12)
+    monkeypatch.setattr(batches, "CONTEXT", 5)
+    monkeypatch.setattr(batches, "MAX_FLOATS", 200)
     model = NextToken(config()).eval()
     # About every fourth piece is longer than a segment.
     stream = tokens(length).numpy() * (tokens(length, seed=3).numpy() > 0)
@@ -103,9 +103,9 @@ def test_bits_of_a_stream_are_those_of_its_tokens(length, monkeypatch):
 def test_a_classifier_does_not_see_what_pieces_are_filled_up_with():
     model = Classifier(config(labelling="one", labels=["x", "y", "z"])).eval()
     pieces = [np.array([1, 2, 3]), np.array([4]), np.array([5, 1, 5, 1, 2, 2])]
-    together = model.logits(*padded(pieces))
+    together = model.logits(*pad(pieces))
     for piece, logits in zip(pieces, together, strict=True):
-        torch.testing.assert_close(model.logits(*padded([piece]))[0], logits)
+        torch.testing.assert_close(model.logits(*pad([piece]))[0], logits)
 
 
 @pytest.mark.parametrize("labelling", ["one", "several"])
@@ -129,4 +129,4 @@ def test_answers_are_what_is_most_probable_or_more_probable_than_not(labelling, 
     model = Classifier(config(labelling=labelling, labels=["x", "y", "z"])).eval()
     torch.nn.init.zeros_(model.output.weight)
     model.output.bias.data = torch.tensor([-1.0, 2.0, 1.0])
-    assert classified(model, [np.array([1, 2])]).tolist() == expected
+    assert classify(model, [np.array([1, 2])]).tolist() == expected

@@ -1,4 +1,4 @@
-"""The rows of the third notebook, each trained on something tiny from file to figure."""
+"""The rows of the third notebook, each trained on something tiny, from files to metrics."""
 
 from pathlib import Path
 
@@ -10,28 +10,30 @@ from making import write_corpus
 
 from ostinato.core.errors import UserError
 from ostinato.core.params import read_params
+from ostinato.core.training import fit
 from ostinato.scores.score import NOTE, Metre, Part, Score, Tempo
 from ostinato.tokens.compose.sampling import distribution, sample
 from ostinato.tokens.data import chords, letters
 from ostinato.tokens.data.chords import score_of
 from ostinato.tokens.data.streams import Piece, Streams, Vocabulary, write_streams
-from ostinato.tokens.fit.token_model import fit_token_model
-from ostinato.tokens.report.metrics import compare_labels
+from ostinato.tokens.fit.token_model import token_model_task
+from ostinato.tokens.report.evaluate import evaluate_classifier
 
 ROOT = Path(__file__).parents[2]
 TEXT = "of a topological ring "
 
 
-def params_with(vocabulary, **changes):
-    """params.yaml with a small token model, in the working folder."""
+def task_of(vocabulary, optimizer="adam", **changes):
+    """The training of a small token model on what lies in the working folder."""
     values = yaml.safe_load((ROOT / "params.yaml").read_text(encoding="utf-8"))
     model = values["token_model"][vocabulary]
     model |= {"hidden": 32, "layers": 1, "dropout": 0.0, **changes}
     model["training"] |= {"batch": 16, "max_steps": 200, "validate_every": 50, "patience": 9}
-    model["training"] |= {"learning_rate": 0.02, "precision": "float32"}
+    model["training"] |= {"learning_rate": 0.02, "precision": "float32", "optimizer": optimizer}
     values["threads"] = 1
     Path("params.yaml").write_text(yaml.safe_dump(values), encoding="utf-8")
-    return read_params(Path("params.yaml"))
+    params = read_params(Path("params.yaml"))
+    return token_model_task(params, vocabulary, Path("data/tokens") / vocabulary)
 
 
 @pytest.fixture(autouse=True)
@@ -54,11 +56,10 @@ def letters_of(labels=None):
 def test_c1_letters(folder):
     (folder / "text/topology.tex").write_text(TEXT * 60)
     streams = letters_of()
-    params = params_with("letters", input="onehot", window=100)
-    model, config, history = fit_token_model(params, "letters")
-    assert history[-1]["valid"] < 0.3
-    prompt = torch.tensor([[0, *(config["data"]["names"].index(c) for c in TEXT[:9])]])
-    [written] = sample(model, prompt, torch.rand(1, 40), temperature=0)
+    task = task_of("letters", input="onehot", window=100)
+    assert fit(task)[-1]["valid"] < 0.3
+    prompt = torch.tensor([[0, *(task.config["data"]["names"].index(c) for c in TEXT[:9])]])
+    [written] = sample(task.model, prompt, torch.rand(1, 40), temperature=0)
     # "At 0 text degrades into an endless loop."
     loop = "".join(streams.names[c] for c in written)
     assert (TEXT[:9] + loop) == (TEXT * 3)[: 9 + 40]
@@ -76,11 +77,10 @@ def test_c2_notes_and_chords(optimizer):
     vocabulary = Vocabulary(np.arange(1, len(names)), names, shifts)
     out = Path("data/tokens/chords")
     write_streams(out, pieces, vocabulary, {"labelling": None, "kind": "chords", "octaves": False})
-    params = params_with("chords", input="index", window=100, optimizer=optimizer)
-    model, _, history = fit_token_model(params, "chords")
-    assert history[-1]["valid"] < 0.5
+    task = task_of("chords", optimizer, input="index", window=100)
+    assert fit(task)[-1]["valid"] < 0.5
     window = torch.from_numpy(np.tile(song, 2)[None, 1:101])
-    [written] = sample(model, window, torch.rand(1, 120), temperature=0)
+    [written] = sample(task.model, window, torch.rand(1, 120), temperature=0)
     assert written[:8] == np.roll(song, -1)[:8].tolist()
     score = score_of([names[token] for token in written], octaves=False)
     assert np.unique(np.diff(np.unique(score.notes["onset"]))).tolist() == [240]
@@ -105,8 +105,9 @@ def test_c4_classification(folder, labels):
             text = word * int(rng.integers(5, 40))
             (folder / "text" / place / f"{number}.txt").write_text(text)
     streams = letters_of(labels)
-    model, _, _ = fit_token_model(params_with("letters", window=50), "letters")
-    found = compare_labels(model, streams)
+    task = task_of("letters", window=50)
+    fit(task)
+    found = evaluate_classifier(task.model, streams)
     assert found["lstm_accuracy"] == 1
     assert found["majority_accuracy"] < 0.8
 
@@ -115,7 +116,7 @@ def test_a_text_shorter_than_a_window_is_one_line(folder):
     (folder / "text/a.txt").write_text("short " * 20)
     letters_of()
     with pytest.raises(UserError) as caught:
-        fit_token_model(params_with("letters", window=100), "letters")
+        task_of("letters", window=100)
     assert str(caught.value) == (
         "tokens.letters: 96 tokens to learn from; there have to be more than "
         "token_model.letters.window (100)"
@@ -136,7 +137,8 @@ def test_c4_classification_of_songs(folder):
     corpus = write_corpus(folder / "data/corpus", songs)
     out = Path("data/tokens/chords")
     chords.build(out, corpus, octaves=False, shifts=[-2, 2], labelling="one")
-    model, _, _ = fit_token_model(params_with("chords", window=20), "chords")
-    found = compare_labels(model, Streams(out))
+    task = task_of("chords", window=20)
+    fit(task)
+    found = evaluate_classifier(task.model, Streams(out))
     assert found["lstm_accuracy"] == found["logistic_accuracy"] == 1
     assert found["majority_accuracy"] == 0.5

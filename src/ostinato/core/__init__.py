@@ -1,1 +1,1 @@
-"""What all kinds of music share and what knows nothing of it: files, seeds, training, models."""
+"""Code that knows nothing about music: files, seeds, parameters, training, models on disk."""

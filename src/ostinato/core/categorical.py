@@ -1,43 +1,69 @@
-"""Drawing from categorical distributions with random numbers that are given."""
+"""Sampling from categorical distributions, given the random numbers."""
 
 import torch
 from torch import Tensor
 
+SCALE = 2.0**45
+"""The integer that `whole` turns the largest probability into."""
 
-def draw(probabilities: Tensor, uniforms: Tensor) -> Tensor:
-    """Draw from categorical distributions.
+
+def wide(values: Tensor) -> Tensor:
+    """Convert logits to at least single precision; the shape stays the same."""
+    return values.to(torch.promote_types(values.dtype, torch.float32))
+
+
+def whole(probabilities: Tensor) -> Tensor:
+    """Scale probabilities to integers, whose sums are exact in any order.
+
+    CUDA sums floating-point numbers in an order that varies.
 
     Parameters
     ----------
     probabilities : Tensor[..., N]
-        Not negative, of any positive sum.
+        Non-negative, with any positive sum. N is at most 2^17.
+
+    Returns
+    -------
+    Tensor[..., N] of int64
+        Proportional to the probabilities; 0 for those below 2^-45 of the largest.
+    """
+    return (probabilities.double() / probabilities.amax(-1, keepdim=True) * SCALE).long()
+
+
+def draw(probabilities: Tensor, uniforms: Tensor) -> Tensor:
+    """Draw one outcome from each categorical distribution.
+
+    Parameters
+    ----------
+    probabilities : Tensor[..., N]
+        Non-negative, with any positive sum. N is at most 2^17.
     uniforms : Tensor[...]
-        In [0, 1).
+        Uniform random numbers in [0, 1).
 
     Returns
     -------
     Tensor[...] of int64
-        Indices below N, never one of probability 0.
+        Indices below N. An outcome of probability 0 is never drawn.
     """
-    cumulative = probabilities.cumsum(-1)
+    cumulative = whole(probabilities).cumsum(-1)
     total = cumulative[..., -1]
-    # u * total can round up to the total itself, which would point behind the last outcome.
-    point = torch.minimum(uniforms * total, torch.nextafter(total, torch.zeros_like(total)))
+    # The product can round up to the total itself, which would point past the last outcome.
+    point = torch.minimum((uniforms.double() * total).long(), total - 1)
     return (cumulative <= point[..., None]).sum(-1)
 
 
 def draw_at(logits: Tensor, uniforms: Tensor, temperature: float) -> Tensor:
-    """Draw at a temperature.
+    """Draw one outcome from each categorical distribution at a temperature.
 
     Parameters
     ----------
     logits : Tensor[..., N]
-        Log-probabilities, up to a constant.
+        Log-probabilities, up to an additive constant.
     uniforms : Tensor[...]
-        In [0, 1).
+        Uniform random numbers in [0, 1).
     temperature : float
-        Outcomes are drawn with probability proportional to p^(1/temperature); at 0 the most
-        probable is taken.
+        Outcomes are drawn with probability proportional to p^(1/temperature). At 0, the most
+        probable outcome is taken.
 
     Returns
     -------

@@ -1,4 +1,4 @@
-"""Which files of this package a module is made of: its own, and those of all that it imports."""
+"""Which source files of this package a module depends on: its own, and those it imports."""
 
 import ast
 from collections.abc import Iterable
@@ -6,25 +6,23 @@ from pathlib import Path
 
 FOLDER = Path(__file__).parents[1]
 
-HARMLESS = {
-    f"ostinato.core.{name}" for name in ("code", "errors", "params", "progress", "schema", "stage")
-}
-"""Modules that decide nothing about outputs: they check, report, and fail in one line. No stage
-depends on them; in ``.dvcignore`` they are named once more."""
+HARMLESS = {f"ostinato.core.{name}" for name in ("code", "errors", "params", "progress", "stage")}
+"""Modules that cannot change outputs, such as those that check parameters and report errors. No
+stage depends on them. ``.dvcignore`` lists the same modules."""
 
 
 def imports_of(path: Path) -> set[str]:
-    """Name the modules of this package that a file imports.
+    """List the modules of this package that a file imports.
 
     Parameters
     ----------
     path : Path
-        Python code. What it imports by a name in a variable does not count.
+        A Python file. Only import statements count, not calls of ``import_module``.
 
     Returns
     -------
     set of str
-        Such as ``"ostinato.core.files"``; not the packages that these lie in.
+        Full names, such as ``"ostinato.core.files"``. Parent packages are not added.
     """
     found = set()
     for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
@@ -38,7 +36,7 @@ def imports_of(path: Path) -> set[str]:
 
 
 def files_of(modules: Iterable[str]) -> dict[str, Path]:
-    """Find modules, all that they import, and the packages that these lie in.
+    """Find the files of modules, of everything they import, and of all parent packages.
 
     Parameters
     ----------
@@ -48,7 +46,7 @@ def files_of(modules: Iterable[str]) -> dict[str, Path]:
     Returns
     -------
     dict of str to Path
-        The file of each module.
+        From the name of each module to its file.
     """
     found: dict[str, Path] = {}
     new = set(modules)
@@ -62,7 +60,7 @@ def files_of(modules: Iterable[str]) -> dict[str, Path]:
 
 
 def file_of(module: str) -> Path | None:
-    """Find the file of a module of this package; None where there is none."""
+    """Find the file of a module of this package; None if there is none."""
     package, *names = module.split(".")
     path = FOLDER.joinpath(*names)
     candidates = [path / "__init__.py", path.with_name(f"{path.name}.py")]

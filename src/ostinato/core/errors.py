@@ -1,9 +1,9 @@
-"""The error that a user can cause and mend."""
+"""The error for mistakes that the user can correct."""
 
 
 class UserError(Exception):
-    """Something the user gave cannot be used.
+    """Something the user provided cannot be used.
 
-    The message is shown as it is, so it says in one line what is wrong, where, and what would be
-    right.
+    The message is shown to the user as it is. It says what is wrong, where, and what would be
+    right, in one line for each mistake.
     """

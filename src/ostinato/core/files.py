@@ -1,4 +1,4 @@
-"""Writing files so that they are either whole or not there."""
+"""Reading files, and writing them atomically: a file is either complete or not there."""
 
 import csv
 import io
@@ -12,19 +12,19 @@ import numpy as np
 
 
 def write(path: Path, data: bytes) -> None:
-    """Write a file under a temporary name beside it, then rename it.
+    """Write a file atomically: under a temporary name in the same folder, then rename it.
 
     Parameters
     ----------
     path : Path
-        Where the file shall stand; missing folders are made.
+        The file to write. Missing folders are created.
     data : bytes
         Its whole content.
 
     Raises
     ------
     OSError
-        When the disk is full or the folder cannot be written; nothing is left behind then.
+        When the disk is full or the folder is not writable. Nothing is left behind then.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
@@ -36,8 +36,22 @@ def write(path: Path, data: bytes) -> None:
 
 
 def write_json(path: Path, value: Any) -> None:
-    """Write a value as JSON with two spaces of indentation, keys in the order given."""
+    """Write a value as JSON, indented by two spaces, with keys in the given order."""
     write(path, (json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False) + "\n").encode())
+
+
+def write_metrics(path: Path, values: Any) -> None:
+    """Write metrics as JSON, rounded so that small numerical differences do not change the file."""
+    write_json(path, rounded(values))
+
+
+def rounded(value: Any) -> Any:
+    """Round all floats in nested lists and dicts to four significant digits."""
+    if isinstance(value, dict):
+        return {name: rounded(one) for name, one in value.items()}
+    if isinstance(value, list):
+        return [rounded(one) for one in value]
+    return float(f"{value:.4g}") if isinstance(value, float) else value
 
 
 def read_json(path: Path) -> Any:
@@ -55,7 +69,7 @@ def write_table(
     path : Path
         The file.
     columns : list of str
-        The columns, in order; every row has exactly these.
+        The columns, in order. Every row must have exactly these keys.
     rows : iterable of mapping
         The rows.
     delimiter : str
@@ -74,19 +88,19 @@ def read_table(path: Path) -> list[dict[str, str]]:
     Parameters
     ----------
     path : Path
-        A file that `write_table` wrote.
+        A file with commas that `write_table` wrote.
 
     Returns
     -------
     list of dict
-        A row each, column name to text.
+        One for each row, from column name to text.
     """
     with path.open(encoding="utf-8", newline="") as file:
         return list(csv.DictReader(file))
 
 
 def write_array(path: Path, array: np.ndarray) -> None:
-    """Write a NumPy array as ``.npy``, the same bytes for the same array."""
+    """Write a NumPy array as ``.npy``; the same array gives the same bytes."""
     data = io.BytesIO()
     np.save(data, array, allow_pickle=False)
     write(path, data.getvalue())

@@ -1,9 +1,10 @@
 """Trained models on disk: ``model.safetensors`` and ``config.json``."""
 
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-import torch
+from pydantic import ValidationError
 from safetensors.torch import load_file, save
 from torch import Tensor, nn
 
@@ -11,19 +12,18 @@ from ostinato.core import files
 from ostinato.core.errors import UserError
 
 
-@torch.no_grad()
 def write_model(out: Path, module: nn.Module, config: dict[str, Any]) -> None:
-    """Write a model.
+    """Write the weights and the configuration of a model.
 
     Parameters
     ----------
     out : Path
-        A folder.
+        The folder to write to.
     module : nn.Module
-        Its weights are rounded to half precision, in which they are written: the same bytes for
-        the same weights.
+        Its weights are written in half precision; the same weights give the same bytes. The module
+        itself is not changed.
     config : dict
-        All that is needed to build the module.
+        Everything that is needed to build the module.
 
     Raises
     ------
@@ -35,7 +35,6 @@ def write_model(out: Path, module: nn.Module, config: dict[str, Any]) -> None:
     for name, value in halves.items():
         if not value.isfinite().all():
             raise UserError(f"{name} is too large to be written; lower training.learning_rate")
-        state[name].copy_(value)
     files.write(out / "model.safetensors", save(halves))
     files.write_json(out / "config.json", config)
 
@@ -46,7 +45,7 @@ def read_model(folder: Path) -> tuple[dict[str, Any], dict[str, Tensor]]:
     Parameters
     ----------
     folder : Path
-        Where it lies.
+        The folder of the model.
 
     Returns
     -------
@@ -58,7 +57,7 @@ def read_model(folder: Path) -> tuple[dict[str, Any], dict[str, Tensor]]:
     Raises
     ------
     UserError
-        When there is no model.
+        When there is no model in the folder.
     """
     if not all((folder / name).exists() for name in ("config.json", "model.safetensors")):
         raise UserError(
@@ -66,6 +65,35 @@ def read_model(folder: Path) -> tuple[dict[str, Any], dict[str, Tensor]]:
         )
     config = files.read_json(folder / "config.json")
     return config, load_file(folder / "model.safetensors")
+
+
+def build(package: str, config: dict[str, Any], *args: Any) -> nn.Module:
+    """Build the model that a configuration names, with untrained weights.
+
+    Parameters
+    ----------
+    package : str
+        The package of the model, such as ``ostinato.notes.memory``. Each of its modules defines
+        ``Model``, and ``Params``, the schema of its parameters.
+    config : dict
+        ``name``, which is the name of the module, and the parameters.
+    *args
+        Arguments of ``Model`` before the parameters.
+
+    Raises
+    ------
+    UserError
+        When the parameters do not match the model's ``Params``.
+    """
+    module = import_module(f"{package}.{config['name']}")
+    values = {key: value for key, value in config.items() if key != "name"}
+    try:
+        params = module.Params(**values)
+    except ValidationError as error:
+        raise UserError(
+            f"a model of {config['name']} has other parameters than this version; train it anew"
+        ) from error
+    return module.Model(*args, params)
 
 
 def weights_of(module: nn.Module) -> int:

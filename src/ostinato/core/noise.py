@@ -1,4 +1,4 @@
-"""Random numbers that are a function of a seed and names alone."""
+"""Random numbers that depend only on a seed and on names."""
 
 import torch
 from torch import Tensor
@@ -7,24 +7,24 @@ from ostinato.core.seeds import derive
 
 
 def uniforms(shape: tuple[int, ...], seed: int, *names: str | int) -> Tensor:
-    """Draw random numbers in [0, 1), a function of the seed and the names alone.
+    """Draw uniform random numbers in [0, 1) that depend only on the seed and the names.
 
     Returns
     -------
     Tensor of float32
-        Of the shape given.
+        Of the given shape.
     """
     generator = torch.Generator().manual_seed(derive(seed, *names))
     return torch.rand(shape, generator=generator)
 
 
 def normals(shape: tuple[int, ...], seed: int, *names: str | int) -> Tensor:
-    """Draw normally distributed numbers, a function of the seed and the names alone.
+    """Draw standard normal random numbers that depend only on the seed and the names.
 
     Returns
     -------
     Tensor of float32
-        Of the shape given.
+        Of the given shape.
     """
     generator = torch.Generator().manual_seed(derive(seed, *names))
     return torch.randn(shape, generator=generator)

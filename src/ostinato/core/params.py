@@ -1,7 +1,8 @@
-"""params.yaml: what may stand in it, and reading it.
+"""params.yaml: its schema, and reading it.
 
-No value has a default here: params.yaml holds them all, so that what a run depends on can be read
-in one place. Each memory, sampler and decoder keeps the schema of its own parameters.
+There are no default values here: params.yaml contains every value, so that everything a run depends
+on can be read in one place. Each memory, sampler, decoder, autoencoder and score creator defines
+the schema of its own parameters.
 """
 
 import pkgutil
@@ -14,7 +15,16 @@ import yaml
 from pydantic import Field, ValidationError, model_validator
 
 from ostinato.core.errors import UserError
-from ostinato.core.schema import Fraction, Positive, Regularised, Schema, Shifts, Training
+from ostinato.core.schema import (
+    Fraction,
+    Positive,
+    Schema,
+    Share,
+    Shared,
+    Shifts,
+    Training,
+    completed,
+)
 
 PACKAGES = {
     "memory": ("ostinato.notes.memory", "memory"),
@@ -23,12 +33,16 @@ PACKAGES = {
     "autoencoders": ("ostinato.sound.autoencoders", "autoencoder"),
     "score_creators": ("ostinato.sound.score_creators", "score creator"),
 }
-"""The sections of params.yaml for what is chosen by name: the package of the modules, and what one
-of them is."""
+"""The sections of params.yaml from which a module is chosen by name: the package that contains the
+modules, and what a module is called in error messages."""
+
+
+REPEATING = "ostinato.notes.parts.repeating"
+"""The module that defines the schema of the section ``repeating``."""
 
 
 class _Loader(yaml.SafeLoader):
-    """YAML 1.2 numbers, as DVC reads and writes them: 1e-05 is one, too."""
+    """A loader that reads numbers as in YAML 1.2, like DVC: 1e-05 is a number, too."""
 
 
 _Loader.add_implicit_resolver(
@@ -46,7 +60,7 @@ class Corpus(Schema):
 
 
 class Dataset(Schema):
-    """The grid and the filters; see `ostinato.notes.data.dataset.Filters`."""
+    """The time grid and the filters; see `ostinato.notes.data.dataset.Filters`."""
 
     steps_per_beat: Literal[1, 2, 3, 4, 5, 6, 8, 10, 12, 15, 16, 20, 24, 30, 32, 40, 48]
     meters: Annotated[list[Annotated[str, Field(pattern=r"^\d+/\d+$")]], Field(min_length=1)]
@@ -66,7 +80,7 @@ class Dataset(Schema):
 
 
 class Augment(Schema):
-    """Training fragments."""
+    """How songs are cut into training fragments and transposed; lengths are in steps."""
 
     steps: Positive
     hop: Positive
@@ -80,7 +94,7 @@ class Augment(Schema):
 
 
 class Decoder(Schema):
-    """12 pitch classes to 88 keys, and how hard they are struck."""
+    """The model that turns 12 pitch classes into 88 keys and, optionally, predicts velocities."""
 
     kind: str
     velocity: bool
@@ -88,23 +102,27 @@ class Decoder(Schema):
 
 
 class Velocity(Schema):
-    """The velocities beside a decoder; see `ostinato.notes.parts.velocity.Params`."""
+    """The model of velocities beside a decoder; see `ostinato.notes.parts.velocity.Params`."""
 
     hidden: Positive
     training: Training
 
 
 class Generator(Schema):
-    """What writes the music: 12 pitch classes or 88 keys a step."""
+    """The model that writes music: 12 pitch classes or 88 keys per step.
+
+    With ``repeating``, a gate before the sampler may copy what was played some steps ago.
+    """
 
     keys: Literal[12, 88]
     memory: str
     sampler: str
-    training: Regularised
+    repeating: bool
+    training: Training
 
 
 class Compose(Schema):
-    """The pieces to write."""
+    """How pieces are composed."""
 
     pieces: Annotated[int, Field(ge=1, le=10_000)]
     steps: Annotated[int, Field(ge=1, le=20_000)]
@@ -117,13 +135,13 @@ class Compose(Schema):
 
 
 class Evaluate(Schema):
-    """The figures."""
+    """How the models are evaluated."""
 
     draws: Positive
 
 
 class Audio(Schema):
-    """The sound to learn from."""
+    """Where the sound comes from."""
 
     source: Literal["corpus", "folder"]
     folder: Annotated[str, Field(min_length=1)]
@@ -131,45 +149,40 @@ class Audio(Schema):
 
 
 class Autoencoder(Schema):
-    """Sound to 512 numbers a frame and back."""
+    """The model that turns sound into 512 numbers per frame and back."""
 
     kind: str
     training: Training
 
 
 class ScoreCreator(Schema):
-    """What goes on with frames."""
+    """The model that continues a sequence of frames."""
 
     kind: str
     training: Training
 
 
 class Improvise(Schema):
-    """The continuation of a sound."""
+    """How a sound is continued."""
 
     seconds: Annotated[float, Field(gt=0, le=3600)]
 
 
-class Task(Schema):
-    """What a token model is to learn, and what pieces are called where it classifies them."""
+class TokenTask(Schema):
+    """What a token model learns; see `ostinato.tokens.data.labels.labelling`."""
 
     task: Literal["next", "classify"]
     labels: Literal["one", "several"]
 
-    @property
-    def labelling(self) -> str | None:
-        """The kind of labels; None unless pieces are classified."""
-        return self.labels if self.task == "classify" else None
 
-
-class Chords(Task):
+class Chords(TokenTask):
     """Scores as tokens; see `ostinato.tokens.data.chords.build`."""
 
     octaves: bool
     shifts: Shifts
 
 
-class Letters(Task):
+class Letters(TokenTask):
     """Text as tokens; see `ostinato.tokens.data.letters.build`."""
 
     source: Literal["tunes", "folder"]
@@ -177,34 +190,33 @@ class Letters(Task):
 
 
 class Tokens(Schema):
-    """Sequences of classes: two vocabularies."""
+    """Sequences of classes, for each of the two vocabularies."""
 
     chords: Chords
     letters: Letters
 
 
 class TokenModel(Schema):
-    """What writes tokens or classifies them; see `ostinato.tokens.model.Reader`."""
+    """The model that writes tokens or classifies pieces; see `ostinato.tokens.model.TokenLSTM`."""
 
     window: Positive
     input: Literal["index", "onehot", "embedding"]
     embedding: Positive
     hidden: Positive
     layers: Annotated[int, Field(ge=1, le=8)]
-    dropout: Annotated[float, Field(ge=0, lt=1)]
-    optimizer: Literal["adam", "rmsprop"]
+    dropout: Share
     training: Training
 
 
 class TokenModels(Schema):
-    """One for each vocabulary."""
+    """One model for each vocabulary."""
 
     chords: TokenModel
     letters: TokenModel
 
 
 class TokenCompose(Schema):
-    """What a token model writes; see `ostinato.tokens.compose.sampling.distribution`."""
+    """How a token model writes; see `ostinato.tokens.compose.sampling.distribution`."""
 
     pieces: Annotated[int, Field(ge=1, le=10_000)]
     tokens: Annotated[int, Field(ge=1, le=1_000_000)]
@@ -216,7 +228,7 @@ class TokenCompose(Schema):
 
 
 class TokenComposes(Schema):
-    """The writing of each vocabulary."""
+    """How the model of each vocabulary writes."""
 
     chords: TokenCompose
     letters: TokenCompose
@@ -230,10 +242,12 @@ class Params(Schema):
     corpus: Corpus
     dataset: Dataset
     augment: Augment
+    training: Shared
     decoder: Decoder
     generator: Generator
     memory: dict[str, Any]
     samplers: dict[str, Any]
+    repeating: dict[str, Any]
     decoders: dict[str, Any]
     velocity: Velocity
     compose: Compose
@@ -250,7 +264,7 @@ class Params(Schema):
 
     @property
     def chosen(self) -> dict[str, str]:
-        """The name chosen of each package."""
+        """The name of the chosen module in each section of `PACKAGES`."""
         return {
             "memory": self.generator.memory,
             "samplers": self.generator.sampler,
@@ -260,13 +274,13 @@ class Params(Schema):
         }
 
     def config(self, package: str) -> dict[str, Any]:
-        """Name and parameters of the module chosen of a package, for a model's config.json."""
+        """The name and parameters of the chosen module of a section, for a model's config.json."""
         name = self.chosen[package]
         return {"name": name, **getattr(self, package)[name]}
 
 
 def read_params(path: Path) -> Params:
-    """Read and check a parameter file, every section of it.
+    """Read a parameter file and check all its sections.
 
     Parameters
     ----------
@@ -281,7 +295,7 @@ def read_params(path: Path) -> Params:
     Raises
     ------
     UserError
-        One line for each mistake: where, what stands there, what would be right.
+        With one line for each mistake: where it is, the value, and what would be right.
     """
     try:
         values = yaml.load(path.read_text(encoding="utf-8"), _Loader)
@@ -289,10 +303,10 @@ def read_params(path: Path) -> Params:
         raise UserError(f"{path} is not YAML: {' '.join(str(error).split())}") from error
     if not isinstance(values, dict):
         raise UserError(f"{path} holds no parameters; `git checkout {path.name}` brings them back")
-    try:
-        params = Params.model_validate(values)
-    except ValidationError as error:
-        raise UserError(_lines(path, error)) from error
+    shared = _checked(Shared, values.get("training"), path, "training").model_dump()
+    whole = {name: completed(section, shared) for name, section in values.items()}
+    params = _checked(Params, whole, path)
+    _checked(import_module(REPEATING).Params, params.repeating, path, "repeating")
     for section_name, (package, what) in PACKAGES.items():
         modules = _modules(package)
         chosen = params.chosen[section_name]
@@ -304,10 +318,7 @@ def read_params(path: Path) -> Params:
             raise UserError(f"{path}: {section_name}.{chosen} is missing")
         for name, values in section.items():
             schema = import_module(f"{package}.{name}").Params
-            try:
-                found = schema.model_validate(values)
-            except ValidationError as error:
-                raise UserError(_lines(path, error, f"{section_name}.{name}")) from error
+            found = _checked(schema, values, path, f"{section_name}.{name}")
             keys = params.generator.keys
             if name == chosen and keys > (most := getattr(found, "most_keys", keys)):
                 raise UserError(
@@ -319,6 +330,13 @@ def read_params(path: Path) -> Params:
         wanted = "has to be none" if keys == 88 else "has to be another"
         raise UserError(f"{path}: decoder.kind is {kind!r}: with generator.keys {keys} it {wanted}")
     return params
+
+
+def _checked(schema: type[Schema], values: Any, path: Path, section: str = "") -> Any:
+    try:
+        return schema.model_validate(values)
+    except ValidationError as error:
+        raise UserError(_lines(path, error, section)) from error
 
 
 def _modules(package: str) -> list[str]:

@@ -1,4 +1,4 @@
-"""Progress: a bar with the time left in a terminal, a line now and then elsewhere."""
+"""Progress: a bar with the remaining time in a terminal, otherwise a line every few seconds."""
 
 import sys
 import time
@@ -12,18 +12,18 @@ SECONDS_BETWEEN_LINES = 15
 
 
 def progress(items: Iterable[Item], total: int, what: str, first: int = 0) -> Iterator[Item]:
-    """Go through items and show how far it has come, on standard error.
+    """Iterate over items and show the progress on standard error.
 
     Parameters
     ----------
     items : iterable
-        What to go through.
+        What to iterate over.
     total : int
-        How many there are, those done before included.
+        The number of items, including those that were done before.
     what : str
-        What is done, for the bar's label.
+        What is being done; the label of the bar.
     first : int
-        How many were done before (a training that is resumed).
+        The number of items that were done before, when a training is resumed.
 
     Yields
     ------

@@ -1,26 +1,26 @@
-"""Seeds: the one in params.yaml, and those that everything else derives from it."""
+"""Seeds: all of them are derived from the one in params.yaml."""
 
 import hashlib
 
 
 def derive(seed: int, *names: str | int) -> int:
-    """Derive the seed of one thing from a seed and the names that lead to that thing.
+    """Derive a seed for one purpose from another seed.
 
     Parameters
     ----------
     seed : int
-        The seed that it comes from.
+        The seed to derive it from.
     *names : str or int
-        What it is for, such as ``"compose", 3``.
+        The purpose, such as ``"compose", 3``.
 
     Returns
     -------
     int
-        Between 0 and 2**63 - 1; different names give unrelated seeds.
+        Between 0 and 2**63 - 1. Different names give unrelated seeds.
     """
     return stable_hash("/".join(map(str, (seed, *names)))) >> 1
 
 
 def stable_hash(text: str) -> int:
-    """Hash a text to 64 bits, the same on every machine and in every process (SHA-256)."""
+    """Hash text to 64 bits with SHA-256: the same on every machine and in every process."""
     return int.from_bytes(hashlib.sha256(text.encode()).digest()[:8], "big")

@@ -1,4 +1,4 @@
-"""What every stage does: check the parameters, work in temporary folders, fail in one line."""
+"""What all stages share: parameter checks, temporary output folders, and short error messages."""
 
 import shutil
 import sys
@@ -14,13 +14,13 @@ from ostinato.core.params import Params, read_params
 def stage(*outputs: str) -> Iterator[tuple[Params, list[Path]]]:
     """Run the body of a stage.
 
-    The body writes into temporary folders; they get their names when it ends well and are removed
-    when it does not, so a folder that stands is complete.
+    The body writes into temporary folders. If it succeeds, their contents are moved to the output
+    folders; if it fails, they are deleted. So a failed stage leaves no incomplete results.
 
     Parameters
     ----------
     *outputs : str
-        The folders that the stage writes.
+        The output folders of the stage.
 
     Yields
     ------
@@ -30,7 +30,8 @@ def stage(*outputs: str) -> Iterator[tuple[Params, list[Path]]]:
     Raises
     ------
     SystemExit
-        With code 1 after one line on standard error, when the user or the system is at fault.
+        With exit code 1 and a message on standard error, for mistakes of the user, errors of the
+        operating system, and interruption from the keyboard.
     """
     folders = [Path(output) for output in outputs]
     temporary = [folder.with_name(f".{folder.name}.tmp") for folder in folders]
@@ -55,7 +56,7 @@ def stage(*outputs: str) -> Iterator[tuple[Params, list[Path]]]:
 
 
 def _replace(done: Path, folder: Path) -> None:
-    """Move the files of a finished folder to their place; what lies there of others stays."""
+    """Move the contents of a temporary folder to the output folder; other files there stay."""
     folder.mkdir(parents=True, exist_ok=True)
     for path in done.iterdir():
         target = folder / path.name

@@ -1,4 +1,4 @@
-"""The one training loop: best model, early stopping, and going on after an interruption."""
+"""The training loop of all models: best weights, early stopping, and resuming."""
 
 import ctypes
 import hashlib
@@ -6,43 +6,98 @@ import json
 import math
 import os
 import platform
+import shutil
 import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+import time
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import platformdirs
 import torch
-from filelock import AcquireReturnProxy, FileLock, Timeout
+from filelock import FileLock, Timeout
 from safetensors import safe_open
 from safetensors.torch import save
 from torch import Tensor, nn
-from torch.optim import Optimizer
+from torch.optim.lr_scheduler import CosineAnnealingLR
+from torch.optim.swa_utils import AveragedModel
 
-from ostinato.core import files
+from ostinato.core import code, files
 from ostinato.core.errors import UserError
+from ostinato.core.models import weights_of, write_model
 from ostinato.core.progress import progress
-from ostinato.core.schema import Schema, Training
+from ostinato.core.schema import Training
+from ostinato.core.seeds import derive
 
-CURVE_COLUMNS = ["step", "train", "valid"]
+History = list[dict[str, float]]
+"""One row for each validation: ``step``, the mean training loss since the previous validation
+(``train``), and the validation loss (``valid``)."""
+
+OPTIMIZERS = {"adam": torch.optim.AdamW, "rmsprop": torch.optim.RMSprop}
+
+KEPT_DAYS = 30
+"""Days after which the checkpoint of an interrupted training is removed if it is not resumed."""
+
 HASHED = 1 << 20
-"""Bytes of a file that are in memory while it is hashed."""
+"""The number of bytes that are read at a time to hash a file."""
+
+
+@dataclass(frozen=True)
+class Task:
+    """Everything that a training needs, and everything that determines its result.
+
+    Attributes
+    ----------
+    what : str
+        What is trained, for the progress bar and messages.
+    model : nn.Module
+        Its ``forward`` takes what `batch` returns as arguments, and returns the loss.
+    config : dict
+        The content of the model's config.json.
+    batch : callable
+        From the number of a step, counted from 0, to the arguments of ``forward``. It depends only
+        on that number.
+    validate : callable
+        Computes the validation loss of the model with its current weights.
+    settings : Training
+        The training parameters.
+    seed : int
+        The seed for randomness inside the model, such as dropout.
+    inputs : list of Path
+        The files that `batch` and `validate` read.
+    used : dict
+        Anything else that determines the result; it can be written as JSON.
+    """
+
+    what: str
+    model: nn.Module
+    config: dict[str, Any]
+    batch: Callable[[int], tuple[Any, ...]]
+    validate: Callable[[], float]
+    settings: Training
+    seed: int
+    inputs: list[Path]
+    used: dict[str, Any] = field(default_factory=dict)
 
 
 def prepare(threads: int, seed: int) -> None:
-    """Set torch up so that the same seed gives the same bytes.
+    """Set up PyTorch so that the same seed gives the same bytes.
 
     Parameters
     ----------
     threads : int
-        Threads of one operation; another number rounds differently.
+        The number of threads of an operation. Another number rounds differently.
     seed : int
-        For the initial weights.
+        The seed for the initial weights.
     """
     torch.set_num_threads(threads)
-    torch.use_deterministic_algorithms(True)
-    # It would also fill the memory of every new tensor, which costs a sixth of a training's time.
+    # Without this, CUDA's matrix products are not deterministic, which is an error in this mode.
+    os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
+    # As `use_deterministic_algorithms`, which takes a second to import the compiler.
+    torch.set_deterministic_debug_mode("error")
+    # Deterministic mode would also fill every new tensor, which takes a sixth of the training time.
     torch.utils.deterministic.fill_uninitialized_memory = False
     torch.manual_seed(seed)
     keep_freed_memory()
@@ -51,8 +106,8 @@ def prepare(threads: int, seed: int) -> None:
 def keep_freed_memory() -> None:
     """Let the C library keep freed memory for the next step.
 
-    Otherwise glibc hands every large tensor back to the system when it is freed, and each training
-    step spends a third of its time on page faults.
+    Otherwise glibc returns the memory of every large tensor to the system when it is freed, and
+    each training step spends a third of its time on page faults.
     """
     if platform.libc_ver()[0] == "glibc":
         libc = ctypes.CDLL(None)
@@ -61,46 +116,21 @@ def keep_freed_memory() -> None:
         libc.mallopt(trim_threshold, 2**31 - 1)
 
 
-def fingerprint(params: dict[str, Any], inputs: list[Path]) -> str:
-    """Hash all that decides what a training gives: parameters, data and code.
-
-    Parameters
-    ----------
-    params : dict
-        Everything of params.yaml that the training uses; models of pydantic are taken apart.
-    inputs : list of Path
-        Files it reads.
-
-    Returns
-    -------
-    str
-        32 hexadecimal digits.
-    """
-    plain = {k: v.model_dump() if isinstance(v, Schema) else v for k, v in params.items()}
-    digest = hashlib.sha256(json.dumps([torch.__version__, plain], sort_keys=True).encode())
-    modules = [m for name, m in sys.modules.items() if name.split(".")[0] == "ostinato"]
-    code = [Path(m.__file__) for m in modules if m.__file__]
-    for path in sorted(code) + inputs:
-        with path.open("rb") as file:
-            while block := file.read(HASHED):
-                digest.update(block)
-    return digest.hexdigest()[:32]
-
-
 def computes_bfloat16(device: str, precision: str) -> bool:
-    """Say whether a training computes in bfloat16.
+    """Decide whether a training computes in bfloat16.
 
     Parameters
     ----------
     device : str
-        Type of the device, such as ``"cpu"``.
+        The type of the device, such as ``"cpu"``.
     precision : str
-        ``"auto"`` is bfloat16 on a device that has instructions for it, float32 on any other.
+        ``"float32"``, ``"bfloat16"``, or ``"auto"``: bfloat16 if the device has instructions for
+        it, otherwise float32.
 
     Raises
     ------
     UserError
-        When bfloat16 is asked for and the device cannot run an LSTM in it.
+        When bfloat16 is requested and the device cannot run an LSTM in it.
     """
     if device == "cpu":
         able = torch.ops.mkldnn._is_mkldnn_bf16_supported()
@@ -119,131 +149,182 @@ def computes_bfloat16(device: str, precision: str) -> bool:
     return precision == "bfloat16" or (precision == "auto" and fast)
 
 
+def mean_loss(losses: Iterable[tuple[float, float]]) -> float:
+    """Average the mean losses of batches, weighted by their sizes.
+
+    Parameters
+    ----------
+    losses : iterable of tuple of float
+        For each batch, its mean loss and the number of examples that this is the mean of.
+    """
+    total, weight = 0.0, 0.0
+    for loss, count in losses:
+        total, weight = total + loss * count, weight + count
+    return total / weight
+
+
+def fingerprint(task: Task) -> str:
+    """Hash everything that determines the result of a training: parameters, data and code.
+
+    The code is that of the model and of the functions that make batches and validate, with
+    everything they import. Changing another model does not invalidate a checkpoint.
+
+    Returns
+    -------
+    str
+        32 hexadecimal digits.
+    """
+    device = next(task.model.parameters()).device.type
+    decides = [
+        torch.__version__,
+        torch.get_num_threads(),
+        device,
+        task.seed,
+        task.config,
+        task.settings.model_dump(),
+        computes_bfloat16(device, task.settings.precision),
+        task.used,
+    ]
+    digest = hashlib.sha256(json.dumps(decides, sort_keys=True).encode())
+    for path in sorted(_code_of(task)) + task.inputs:
+        with path.open("rb") as file:
+            while block := file.read(HASHED):
+                digest.update(block)
+    return digest.hexdigest()[:32]
+
+
+def _code_of(task: Task) -> list[Path]:
+    modules = {type(part).__module__ for part in task.model.modules()}
+    modules |= {task.batch.__module__, task.validate.__module__, __name__}
+    found = code.files_of(name for name in modules if code.file_of(name))
+    return [path for name, path in found.items() if name not in code.HARMLESS]
+
+
 def cache_folder() -> Path:
     """The folder of checkpoints: ``$OSTINATO_CACHE``, or one in the user's cache folder."""
     folder = os.environ.get("OSTINATO_CACHE")
     return Path(folder) if folder else platformdirs.user_cache_path("ostinato")
 
 
-def train(
-    module: nn.Module,
-    batch: Callable[[int], tuple[Any, ...]],
-    validate: Callable[[], float],
-    settings: Training,
-    key: str,
-    what: str,
-    optimizer: Callable[..., Optimizer] = torch.optim.Adam,
-    average: float = 0.0,
-    told: Callable[[dict[str, float]], None] = lambda row: None,
-) -> list[dict[str, float]]:
-    """Train a module and leave the best weights in it.
+def remove_old(cache: Path) -> None:
+    """Remove the checkpoints of trainings that have not been resumed for `KEPT_DAYS` days."""
+    limit = time.time() - KEPT_DAYS * 24 * 3600
+    for folder in cache.iterdir() if cache.exists() else ():
+        # Writing a checkpoint updates the time of its folder. Another process may remove the
+        # folder at the same time.
+        with suppress(FileNotFoundError):
+            if folder.stat().st_mtime < limit:
+                shutil.rmtree(folder, ignore_errors=True)
 
-    The learning rate falls along half a cosine. Training ends after ``max_steps``, or when
-    ``patience`` validations in a row have brought nothing better. If wanted, what is validated and
-    kept is a moving average of the weights (Polyak and Juditsky, 1992), which moves faster at
-    first. A checkpoint is written at every validation, and a training with the same key goes on
-    from it and ends with the same weights as if it had never been interrupted.
+
+def fit(task: Task, told: Callable[[dict[str, float]], None] = lambda row: None) -> History:
+    """Train a model and leave the best weights in it.
+
+    The learning rate falls along half a cosine. Training ends after ``max_steps``, or after
+    ``patience`` validations in a row without improvement. With ``ema_decay``, a moving average of
+    the weights is validated and kept (Polyak and Juditsky, 1992); its decay is lower in the first
+    steps.
+
+    A checkpoint is written at every validation. If the same task is run again, it resumes from the
+    checkpoint and ends with the same weights as without the interruption. If another process is
+    training the same task, this one waits and takes the result.
 
     Parameters
     ----------
-    module : nn.Module
-        Its ``forward`` takes what `batch` gives and returns the loss.
-    batch : callable
-        From a step's number, from 0 on, to the arguments of ``forward``; a function of that number
-        alone.
-    validate : callable
-        Computes the validation loss of the module as it is.
-    settings : Training
-        The section of params.yaml.
-    key : str
-        `fingerprint` of the training.
-    what : str
-        What is trained, for the progress bar.
-    optimizer : callable
-        Makes an optimiser such as Adam from weights, ``lr`` and ``eps``.
-    average : float
-        Share of the average that each step leaves as it is; 0: weights are not averaged.
+    task : Task
+        What to train.
     told : callable
-        Is told each row of the history when it is there.
+        Called with each new row of the history.
 
     Returns
     -------
-    list of dict
-        ``step``, mean training loss since the validation before (``train``) and validation loss
-        (``valid``), a validation each.
+    History
 
     Raises
     ------
     UserError
-        When the loss is no number any more, when the processor cannot compute in the precision
-        that is asked for, or when the DVC process that started the training has ended: what it
-        would write, nobody would take. The checkpoint stands.
+        When the loss is not finite, when the processor cannot compute in the requested precision,
+        or when the DVC process that started the training has ended, since nothing would use the
+        result. In the last case, a checkpoint is written first.
     """
     parent = os.getppid()
-    folder = cache_folder() / key
+    remove_old(cache_folder())
+    folder = cache_folder() / fingerprint(task)
     folder.mkdir(parents=True, exist_ok=True)
-    with _lock(folder, what):
-        run = _Run(module, settings, folder / "checkpoint.safetensors", optimizer, average)
+    settings = task.settings
+    run = _Run(task, folder / "checkpoint.safetensors")
+    with _lock(folder, task.what):
         run.load()
-        for step in progress(run.steps(), settings.max_steps, what, run.step):
-            run.update(batch(step))
+        for step in progress(run.steps(), settings.max_steps, task.what, run.step):
+            torch.manual_seed(derive(task.seed, "step", step))
+            run.update(task.batch(step))
             if run.step % settings.validate_every == 0 or run.step == settings.max_steps:
+                torch.manual_seed(derive(task.seed, "valid"))
                 with run.averaged():
-                    run.validated(validate())
+                    run.validated(task.validate())
                 told(run.history[-1])
                 run.save()
             if "DVC_STAGE" in os.environ and os.getppid() != parent:
                 run.save()
-                raise UserError(f"{what}: dvc has ended; stopped after step {run.step}")
-        module.load_state_dict(run.best)
-        run.path.unlink(missing_ok=True)
+                raise UserError(f"{task.what}: dvc has ended; stopped after step {run.step}")
+        task.model.load_state_dict(run.best)
+        task.model.eval()
+        if not list(folder.glob("waiting-*")):
+            run.path.unlink()
         return run.history
 
 
-def _lock(folder: Path, what: str) -> AcquireReturnProxy:
+@contextmanager
+def _lock(folder: Path, what: str) -> Iterator[None]:
+    """Hold the lock of a training. While waiting for it, leave a file that tells the holder so."""
     lock = FileLock(folder / "lock")
+    waiting = folder / f"waiting-{os.getpid()}"
+    waiting.touch()
     try:
-        return lock.acquire(timeout=0)
-    except Timeout:
-        print(f"{what}: waiting for another process that trains the same", file=sys.stderr)
-        return lock.acquire()
+        try:
+            lock.acquire(timeout=0)
+        except Timeout:
+            print(f"{what}: waiting for another process that trains the same", file=sys.stderr)
+            lock.acquire()
+    finally:
+        waiting.unlink()
+    try:
+        yield
+    finally:
+        lock.release()
 
 
 class _Run:
-    """A training under way: all that a checkpoint holds."""
+    """The state of a training: everything that a checkpoint contains."""
 
-    def __init__(
-        self,
-        module: nn.Module,
-        settings: Training,
-        path: Path,
-        optimizer: Callable[..., Optimizer],
-        share: float,
-    ):
-        self.module = module
-        self.settings = settings
-        self.path = path
-        self.share = share
-        self.device = next(module.parameters()).device.type
+    def __init__(self, task: Task, path: Path):
+        settings = task.settings
+        self.module, self.settings, self.path = task.model, settings, path
+        self.device = next(task.model.parameters()).device.type
         self.bfloat16 = computes_bfloat16(self.device, settings.precision)
-        self.average = {n: p.detach().clone() for n, p in module.named_parameters() if share}
-        self.optimizer = optimizer(
-            module.parameters(), lr=settings.learning_rate, eps=settings.epsilon
+        self.optimizer = OPTIMIZERS[settings.optimizer](
+            task.model.parameters(),
+            lr=settings.learning_rate,
+            eps=settings.epsilon,
+            weight_decay=settings.weight_decay,
         )
-        self.best = {name: value.clone() for name, value in module.state_dict().items()}
+        lowest = settings.learning_rate * settings.lr_min_factor
+        self.scheduler = CosineAnnealingLR(self.optimizer, settings.max_steps, lowest)
+        self.average = None
+        if settings.ema_decay:
+            self.average = AveragedModel(task.model, multi_avg_fn=_moving(settings.ema_decay))
+        self.best = _copied(task.model)
         self.best_loss = math.inf
         self.step = 0
         self.waited = 0
         self.losses: list[float] = []
-        self.history: list[dict[str, float]] = []
+        self.history: History = []
 
     def steps(self) -> Iterator[int]:
         while self.step < self.settings.max_steps and self.waited < self.settings.patience:
             yield self.step
 
     def update(self, arguments: tuple[Any, ...]) -> None:
-        for group in self.optimizer.param_groups:
-            group["lr"] = self._rate()
         self.module.train()
         with torch.autocast(self.device, torch.bfloat16, enabled=self.bfloat16):
             loss = self.module(*arguments)
@@ -251,52 +332,45 @@ class _Run:
         loss.backward()
         nn.utils.clip_grad_value_(self.module.parameters(), self.settings.clip)
         self.optimizer.step()
+        self.scheduler.step()
         self.losses.append(loss.item())
         if not math.isfinite(self.losses[-1]):
             raise UserError(
                 f"the loss is {self.losses[-1]} at step {self.step}; lower training.learning_rate"
             )
         self.step += 1
-        self._follow()
-
-    @torch.no_grad()
-    def _follow(self) -> None:
-        kept = min(self.share, self.step / (self.step + 10))
-        weights = dict(self.module.named_parameters())
-        for name, value in self.average.items():
-            value.lerp_(weights[name], 1 - kept)
+        if self.average:
+            self.average.update_parameters(self.module)
 
     @contextmanager
     def averaged(self) -> Iterator[None]:
-        """Let the module have the averaged weights for a while."""
-        if not self.average:
+        """Give the module the averaged weights, if there are any, within the context."""
+        if self.average is None:
             yield
             return
-        own = {name: value.clone() for name, value in self.module.state_dict().items()}
-        self.module.load_state_dict(own | self.average)
+        own = _copied(self.module)
+        self.module.load_state_dict(self.average.module.state_dict())
         try:
             yield
         finally:
             self.module.load_state_dict(own)
 
-    def _rate(self) -> float:
-        fall = 0.5 * (1 + math.cos(math.pi * self.step / self.settings.max_steps))
-        last = self.settings.final_rate
-        return self.settings.learning_rate * (last + (1 - last) * fall)
-
     def validated(self, loss: float) -> None:
+        if not math.isfinite(loss):
+            raise UserError(f"the validation loss is {loss} at step {self.step}")
         mean = sum(self.losses) / len(self.losses)
         self.history.append({"step": self.step, "train": mean, "valid": loss})
         self.losses = []
         self.waited += 1
         if loss < self.best_loss:
             self.best_loss, self.waited = loss, 0
-            self.best = {name: value.clone() for name, value in self.module.state_dict().items()}
+            self.best = _copied(self.module)
 
     def save(self) -> None:
         tensors = {f"module.{k}": v for k, v in self.module.state_dict().items()}
         tensors |= {f"best.{k}": v for k, v in self.best.items()}
-        tensors |= {f"average.{k}": v for k, v in self.average.items()}
+        if self.average:
+            tensors |= {f"average.{k}": v for k, v in self.average.state_dict().items()}
         for index, state in self.optimizer.state_dict()["state"].items():
             tensors |= {f"optimizer.{index}.{k}": v for k, v in state.items()}
         plain = {
@@ -306,7 +380,10 @@ class _Run:
             "history": self.history,
             "best_loss": self.best_loss,
         }
-        files.write(self.path, save(tensors, {"state": json.dumps(plain)}))
+        rates = {"rates": [group["lr"] for group in self.optimizer.param_groups]}
+        # Tensors in a model's state may share memory, which safetensors does not allow.
+        tensors = {name: value.clone() for name, value in tensors.items()}
+        files.write(self.path, save(tensors, {"state": json.dumps(plain | rates)}))
 
     def load(self) -> None:
         if not self.path.exists():
@@ -314,6 +391,7 @@ class _Run:
         with safe_open(self.path, "pt") as file:
             plain = json.loads(file.metadata()["state"])
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+        rates = plain.pop("rates")
         vars(self).update(plain)
 
         def under(prefix: str) -> dict[str, Tensor]:
@@ -321,35 +399,67 @@ class _Run:
 
         self.module.load_state_dict(under("module."))
         self.best = under("best.")
-        for name, value in under("average.").items():
-            self.average[name].copy_(value)
+        if self.average:
+            self.average.load_state_dict(under("average."))
         state: dict[int, dict[str, Tensor]] = {}
         for name, value in under("optimizer.").items():
-            index, field = name.split(".")
-            state.setdefault(int(index), {})[field] = value
+            index, name = name.split(".")
+            state.setdefault(int(index), {})[name] = value
         groups = self.optimizer.state_dict()["param_groups"]
         self.optimizer.load_state_dict({"state": state, "param_groups": groups})
+        for group, rate in zip(self.optimizer.param_groups, rates, strict=True):
+            group["lr"] = rate
+        self.scheduler.last_epoch = self.step
 
 
-def write_curves(out: Path, history: list[dict[str, float]]) -> dict[str, float]:
-    """Write a training's ``curves.tsv``.
+def _copied(module: nn.Module) -> dict[str, Tensor]:
+    return {name: value.clone() for name, value in module.state_dict().items()}
+
+
+def _moving(decay: float) -> Callable[[list[Tensor], list[Tensor], Tensor], None]:
+    """Make the function that updates averaged weights; its decay is lower in the first steps."""
+
+    def move(averages: list[Tensor], weights: list[Tensor], count: Tensor) -> None:
+        step = int(count) + 1
+        torch._foreach_lerp_(averages, weights, 1 - min(decay, step / (step + 10)))
+
+    return move
+
+
+def fit_and_write(task: Task, out: Path, results: Path) -> None:
+    """Train a model, then write it and its history.
 
     Parameters
     ----------
-    out : Path
-        A folder.
-    history : list of dict
-        As from `train`.
-
-    Returns
-    -------
-    dict
-        The row of the best step, whose weights the model has; empty without a history.
+    task : Task
+        What to train.
+    out, results : Path
+        The folders for the model and for its history.
     """
-    files.write_table(out / "curves.tsv", CURVE_COLUMNS, history, delimiter="\t")
-    return best_of(history)
+    history = fit(task)
+    write_model(out, task.model, task.config)
+    write_history(results, history, weights_of(task.model))
 
 
-def best_of(history: list[dict[str, float]]) -> dict[str, float]:
-    """Give the row of a history whose validation loss is lowest; empty without a history."""
+def write_history(results: Path, history: History, weights: int, **more: Any) -> None:
+    """Write ``training.json``, with the best row of a history, and ``curves.tsv``, with all rows.
+
+    Parameters
+    ----------
+    results : Path
+        The folder to write to.
+    history : History
+        Empty if nothing was trained.
+    weights : int
+        The number of weights of the model.
+    **more
+        Additional entries of ``training.json``.
+    """
+    rows = files.rounded(history)
+    files.write_table(results / "curves.tsv", ["step", "train", "valid"], rows, delimiter="\t")
+    files.write_metrics(results / "training.json", {"weights": weights, **best_of(history), **more})
+
+
+def best_of(history: History) -> dict[str, float]:
+    """Return the row of a history with the lowest validation loss; empty if there are no rows."""
     return min(history, key=lambda row: row["valid"], default={})

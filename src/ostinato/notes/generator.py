@@ -5,9 +5,10 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor, nn
 
-from ostinato.notes import memory, samplers
+from ostinato.core import models
 from ostinato.notes.data.fragments import Batch
-from ostinato.notes.memory import clock
+from ostinato.notes.parts.memory import clock
+from ostinato.notes.parts.repeating import Params, Repeating
 
 
 class State(NamedTuple):
@@ -15,15 +16,15 @@ class State(NamedTuple):
 
     Attributes
     ----------
-    notes : Tensor[B, 1, K]
-        The step before the next one.
+    past : Tensor[B, context_length, K]
+        The steps just before the next one.
     step : Tensor[B] of int64
-        Number of the next step.
-    memory, sampler
-        Their own states.
+        Index of the next step in its song.
+    memory, sampler : any
+        Their states, which cover all steps before the last one of `past`.
     """
 
-    notes: Tensor
+    past: Tensor
     step: Tensor
     memory: Any
     sampler: Any
@@ -35,82 +36,78 @@ class Generator(nn.Module):
     Parameters
     ----------
     config : dict
-        ``keys`` (12 pitch classes or 88 keys), ``memory`` and ``sampler`` (each its name and
-        parameters): from the content of a model's config.json.
+        The content of a model's config.json, of which these are used: ``keys`` (12 pitch classes
+        or 88 keys), ``memory`` and ``sampler`` (a name and parameters each), and ``repeating``
+        (the parameters of the gate before the sampler, or None).
+
+    Attributes
+    ----------
+    num_uniforms : int
+        Number of random numbers needed per step.
+    context_length : int
+        Number of steps before a sequence that it reads.
+    exact : bool
+        Whether `log_prob` is exact. Otherwise it is a lower bound in expectation.
     """
 
     def __init__(self, config: dict[str, Any]):
         super().__init__()
         self.keys = config["keys"]
-        self.memory = memory.build(config["memory"], self.keys)
-        self.sampler = samplers.build(config["sampler"], self.memory.features, self.keys)
+        self.memory = models.build("ostinato.notes.memory", config["memory"], self.keys)
+        features = self.memory.num_features
+        sampler = models.build("ostinato.notes.samplers", config["sampler"], features, self.keys)
+        if config["repeating"]:
+            sampler = Repeating(sampler, features, Params(**config["repeating"]))
+        self.sampler = sampler
+        self.num_uniforms, self.exact = sampler.num_uniforms, sampler.exact
+        self.context_length = max(self.memory.context_length, sampler.context_length)
 
-    @property
-    def draws(self) -> int:
-        """Random numbers that it needs a step."""
-        return self.sampler.draws
-
-    @property
-    def reach(self) -> int:
-        """Steps before a sequence that it wants to know."""
-        return max(self.memory.reach, self.sampler.reach)
-
-    def initial(self, past: Tensor, step: Tensor) -> State:
+    def initial(self, past: Tensor, step: Tensor, annotation: Tensor | None = None) -> State:
         """Make the state at the beginning of a sequence.
 
         Parameters
         ----------
         past : Tensor[B, P, K]
-            What was played before, P at least `reach`.
+            The steps before it; P is at least `context_length`.
         step : Tensor[B] of int64
-            Number of the first step.
+            Index of the first step in its song.
+        annotation : Tensor, optional
+            As for `Sampler.initial`.
 
         Returns
         -------
         State
         """
-        remembered = self.memory.initial(past[:, :-1])
-        return State(past[:, -1:], step, remembered, self.sampler.initial(past))
+        past = past[:, past.shape[1] - self.context_length :]
+        return State(past, step, self.memory.initial(past), self.sampler.initial(past, annotation))
 
     def forward(self, batch: Batch, uniforms: Tensor) -> Tensor:
-        """Compute what training minimises.
+        """Compute the training loss: the mean of `losses` over the counted steps, Tensor[]."""
+        total, count = self.losses(batch, uniforms)
+        return total / count.clamp(min=1)
+
+    def losses(self, batch: Batch, uniforms: Tensor) -> tuple[Tensor, Tensor]:
+        """Sum the sampler's loss over all steps that are not padding and that the sampler can draw.
 
         Parameters
         ----------
         batch : Batch
             Fragments.
-        uniforms : Tensor[B, T, draws]
+        uniforms : Tensor[B, T, num_uniforms]
             Random numbers in [0, 1).
 
         Returns
         -------
-        Tensor[]
-            Mean of the sampler's loss, in nats a step, over the steps that the songs have and the
-            sampler can draw.
+        total : Tensor[]
+            Sum of the losses, in nats unless the sampler has another loss.
+        count : Tensor[]
+            Number of steps summed over.
         """
-        loss, _ = self.loss(batch.notes, self.initial(batch.past, batch.start), uniforms)
-        counted = batch.mask * self.sampler.possible(batch.notes)
-        return (loss * counted).sum() / counted.sum().clamp(min=1)
-
-    def loss(self, notes: Tensor, state: State, uniforms: Tensor) -> tuple[Tensor, State]:
-        """Compute the sampler's loss at each step.
-
-        Parameters
-        ----------
-        notes : Tensor[B, T, K]
-            The true notes.
-        state : State
-        uniforms : Tensor[B, T, draws]
-
-        Returns
-        -------
-        loss : Tensor[B, T]
-            Nats.
-        state : State
-        """
-        features, state = self.features(notes, state)
-        loss, sampler = self.sampler.loss(features, notes, state.sampler, uniforms)
-        return loss, state._replace(sampler=sampler)
+        begin = self.initial(batch.past, batch.start, batch.annotation)
+        known, features, state = self._hear(batch.notes, begin)
+        loss, _ = self.sampler.loss(features, known, state.sampler, uniforms)
+        counted = batch.mask * self.sampler.in_support(batch.notes)
+        return (loss * counted).sum(), counted.sum()
 
     def log_prob(self, notes: Tensor, state: State, uniforms: Tensor) -> tuple[Tensor, State]:
         """Compute the log-probability of each step, given the true steps before it.
@@ -120,77 +117,93 @@ class Generator(nn.Module):
         notes : Tensor[B, T, K]
             The true notes.
         state : State
-        uniforms : Tensor[B, T, draws]
+        uniforms : Tensor[B, T, num_uniforms]
 
         Returns
         -------
         log_prob : Tensor[B, T]
-            Nats; exact, or a lower bound in expectation, as the sampler says; minus infinity where
-            the sampler cannot draw a step.
+            Nats; minus infinity where the sampler cannot draw a step.
         state : State
         """
-        features, state = self.features(notes, state)
-        log_prob, sampler = self.sampler.log_prob(features, notes, state.sampler, uniforms)
+        known, features, state = self._hear(notes, state)
+        log_prob, sampler = self.sampler.log_prob(features, known, state.sampler, uniforms)
         return log_prob, state._replace(sampler=sampler)
 
     def step(self, state: State, uniforms: Tensor, temperature: float) -> tuple[Tensor, State]:
-        """Draw the next step and go on to it.
+        """Draw the next step and advance the state by it.
 
         Parameters
         ----------
         state : State
-        uniforms : Tensor[B, 1, draws]
+        uniforms : Tensor[B, 1, num_uniforms]
             Random numbers in [0, 1).
         temperature : float
-            0 takes the most probable decision each time.
+            At 0, the most probable outcome is always taken.
 
         Returns
         -------
         notes : Tensor[B, 1, K]
         state : State
         """
-        features, remembered = self.memory(
-            state.notes, clock(state.step, 1, state.notes.dtype), state.memory
+        time = clock(state.step, 1, state.past.dtype)
+        features, remembered = self.memory(state.past, time, state.memory)
+        notes, sampler = self.sampler.sample(
+            features, state.past, state.sampler, uniforms, temperature
         )
-        notes, sampler = self.sampler.sample(features, state.sampler, uniforms, temperature)
-        return notes, State(notes, state.step + 1, remembered, sampler)
+        past = torch.cat([state.past[:, 1:], notes], 1)
+        return notes, State(past, state.step + 1, remembered, sampler)
 
-    def features(self, notes: Tensor, state: State) -> tuple[Tensor, State]:
-        """Compute what the memory gives the sampler at each step of known notes.
+    def guess(self, batch: Batch, uniforms: Tensor) -> Tensor:
+        """Draw each step of known music several times, given its true past.
+
+        Parameters
+        ----------
+        batch : Batch
+            Songs, from their first step on.
+        uniforms : Tensor[D, 2, B, T, num_uniforms]
+            Random numbers in [0, 1) for D draws: [:, 0] for `log_prob`, [:, 1] for drawing.
+
+        Returns
+        -------
+        Tensor[D, B, T, K]
+        """
+        known, features, _ = self._hear(batch.notes, self.initial(batch.past, batch.start))
+        return self.sampler.guess(features, known, uniforms)
+
+    def reading(self, notes: Tensor, state: State) -> Tensor | None:
+        """Compute the weights with which the memory reads the past, as it processes known notes.
 
         Parameters
         ----------
         notes : Tensor[B, T, K]
-            The true notes; those of a step only serve the steps after it.
         state : State
 
         Returns
         -------
+        Tensor[B, T, lags] or None
+            As from `Memory.reading`.
+        """
+        heard = torch.cat([state.past, notes[:, :-1]], 1)
+        time = clock(state.step, notes.shape[1], notes.dtype)
+        return self.memory.reading(heard, time, state.memory)
+
+    def _hear(self, notes: Tensor, state: State) -> tuple[Tensor, Tensor, State]:
+        """Run the memory over known notes.
+
+        Returns
+        -------
+        known : Tensor[B, context_length + T, K]
+            The steps before the notes, then the notes.
         features : Tensor[B, T, F]
+            The memory's features for each of their steps.
         state : State
-            With the sampler's part as it was.
+            The state after the notes; the sampler's part is unchanged.
         """
-        heard, time = self._heard(notes, state)
-        features, remembered = self.memory(heard, time, state.memory)
-        step = state.step + notes.shape[1]
-        return features, State(notes[:, -1:], step, remembered, state.sampler)
-
-    def reading(self, notes: Tensor, state: State) -> Tensor:
-        """Tell where the memory reads while it follows known notes.
-
-        Parameters
-        ----------
-        notes : Tensor[B, T, K]
-        state : State
-
-        Returns
-        -------
-        Tensor[B, T, lags]
-            The weight of each lag.
-        """
-        return self.memory.reading(*self._heard(notes, state), state.memory)
-
-    def _heard(self, notes: Tensor, state: State) -> tuple[Tensor, Tensor]:
-        """The memory's input: the step before each, and the time."""
-        heard = torch.cat([state.notes, notes[:, :-1]], 1)
-        return heard, clock(state.step, notes.shape[1], notes.dtype)
+        known, steps = torch.cat([state.past, notes], 1), notes.shape[1]
+        time = clock(state.step, steps, notes.dtype)
+        features, remembered = self.memory(known[:, :-1], time, state.memory)
+        return (
+            known,
+            features,
+            State(known[:, steps:], state.step + steps, remembered, state.sampler),
+        )

@@ -1,15 +1,15 @@
-"""A performer: a decoder, and a model of velocities if that is wanted, beside each other."""
+"""A performer: a decoder and, optionally, a velocity model."""
 
 from typing import Any, NamedTuple
 
 from torch import Tensor, nn
 
-from ostinato.notes import decoders
+from ostinato.core import models
 from ostinato.notes.data.fragments import Batch
 from ostinato.notes.parts.velocity import Params, Velocity
 
 VELOCITY = 80 / 128
-"""Of every key, without a model of velocities."""
+"""Velocity of all keys when there is no velocity model: MIDI velocity divided by 128."""
 
 
 class State(NamedTuple):
@@ -20,42 +20,44 @@ class State(NamedTuple):
 
 
 class Performer(nn.Module):
-    """Turns pitch classes into keys, and strikes them.
+    """Turns pitch classes into keys with velocities.
 
-    Velocities are those of MIDI divided by 128, and 0 where a key is not played.
+    Velocities are MIDI velocities divided by 128, and 0 where a key is not played.
 
     Parameters
     ----------
     config : dict
-        ``decoder``, its name and parameters, and ``velocity``, the parameters of that model or
-        None: from the content of a model's config.json.
+        The content of a model's config.json, of which these are used: ``decoder`` (its name and
+        parameters) and ``velocity`` (the parameters of the velocity model, or None).
 
     Attributes
     ----------
-    draws : int
-        Random numbers that it needs a step.
-    reach : int
-        Steps before a sequence that it wants to know.
+    num_uniforms : int
+        Number of random numbers needed per step.
+    context_length : int
+        Number of steps before a sequence that it reads.
     exact : bool
-        Whether `log_prob` is exact, or a lower bound in expectation over its draws.
+        Whether `log_prob` is exact. Otherwise it is a lower bound, in expectation over the
+        random numbers.
     """
 
     def __init__(self, config: dict[str, Any]):
         super().__init__()
-        self.decoder = decoders.build(config["decoder"])
+        self.decoder = models.build("ostinato.notes.decoders", config["decoder"])
         velocity = config["velocity"]
         self.velocity = Velocity(Params(**velocity)) if velocity else None
-        self.draws, self.reach = self.decoder.draws, self.decoder.reach
+        self.num_uniforms = self.decoder.num_uniforms
+        self.context_length = self.decoder.context_length
         self.exact = self.decoder.exact
 
     def forward(self, batch: Batch, uniforms: Tensor) -> Tensor:
-        """Sum what the trainings of both models minimise.
+        """Compute the sum of the training losses of both models.
 
         Parameters
         ----------
         batch : Batch
             With velocities.
-        uniforms : Tensor[B, T, draws]
+        uniforms : Tensor[B, T, num_uniforms]
             Random numbers in [0, 1).
 
         Returns
@@ -68,7 +70,7 @@ class Performer(nn.Module):
         return loss
 
     def classes(self, keys: Tensor) -> Tensor:
-        """Give what its generator writes for these keys: Tensor[..., 88] to Tensor[..., K]."""
+        """Convert keys to the notes that a generator writes: Tensor[..., 88] to Tensor[..., K]."""
         return self.decoder.classes(keys)
 
     def initial(self, past: Tensor) -> State:
@@ -77,25 +79,25 @@ class Performer(nn.Module):
         Parameters
         ----------
         past : Tensor[B, P, 88]
-            Velocities of what was played before, P at least `reach`.
+            Velocities of the steps before it; P is at least `context_length`.
         """
         velocity = self.velocity.initial(past) if self.velocity else None
         return State(self.decoder.initial(keys_of(past)), velocity)
 
     def follow(self, velocities: Tensor, state: State) -> State:
-        """Hear what is given, Tensor[B, T, 88]: the state after it."""
+        """Process given velocities, Tensor[B, T, 88], and return the state after them."""
         velocity = self.velocity.follow(velocities, state.velocity) if self.velocity else None
         return State(self.decoder.follow(keys_of(velocities), state.decoder), velocity)
 
-    def log_prob(self, keys: Tensor, state: State, uniforms: Tensor) -> tuple[Tensor, State]:
+    def log_prob(self, velocities: Tensor, state: State, uniforms: Tensor) -> tuple[Tensor, State]:
         """Compute the log-probability of keys, given their pitch classes.
 
         Parameters
         ----------
-        keys : Tensor[B, T, 88]
-            0 or 1.
+        velocities : Tensor[B, T, 88]
+            The true velocities; only which keys are played counts.
         state : State
-        uniforms : Tensor[B, T, draws]
+        uniforms : Tensor[B, T, num_uniforms]
             Random numbers in [0, 1).
 
         Returns
@@ -103,10 +105,10 @@ class Performer(nn.Module):
         log_prob : Tensor[B, T]
             Nats.
         state : State
-            The velocities' part as it was.
         """
-        log_prob, decoder = self.decoder.log_prob(keys, state.decoder, uniforms)
-        return log_prob, state._replace(decoder=decoder)
+        log_prob, decoder = self.decoder.log_prob(keys_of(velocities), state.decoder, uniforms)
+        velocity = self.velocity.follow(velocities, state.velocity) if self.velocity else None
+        return log_prob, State(decoder, velocity)
 
     def sample(
         self, notes: Tensor, state: State, uniforms: Tensor, temperature: float
@@ -118,10 +120,10 @@ class Performer(nn.Module):
         notes : Tensor[B, 1, K]
             What the generator wrote.
         state : State
-        uniforms : Tensor[B, 1, draws]
+        uniforms : Tensor[B, 1, num_uniforms]
             Random numbers in [0, 1).
         temperature : float
-            Of the decoder.
+            For the decoder; the velocity model is deterministic.
 
         Returns
         -------
@@ -134,6 +136,27 @@ class Performer(nn.Module):
         else:
             velocities, velocity = keys * VELOCITY, None
         return velocities, State(decoder, velocity)
+
+    def guess(self, notes: Tensor, past: Tensor, velocities: Tensor, uniforms: Tensor) -> Tensor:
+        """Draw the keys of each step of known music several times, given its true past.
+
+        Parameters
+        ----------
+        notes : Tensor[D, B, T, K]
+            What the generator wrote in each of D draws.
+        past : Tensor[B, P, 88]
+            Velocities of the steps before.
+        velocities : Tensor[B, T, 88]
+            The true velocities.
+        uniforms : Tensor[D, B, T, num_uniforms]
+            Random numbers in [0, 1).
+
+        Returns
+        -------
+        Tensor[D, B, T, 88]
+            0 or 1.
+        """
+        return self.decoder.guess(notes, keys_of(past), keys_of(velocities), uniforms)
 
 
 def keys_of(velocities: Tensor) -> Tensor:

@@ -1,4 +1,4 @@
-"""A system: all that writes music together, a generator and a performer."""
+"""A system: a generator and a performer, which together write music."""
 
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -24,45 +24,46 @@ class State(NamedTuple):
 class System(nn.Module):
     """A distribution over sequences of sets of keys.
 
-    Velocities are those of MIDI divided by 128, and 0 where a key is not played.
+    Velocities are MIDI velocities divided by 128, and 0 where a key is not played.
 
     Parameters
     ----------
     generator, decoder : dict
-        The config.json of both models.
+        The contents of config.json of both models.
 
     Attributes
     ----------
-    draws : int
-        Random numbers that it needs a step.
-    reach : int
-        Steps before a sequence that it wants to know.
+    num_uniforms : int
+        Number of random numbers needed per step.
+    context_length : int
+        Number of steps before a sequence that it reads.
     exact : bool
-        Whether `log_prob` is exact, or a lower bound in expectation over its draws.
+        Whether `log_prob` is exact. Otherwise it is a lower bound, in expectation over the
+        random numbers.
     holding : bool
-        Whether a key stands at all steps at which it sounds, or only where it is struck.
+        Whether a key is marked at every step at which it sounds, or only where it is struck.
     steps_per_beat : int
-        Steps in a quarter note.
+        Number of steps in a quarter note.
     """
 
     def __init__(self, generator: dict[str, Any], decoder: dict[str, Any]):
         super().__init__()
         self.generator = Generator(generator)
         self.performer = Performer(decoder)
-        self.draws = self.generator.draws + self.performer.draws
-        self.reach = max(self.generator.reach, self.performer.reach)
-        self.exact = self.generator.sampler.exact and self.performer.exact
+        self.num_uniforms = self.generator.num_uniforms + self.performer.num_uniforms
+        self.context_length = max(self.generator.context_length, self.performer.context_length)
+        self.exact = self.generator.exact and self.performer.exact
         self.holding = generator["representation"] == "holding"
         self.steps_per_beat = generator["steps_per_beat"]
 
     def forward(self, batch: Batch, uniforms: Tensor) -> Tensor:
-        """Sum what the trainings of both parts minimise.
+        """Compute the sum of the training losses of both parts.
 
         Parameters
         ----------
         batch : Batch
-            With the velocities of 88 keys.
-        uniforms : Tensor[B, T, draws]
+            Its past and notes are velocities of 88 keys.
+        uniforms : Tensor[B, T, num_uniforms]
             Random numbers in [0, 1).
 
         Returns
@@ -70,9 +71,7 @@ class System(nn.Module):
         Tensor[]
         """
         for_notes, for_keys = self.split(uniforms)
-        past, notes = (self._notes(tensor) for tensor in (batch.past, batch.notes))
-        written = Batch(past, notes, batch.mask, batch.start)
-        return self.generator(written, for_notes) + self.performer(batch, for_keys)
+        return self.generator(self._written(batch), for_notes) + self.performer(batch, for_keys)
 
     def initial(self, past: Tensor, step: Tensor) -> State:
         """Make the state at the beginning of a sequence.
@@ -80,9 +79,9 @@ class System(nn.Module):
         Parameters
         ----------
         past : Tensor[B, P, 88]
-            Velocities of what was played before, P at least `reach`.
+            Velocities of the steps before it; P is at least `context_length`.
         step : Tensor[B] of int64
-            Number of the first step.
+            Index of the first step in its song.
 
         Returns
         -------
@@ -92,14 +91,14 @@ class System(nn.Module):
         return State(begun, self.performer.initial(past))
 
     def follow(self, velocities: Tensor, state: State, uniforms: Tensor) -> State:
-        """Hear what is given: the state after it.
+        """Process given velocities, and return the state after them.
 
         Parameters
         ----------
         velocities : Tensor[B, T, 88]
         state : State
-        uniforms : Tensor[B, T, draws]
-            Random numbers in [0, 1), for decisions that are hidden.
+        uniforms : Tensor[B, T, num_uniforms]
+            Random numbers in [0, 1), for latent decisions.
         """
         for_notes, _ = self.split(uniforms)
         _, heard = self.generator.log_prob(self._notes(velocities), state.generator, for_notes)
@@ -108,14 +107,15 @@ class System(nn.Module):
     def log_prob(self, velocities: Tensor, state: State, uniforms: Tensor) -> tuple[Tensor, State]:
         """Compute the log-probability of each step's keys, given the true steps before it.
 
-        p(keys) = p(pitch classes) p(keys | pitch classes). Velocities have no part in it.
+        p(keys) = p(pitch classes) p(keys | pitch classes). Only which keys are played counts, not
+        how hard they are struck.
 
         Parameters
         ----------
         velocities : Tensor[B, T, 88]
-            The truth.
+            The true velocities.
         state : State
-        uniforms : Tensor[B, T, draws]
+        uniforms : Tensor[B, T, num_uniforms]
             Random numbers in [0, 1).
 
         Returns
@@ -125,22 +125,21 @@ class System(nn.Module):
         state : State
         """
         for_notes, for_keys = self.split(uniforms)
-        notes, keys = self._notes(velocities), (velocities > 0).to(velocities.dtype)
+        notes = self._notes(velocities)
         of_notes, written = self.generator.log_prob(notes, state.generator, for_notes)
-        of_keys, _ = self.performer.log_prob(keys, state.performer, for_keys)
-        played = self.performer.follow(velocities, state.performer)
+        of_keys, played = self.performer.log_prob(velocities, state.performer, for_keys)
         return of_notes + of_keys, State(written, played)
 
     def step(self, state: State, uniforms: Tensor, temperature: float) -> tuple[Tensor, State]:
-        """Draw the next step and go on to it.
+        """Draw the next step and advance the state by it.
 
         Parameters
         ----------
         state : State
-        uniforms : Tensor[B, 1, draws]
+        uniforms : Tensor[B, 1, num_uniforms]
             Random numbers in [0, 1).
         temperature : float
-            Of both parts; 0 takes the most probable decision each time.
+            For both parts; at 0, the most probable outcome is always taken.
 
         Returns
         -------
@@ -152,9 +151,35 @@ class System(nn.Module):
         velocities, played = self.performer.sample(notes, state.performer, for_keys, temperature)
         return velocities, State(written, played)
 
+    def guess(self, batch: Batch, uniforms: Tensor) -> Tensor:
+        """Draw the keys of each step of known music several times, given its true past.
+
+        Parameters
+        ----------
+        batch : Batch
+            Velocities of songs, from their first step on.
+        uniforms : Tensor[D, 2, B, T, num_uniforms]
+            Random numbers in [0, 1) for D draws: [:, 0] for latent decisions about the true notes,
+            [:, 1] for drawing.
+
+        Returns
+        -------
+        Tensor[D, B, T, 88]
+            0 or 1.
+        """
+        for_notes, for_keys = self.split(uniforms)
+        notes = self.generator.guess(self._written(batch), for_notes)
+        return self.performer.guess(notes, batch.past, batch.notes, for_keys[:, 1])
+
     def split(self, uniforms: Tensor) -> tuple[Tensor, Tensor]:
         """Split random numbers into those of the generator and those of the performer."""
-        return uniforms.split([self.generator.draws, self.performer.draws], -1)
+        sizes = [self.generator.num_uniforms, self.performer.num_uniforms]
+        return uniforms.split(sizes, -1)
+
+    def _written(self, batch: Batch) -> Batch:
+        """Convert a batch of velocities to the notes that the generator writes."""
+        past, notes = (self._notes(tensor) for tensor in (batch.past, batch.notes))
+        return Batch(past, notes, batch.mask, batch.start)
 
     def _notes(self, velocities: Tensor) -> Tensor:
         return self.performer.classes((velocities > 0).to(velocities.dtype))
@@ -171,15 +196,15 @@ def load(generator: Path, decoder: Path) -> System:
     Returns
     -------
     System
-        Ready to write music.
+        In evaluation mode.
 
     Raises
     ------
     UserError
-        When a model is missing, or the two do not belong together.
+        If a model is missing, or the two do not fit together.
     """
     (config, weights), (other, more) = read_model(generator), read_model(decoder)
-    needed = ((generator, config, "steps_per_beat"), (decoder, other, "velocity"))
+    needed = ((generator, config, "repeating"), (decoder, other, "velocity"))
     for folder, content, name in needed:
         if name not in content:
             raise UserError(f"{folder} holds another kind of model, or one of an earlier version")

@@ -1,1 +1,1 @@
-"""Files to scores and back: MIDI, music notation, corpora, sound and pictures."""
+"""Reading and writing scores: MIDI, music notation, corpora, sound and pictures."""

@@ -1,4 +1,4 @@
-"""The corpus: files of scores to our own MIDI, each song in one split."""
+"""The corpus: score files of any kind, converted to MIDI and divided into splits."""
 
 import hashlib
 from dataclasses import dataclass
@@ -27,14 +27,14 @@ MIDI_SUFFIXES = {".mid", ".midi", ".smf", ".kar"}
 KEY_INTERVALS = 12
 
 BUILT_IN = {"chorales": (notation.chorale_files, 4), "folksongs": (notation.folksong_files, 1)}
-"""What comes with music21: its files, and how many parts a score must have."""
+"""Corpora that come with music21: how to list their files, and how many parts a score must have."""
 
 SONG_COLUMNS = ["id", "title", "source", "metre", "split"]
 
 
 @dataclass(frozen=True)
 class Song:
-    """A song that was read: what songs.csv says of it, and what splits and doublets need."""
+    """A song: its columns of songs.csv, and what is needed to split songs and find duplicates."""
 
     id: str
     title: str
@@ -53,10 +53,10 @@ def build(out: Path, source: str, folder: Path) -> None:
     out : Path
         An empty folder.
     source : str
-        ``"chorales"`` (the four-voice chorales of music21), ``"folksongs"`` (one-voice melodies,
+        ``"chorales"`` (the four-voice chorales of music21), ``"folksongs"`` (one-voice melodies
         from the tune books `ostinato.scores.notation.FOLKSONG_BOOKS`) or ``"folder"``.
     folder : Path
-        Where the person's scores lie, searched recursively, for ``"folder"``.
+        The user's scores for ``"folder"``, searched recursively.
 
     Raises
     ------
@@ -120,13 +120,13 @@ def read_file(path: Path, source: str, parts: int | None) -> list[Song | Rejecte
     source : str
         Its name in the tables, the same on every machine.
     parts : int or None
-        How many parts a score must have, if that matters; a single one must be a melody, with one
-        note at a time.
+        The number of parts that a score must have; None if any number will do. If it is 1, the
+        score must be a melody, with one note at a time.
 
     Returns
     -------
     list of Song or Rejected
-        What was found in it.
+        One for each score in the file.
     """
     suffix = path.suffix.lower()
     try:
@@ -168,10 +168,10 @@ def _song(score: Score | UnreadableScore, source: str, parts: int | None) -> Son
 
 
 def split_key(score: Score) -> str:
-    """What decides a song's split: the first 12 intervals of its top voice.
+    """Return what determines a song's split: the first 12 intervals of its top voice.
 
-    It depends on nothing but the song, and not on its key, so that settings of one melody stay
-    together and an added song moves no other.
+    It depends only on the song, not on its key or on other songs. So all settings of a melody are
+    in the same split, and a new song does not move others to another split.
     """
     line = top_voice(score.pitched).tolist()[: KEY_INTERVALS + 1]
     return " ".join(str(b - a) for a, b in pairwise(line))

@@ -1,4 +1,4 @@
-"""MIDI files: foreign ones in, our own out."""
+"""Reading MIDI files of any origin, and writing our own."""
 
 import io
 import warnings
@@ -21,11 +21,11 @@ from ostinato.scores.score import (
 )
 
 MAX_BYTES = 2_000_000
-"""Larger MIDI files are refused: a parsed event takes about a kilobyte of memory."""
+"""Larger MIDI files are rejected: a parsed event takes about a kilobyte of memory."""
 
 MAX_BEATS = int(pretty_midi.pretty_midi.MAX_TICK) // TICKS_PER_BEAT - 64
-"""Longer scores are refused (2.9 hours at 120 quarter notes a minute): pretty_midi reads no file
-over 10 million ticks. 64 beats are left for the rest before a pickup."""
+"""Longer scores are rejected (2.9 hours at 120 quarter notes per minute): pretty_midi cannot read
+files of more than 10 million ticks. 64 beats are reserved for the rest before a pickup."""
 
 DRUM_CHANNEL = 9
 
@@ -33,26 +33,26 @@ DRUM_CHANNEL = 9
 def read_midi(path: Path, pickup: bool = True) -> Score:
     """Read a MIDI file of any origin.
 
-    Times are converted to our ticks without leaving the beat, so tempo changes do no harm.
+    Times are measured in beats, so tempo changes do not affect them.
 
     Parameters
     ----------
     path : Path
         The file.
     pickup : bool
-        Where the file begins with one shorter bar under a time signature of its own, as sequencers
-        write a pickup, put a rest before it, so that bars begin at multiples of a bar. Our own
-        files have that behind them.
+        Whether to put a rest before a pickup, so that bars begin at multiples of a bar. A pickup is
+        a first bar that is shorter than the second and has a time signature of its own, as
+        sequencers write it. Our own files do not need this: they already contain the rest.
 
     Returns
     -------
     Score
-        Its notes; the title is the name of the first track.
+        The notes, with the name of the first track as the title.
 
     Raises
     ------
     UnreadableScore
-        When it is no MIDI file, is damaged, or is too large or too long.
+        When it is not a MIDI file, is damaged, or is too large or too long.
     """
     size = path.stat().st_size
     if size > MAX_BYTES:
@@ -62,15 +62,15 @@ def read_midi(path: Path, pickup: bool = True) -> Score:
         raise UnreadableScore("not a MIDI file (no MThd at its beginning)" if data else "0 bytes")
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # of pretty_midi: tempo events on later tracks
+            warnings.simplefilter("ignore")  # pretty_midi's, about tempo events on later tracks
             file = mido.MidiFile(file=io.BytesIO(data))
             if file.ticks_per_beat <= 0:
                 raise UnreadableScore("its time base is not in ticks a beat")
             midi = pretty_midi.PrettyMIDI(mido_object=file)
     except UnreadableScore:
         raise
-    # mido and pretty_midi raise whatever a damaged byte leads to: EOFError, KeyError, IndexError,
-    # OSError, ValueError, ZeroDivisionError ... Each of them is a reason to reject this one file.
+    # Damaged bytes can make mido and pretty_midi raise anything: EOFError, KeyError, IndexError,
+    # OSError, ValueError, ZeroDivisionError ... Each of these is a reason to reject this file.
     except Exception as error:
         raise UnreadableScore(f"damaged MIDI: {type(error).__name__}: {error}") from error
     score = _score(midi, file)
@@ -117,18 +117,18 @@ def _with_whole_first_bar(score: Score) -> Score:
 
 
 def midi_bytes(score: Score) -> bytes:
-    """Encode a score as a MIDI file of format 1, 480 ticks a quarter note.
+    """Encode a score as a MIDI file of format 1 with 480 ticks per quarter note.
 
     Parameters
     ----------
     score : Score
-        What to write; each part becomes a track, the first track holds tempi and metres.
+        Each part becomes a track. The first track contains the tempi and the time signatures.
 
     Returns
     -------
     bytes
-        The file's content, the same for the same score; ``read_midi(path, pickup=False)`` gives the
-        score back.
+        The content of the file, the same for the same score. ``read_midi(path, pickup=False)``
+        reads the score back.
     """
     file = mido.MidiFile(type=1, ticks_per_beat=TICKS_PER_BEAT)
     conductor = [
@@ -155,8 +155,8 @@ def midi_bytes(score: Score) -> bytes:
 
 
 def _track(name: str, events: list[tuple[int, int, mido.Message]]) -> mido.MidiTrack:
-    """Turn (tick, rank, message) into a track; at one tick the lower rank comes first."""
-    # MIDI names are Latin-1; what it lacks is written as "?".
+    """Turn (tick, rank, message) into a track; at the same tick, lower ranks come first."""
+    # Names in MIDI files are Latin-1; all other characters are written as "?".
     latin = name.encode("latin-1", "replace").decode("latin-1")
     track = mido.MidiTrack([mido.MetaMessage("track_name", name=latin)] if latin else [])
     now = 0

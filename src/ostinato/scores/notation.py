@@ -1,4 +1,4 @@
-"""Music notation through music21: MusicXML, ABC and Humdrum files, its chorales and folk songs."""
+"""Reading music notation with music21: MusicXML, ABC and Humdrum files, and built-in corpora."""
 
 import contextlib
 import re
@@ -22,16 +22,16 @@ from ostinato.scores.score import (
 
 SUFFIXES = {".xml", ".mxl", ".musicxml", ".abc", ".krn"}
 MAX_BYTES = 5_000_000
-"""Larger files are refused: music21 needs about a hundred times their size in memory."""
+"""Larger files are rejected: music21 needs about a hundred times their size in memory."""
 VELOCITY = 80
 BPM = 100.0
-"""Velocity and tempo where the notation says nothing."""
+"""The velocity and the tempo, in quarter notes per minute, if the notation gives none."""
 
 FOLKSONG_BOOKS = {"boehme10", "boehme20", "kinder0"}
-"""Of the Essen folk-song collection: German popular songs and children's songs, 932 of them. Every
-tune of these books has a metre (others say "none", and bars would be guessed), and few stand there
-in several versions (which would put nearly the same song into training and test). Two cores read
-them in half a minute; all 8,500 songs would take minutes."""
+"""Books of the Essen folk-song collection: 932 German popular songs and children's songs. Every
+tune in these books has a metre (in others some have none, so bars would have to be guessed), and
+few occur in several versions (which would put nearly the same song into training and test). Two
+cores read them in half a minute; all 8,500 songs would take minutes."""
 
 
 def chorale_files() -> list[Path]:
@@ -47,9 +47,9 @@ def folksong_files() -> list[Path]:
 def read_notation(path: Path) -> list[Score | UnreadableScore]:
     """Read a file of music notation.
 
-    Pieces come as they are heard: repeats are played out (unless they contradict each other), tied
-    notes are one note, the first bar begins with a rest where the piece begins with a pickup. Grace
-    notes, which take no time of their own, are left out.
+    Pieces are read as they sound: repeats are played out (unless repeat signs contradict each
+    other), tied notes become one note, and a piece that begins with a pickup gets a rest before it.
+    Grace notes, which have no duration of their own, are left out.
 
     Parameters
     ----------
@@ -59,7 +59,7 @@ def read_notation(path: Path) -> list[Score | UnreadableScore]:
     Returns
     -------
     list of Score or UnreadableScore
-        Usually one; an ABC tune book gives one for each tune.
+        Usually one; for an ABC tune book, one for each tune.
 
     Raises
     ------
@@ -72,8 +72,8 @@ def read_notation(path: Path) -> list[Score | UnreadableScore]:
     if size > MAX_BYTES:
         raise UnreadableScore(f"{size:,} bytes of notation, more than {MAX_BYTES:,}")
     if path.suffix.lower() == ".abc":
-        # Tune by tune, so that a mistake in one does not cost the others. What stands before the
-        # first tune holds for all.
+        # Each tune is parsed by itself, so that an error in one does not affect the others. Fields
+        # before the first tune apply to all.
         text = path.read_bytes().decode("utf-8", "replace")
         head, *tunes = re.split(r"^(?=X:)", text, flags=re.MULTILINE)
         return [_read(head + tune, "abc") for tune in tunes or [""]]
@@ -81,12 +81,12 @@ def read_notation(path: Path) -> list[Score | UnreadableScore]:
 
 
 def read_abc(tune: str) -> Score | UnreadableScore:
-    """Read one tune in ABC; see `read_notation`."""
+    """Read the text of one ABC tune; see `read_notation`."""
     return _read(tune, "abc")
 
 
 def _size(path: Path) -> int:
-    """Bytes of a file, those of a compressed one when it is unpacked."""
+    """The size of a file in bytes; if it is compressed, the size of its uncompressed content."""
     if zipfile.is_zipfile(path):
         with zipfile.ZipFile(path) as archive:
             return sum(entry.file_size for entry in archive.infolist())
@@ -97,12 +97,12 @@ def _read(source: Path | str, kind: str | None) -> Score | UnreadableScore:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            # No pickle is read or written: music21 would keep them in the system's /tmp.
+            # Neither read nor write pickles, which music21 would keep in the system's /tmp.
             parsed = music21.converter.parse(
                 source, format=kind, forceSource=True, storePickle=False
             )
             return _score(parsed)
-    # The same as for MIDI: whatever a parser raises is this piece's reason.
+    # As for MIDI: whatever the parser raises is a reason to reject this piece.
     except Exception as error:
         reason = " ".join(str(error).split())[:200]
         return UnreadableScore(f"music21: {type(error).__name__}: {reason}")
@@ -110,13 +110,13 @@ def _read(source: Path | str, kind: str | None) -> Score | UnreadableScore:
 
 def _score(source: music21.stream.Score) -> Score:
     heard = source
-    # music21 cannot play out a score that has a part without bars, as very short tunes have.
+    # music21 cannot expand repeats if a part has no bars, as in very short tunes.
     if source.parts and all(
         part.getElementsByClass(music21.stream.Measure) for part in source.parts
     ):
         for part in source.parts:
             _begin_repeats(part)
-        # Repeat signs that contradict each other: the piece as it is written.
+        # If repeat signs contradict each other, take the piece as it is written.
         with contextlib.suppress(music21.repeat.ExpanderException):
             heard = source.expandRepeats()
     parts = list(heard.parts) or [heard]
@@ -141,10 +141,10 @@ def _score(source: music21.stream.Score) -> Score:
 
 
 def _begin_repeats(part: music21.stream.Part) -> None:
-    """Write the signs where repeats begin that notation may leave out: after the repeat before.
+    """Add the start-repeat signs that notation may leave out: those right after another repeat.
 
-    music21 would go back to the beginning each time, through all that was repeated already, so that
-    each such sign doubles the piece.
+    Without them, music21 goes back to the beginning of the piece each time, through everything that
+    was already repeated, so that each missing sign doubles the length of the piece.
     """
     last_times = {
         measure
@@ -175,18 +175,18 @@ def _part(part: music21.stream.Part) -> Part:
 
 
 def _metres(part: music21.stream.Part) -> list[Metre]:
-    # After an overlong bar of ABC, music21 puts the same signature object into the part once more;
-    # flattened, it would stand at its last place alone.
+    # After a bar of ABC that is too long, music21 inserts the same signature object once more.
+    # In a flattened part it would appear only at its last position.
     signatures = part.recurse().getElementsByClass(music21.meter.TimeSignature)
     metres = [
         Metre(_ticks(signatures.currentHierarchyOffset()), s.numerator, s.denominator)
         for s in signatures
-        # MIDI can write no other; such bars stand in the metre before.
+        # MIDI cannot represent other signatures; such bars keep the previous metre.
         if s.denominator.bit_count() == 1 and s.numerator < 256
     ]
     if not metres or metres[0].tick > 0:
         metres.insert(0, Metre(0, 4, 4))
-    # Repeats that are played out write the same signature again.
+    # When repeats are expanded, the same signature occurs again.
     return [m for i, m in enumerate(metres) if i == 0 or str(m) != str(metres[i - 1])]
 
 
@@ -200,7 +200,7 @@ def _tempi(score: music21.stream.Score) -> list[Tempo]:
 
 
 def _pickup_rest(part: music21.stream.Part) -> float:
-    """Quarter notes that the first bar lacks at its beginning."""
+    """The length of the rest that completes the first bar, in quarter notes."""
     first = part.getElementsByClass(music21.stream.Measure).first()
     if first is None:
         return 0.0

@@ -1,4 +1,4 @@
-"""A score as a picture, its piano roll."""
+"""Drawing a score as a piano roll."""
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -9,9 +9,9 @@ from ostinato.scores.score import TICKS_PER_BEAT, Score
 
 NAMES = ["C", "C♯", "D", "E♭", "E", "F", "F♯", "G", "A♭", "A", "B♭", "B"]
 BARS = 48
-"""Numbers of bars for which there is room below a roll."""
+"""The most bar numbers that fit below a roll."""
 PIANO = 21, 108
-"""MIDI pitches that are shown where there is no note."""
+"""The range of MIDI pitches that is shown if there are no notes."""
 
 
 def roll(score: Score, given: int, steps_per_beat: int) -> Figure:
@@ -20,11 +20,11 @@ def roll(score: Score, given: int, steps_per_beat: int) -> Figure:
     Parameters
     ----------
     score : Score
-        Bars are those of its first metre.
+        Bars are drawn according to its first metre.
     given : int
-        Steps at the beginning that were not composed; they are drawn pale.
+        The number of steps at the beginning that were not composed; they are drawn in pale colour.
     steps_per_beat : int
-        Steps in a quarter note.
+        Steps per quarter note.
 
     Returns
     -------

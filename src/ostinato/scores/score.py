@@ -1,4 +1,4 @@
-"""A score: the notes of one piece in ticks, with its tempi and metres."""
+"""A score: the notes of a piece, with its tempi and metres; times are in ticks."""
 
 from dataclasses import dataclass
 from heapq import heappop, heappush
@@ -6,7 +6,7 @@ from heapq import heappop, heappush
 import numpy as np
 
 TICKS_PER_BEAT = 480
-"""Ticks in a quarter note of every score and every MIDI file that is written here."""
+"""Ticks per quarter note, in every score and in every MIDI file that is written here."""
 
 NOTE = np.dtype(
     [("onset", "<i4"), ("length", "<i4"), ("pitch", "u1"), ("velocity", "u1"), ("part", "<u2")]
@@ -15,12 +15,12 @@ NOTE = np.dtype(
 
 
 class UnreadableScore(Exception):
-    """A file that holds no score; the message is the reason, for a table of rejected files."""
+    """A file contains no readable score; the message is the reason, for rejected.csv."""
 
 
 @dataclass(frozen=True)
 class Part:
-    """An instrument: its name, General MIDI program (0 to 127), and whether it is drums."""
+    """An instrument: its name, its General MIDI program (0 to 127), and whether it is drums."""
 
     name: str = ""
     program: int = 0
@@ -29,7 +29,7 @@ class Part:
 
 @dataclass(frozen=True)
 class Metre:
-    """A time signature from a tick on."""
+    """A time signature, such as 3 ``beats`` with the ``unit`` 4, in effect from a tick on."""
 
     tick: int
     beats: int
@@ -37,7 +37,7 @@ class Metre:
 
     @property
     def bar(self) -> int:
-        """Length of a bar in ticks."""
+        """The length of a bar in ticks."""
         return self.beats * TICKS_PER_BEAT * 4 // self.unit
 
     def __str__(self) -> str:
@@ -46,7 +46,7 @@ class Metre:
 
 @dataclass(frozen=True)
 class Tempo:
-    """A tempo from a tick on, in quarter notes a minute."""
+    """A tempo in quarter notes per minute, in effect from a tick on."""
 
     tick: int
     bpm: float
@@ -59,7 +59,7 @@ class Score:
     Attributes
     ----------
     notes : ndarray[NOTE]
-        Sorted by onset, pitch and part; no two notes of one pitch in one part overlap.
+        Sorted by onset, pitch and part. Notes of the same pitch and part do not overlap.
     parts : list of Part
         The instruments that the notes belong to.
     metres : list of Metre
@@ -78,22 +78,22 @@ class Score:
 
     @property
     def metre(self) -> str:
-        """Every time signature that occurs, in order of appearance, with a space between."""
+        """All different time signatures in order of appearance, separated by spaces."""
         return " ".join(dict.fromkeys(map(str, self.metres)))
 
     @property
     def pitched(self) -> np.ndarray:
-        """ndarray[NOTE]: The notes without those of drums."""
+        """ndarray[NOTE]: all notes except those of drums."""
         drums = [i for i, part in enumerate(self.parts) if part.drums]
         return self.notes[~np.isin(self.notes["part"], drums)]
 
     def delayed(self, ticks: int) -> "Score":
-        """The same score, starting with a rest, so that a pickup ends its bar.
+        """The same score after a rest, so that a pickup comes at the end of a full bar.
 
         Parameters
         ----------
         ticks : int
-            Length of the rest.
+            The length of the rest.
         """
         notes = self.notes.copy()
         notes["onset"] += ticks
@@ -111,10 +111,11 @@ class Score:
 
 
 def tidy(notes: np.ndarray) -> np.ndarray:
-    """Sort notes and let no two notes of one pitch in one part overlap.
+    """Sort notes, and remove overlaps between notes of the same pitch and part.
 
-    A MIDI channel cannot sound a pitch twice at once: the earlier note ends where the next begins;
-    of several with the same onset the longest stays. A note without length gets one tick.
+    A MIDI channel cannot play the same pitch twice at once. So a note ends where the next begins,
+    and of several notes with the same onset, only the longest is kept. A note of length 0 becomes
+    one tick long.
 
     Parameters
     ----------
@@ -124,7 +125,7 @@ def tidy(notes: np.ndarray) -> np.ndarray:
     Returns
     -------
     ndarray[NOTE]
-        Sorted by onset, pitch, part.
+        Sorted by onset, pitch and part.
     """
     notes = notes[np.lexsort((-notes["length"], notes["onset"], notes["pitch"], notes["part"]))]
     same_key = np.ones(len(notes), bool)
@@ -142,9 +143,9 @@ def tidy(notes: np.ndarray) -> np.ndarray:
 
 
 def top_voice(notes: np.ndarray) -> np.ndarray:
-    """Pitches of the melody on top: notes at whose onset nothing higher sounds.
+    """The pitches of the top voice: all notes at whose onset nothing higher sounds.
 
-    It is computed from the notes alone, so it is the same however a piece is split into parts.
+    The result does not depend on how the notes are divided into parts.
 
     Parameters
     ----------
@@ -154,7 +155,7 @@ def top_voice(notes: np.ndarray) -> np.ndarray:
     Returns
     -------
     ndarray[int64]
-        MIDI pitches in order of onset, one at an onset.
+        MIDI pitches in order of onset, at most one for each onset.
     """
     sounding: list[tuple[int, int]] = []
     line: list[int] = []

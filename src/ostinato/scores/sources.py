@@ -1,4 +1,4 @@
-"""A person's files: finding them, naming them, and dividing them into splits."""
+"""The user's files: finding them, naming them, and dividing them into splits."""
 
 import os
 import re
@@ -15,31 +15,31 @@ SPLITS = ("train", "valid", "test")
 REJECTED_COLUMNS = ["source", "reason"]
 
 HELD_OUT = 0.1
-"""Share of the hash range that goes to test, and as much to valid."""
+"""The fraction of the hash range that is for the test; the same fraction is for validation."""
 
 
 @dataclass(frozen=True)
 class Rejected:
-    """A file that was not taken, and why."""
+    """A file or piece that was rejected, and why."""
 
     source: str
     reason: str
 
 
 def files_in(folder: Path, parameter: str, what: str) -> list[Path]:
-    """List the files below a folder, hidden ones left out, in order of their paths.
+    """List the files in a folder, except hidden ones, sorted by path.
 
     Parameters
     ----------
     folder : Path
         Searched recursively.
     parameter, what : str
-        Where the folder is named, and what should lie in it, for the error message.
+        The parameter that names the folder, and what it should contain, for the error message.
 
     Raises
     ------
     UserError
-        When it is no folder.
+        When it is not a folder.
     """
     if not folder.is_dir():
         raise UserError(f"{parameter}: {folder} is no folder; name the one with your {what}")
@@ -50,12 +50,12 @@ def files_in(folder: Path, parameter: str, what: str) -> list[Path]:
 
 
 def printable(path: Path) -> str:
-    """A path as text that any file can hold; what is no UTF-8 in it becomes question marks."""
+    """A path as text that can be written as UTF-8; invalid bytes become U+FFFD."""
     return os.fsencode(path.as_posix()).decode("utf-8", "replace")
 
 
 def identity(source: str) -> str:
-    """A file name of plain letters that no other source has: its words and a short hash."""
+    """A unique file name in ASCII for a source: its words and a short hash."""
     plain = unicodedata.normalize("NFKD", source).encode("ascii", "ignore").decode()
     words = re.sub(r"[^A-Za-z0-9.]+", "-", Path(plain).with_suffix("").as_posix()).strip("-.")
     canonical = unicodedata.normalize("NFC", source)
@@ -65,19 +65,21 @@ def identity(source: str) -> str:
 def split(keys: dict[str, str]) -> dict[str, str]:
     """Assign songs to train, valid and test.
 
-    Each key's hash decides: the lowest tenth is test, the next valid, the rest train. Where that
-    leaves a split empty (a small folder), keys are ranked by hash instead, the first to test, the
-    second to valid; with fewer than 3 different keys the songs themselves are ranked.
+    The hash of a song's key decides: the lowest tenth of hashes is for the test, the next tenth for
+    validation, the rest for training. If that leaves a split empty, as in a small folder, keys are
+    ranked by their hashes instead: the first tenth (at least one) is for the test, the next for
+    validation. If there are fewer than 3 different keys, the songs themselves are ranked.
 
     Parameters
     ----------
     keys : dict of str to str
-        Song id to its `split_key`; at least 3.
+        From the id of each song to its key; at least 3 songs. Songs with the same key are in the
+        same split, except in the last case above.
 
     Returns
     -------
     dict of str to str
-        Song id to ``"train"``, ``"valid"`` or ``"test"``.
+        From the id of each song to ``"train"``, ``"valid"`` or ``"test"``.
     """
     place = {song: stable_hash(key) / 2**64 for song, key in keys.items()}
     splits = {song: _by_hash(p) for song, p in place.items()}

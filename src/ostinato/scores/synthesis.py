@@ -1,4 +1,4 @@
-"""MIDI to sound, with the SoundFont that pretty_midi brings."""
+"""Rendering scores as sound, with the SoundFont that comes with pretty_midi."""
 
 import io
 from importlib.resources import files
@@ -13,22 +13,22 @@ from ostinato.scores.score import TICKS_PER_BEAT, Part, Score
 from ostinato.scores.wav import PEAK, RATE
 
 TAIL = 1.5
-"""Seconds after the last note; the renderer itself stops dead at its end."""
+"""Seconds of sound after the end of the last note, where the renderer itself would stop."""
 
 
 def render(score: Score) -> np.ndarray:
-    """Render a score.
+    """Render a score as sound.
 
     Parameters
     ----------
     score : Score
-        Its programs are taken as General MIDI instruments.
+        Its programs are General MIDI instruments.
 
     Returns
     -------
     ndarray[float32], shape [samples, 2]
-        Left and right at 44,100 samples a second, with 1.5 s after the last note, scaled so that
-        the loudest sample is 0.9.
+        Left and right at 44,100 samples per second, with 1.5 s after the last note, scaled to a
+        peak of 0.9.
     """
     soundfont = files("pretty_midi").joinpath("TimGM6mb.sf2").read_bytes()
     wave = midirenderer.render_wave_from(soundfont, midi_bytes(_with_tail(score)))
@@ -39,7 +39,7 @@ def render(score: Score) -> np.ndarray:
 
 
 def _with_tail(score: Score) -> Score:
-    """Add a part whose only note, silent, ends `TAIL` seconds after all others."""
+    """Add a part with one inaudible note, which ends `TAIL` seconds after all others."""
     end = int((score.notes["onset"] + score.notes["length"]).max(initial=0))
     ticks = int(TAIL * score.tempi[-1].bpm / 60 * TICKS_PER_BEAT)
     silent = np.array([(end + ticks, 1, 0, 1, len(score.parts))], score.notes.dtype)

@@ -1,4 +1,4 @@
-"""Sound as WAV files of 16 bits."""
+"""Writing sound as 16-bit WAV files."""
 
 import io
 from pathlib import Path
@@ -9,24 +9,24 @@ import soundfile
 from ostinato.core import files
 
 RATE = 44_100
-"""Samples a second of all sound here."""
+"""The sample rate of all sound here, in samples per second."""
 
 FULL_SCALE = 32_768.0
-"""What a 16-bit sample is divided by, so that it lies in [-1, 1)."""
+"""16-bit samples are divided by this, so that they lie in [-1, 1)."""
 
 PEAK = 0.9
-"""Largest sample of a piece, so that all pieces are about equally loud and none is clipped."""
+"""The peak that pieces are scaled to, so that they are about equally loud and none is clipped."""
 
 
 def write_wav(path: Path, samples: np.ndarray) -> None:
-    """Write sound as a 16-bit WAV file, which carries no time stamp.
+    """Write sound as a 16-bit WAV file without a time stamp.
 
     Parameters
     ----------
     path : Path
         The file.
     samples : ndarray[float32], shape [samples, channels]
-        In [-1, 1] at 44,100 samples a second.
+        In [-1, 1], at 44,100 samples per second.
     """
     data = io.BytesIO()
     soundfile.write(data, samples, RATE, format="WAV", subtype="PCM_16")

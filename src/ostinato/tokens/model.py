@@ -1,142 +1,137 @@
-"""The token LSTM: reads classes and says which comes next, or what a piece is called."""
+"""The token LSTM: it reads classes and predicts the next one, or the labels of a piece."""
 
 import math
-from collections.abc import Iterator
-from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ostinato.core import recurrent
 from ostinato.core.models import read_model
-from ostinato.tokens import BOUNDARY
 
 State = list[recurrent.State]
-"""Of each layer."""
+"""The state of each layer."""
 
 NATS_PER_BIT = math.log(2)
 
-SEGMENT, HEARD = 1024, 256
-"""Long pieces are measured in segments of so many tokens; before each, so many are read again."""
-
-FLOATS = 1 << 24
-"""Numbers in the largest tensor of a measurement."""
+IGNORED = -100
+"""The target that PyTorch's cross-entropy ignores."""
 
 
-class Reader(nn.Module):
-    """Layers of LSTMs over classes.
+class TokenLSTM(nn.Module):
+    """LSTM layers over a sequence of classes.
 
     Parameters
     ----------
     config : dict
-        ``input``, how a class is shown to the first layer: ``"index"``, its number divided by that
-        of classes, ``"onehot"``, or ``"embedding"``, learned numbers, ``embedding`` of them;
-        ``hidden`` cells in each of the ``layers``; ``dropout`` of what each gives, and of what is
-        shown where that is learned; ``window``, the length of what it is trained on; ``data``, the
-        config.json of the streams.
+        ``input`` is how the first layer sees a class: ``"index"`` (its number divided by the number
+        of classes), ``"onehot"``, or ``"embedding"`` (a learned vector of size ``embedding``).
+        ``hidden`` is the number of cells in each of the ``layers``. ``dropout`` is applied to the
+        output of each layer, and to the embedding. ``window`` is the length of a training example.
+        ``data`` is the config.json of the streams.
 
     Attributes
     ----------
-    classes, window : int
+    num_classes, window : int
     data : dict
-        As there.
+        As in `config`.
     width : int
-        Numbers that a layer shows or is shown of a token, at the most.
+        The size of the largest input or output of a layer, for one token.
     """
 
     def __init__(self, config: dict[str, Any]):
         super().__init__()
-        self.classes = len(config["data"]["names"])
+        self.num_classes = len(config["data"]["names"])
         self.data = config["data"]
         self.window = config["window"]
-        self.kind = config["input"]
+        self.input = config["input"]
         self.dropout = config["dropout"]
-        width = {"index": 1, "onehot": self.classes, "embedding": config["embedding"]}[self.kind]
-        if self.kind == "embedding":
-            self.embedding = nn.Embedding(self.classes, width)
-        self.width = max(width, config["hidden"])
-        widths = [width, *[config["hidden"]] * (config["layers"] - 1)]
+        sizes = {"index": 1, "onehot": self.num_classes, "embedding": config["embedding"]}
+        size, hidden = sizes[self.input], config["hidden"]
+        if self.input == "embedding":
+            self.embedding = nn.Embedding(self.num_classes, size)
+        self.width = max(size, hidden)
         self.layers = nn.ModuleList(
-            nn.LSTM(width, config["hidden"], batch_first=True) for width in widths
+            nn.LSTM(size, hidden, batch_first=True)
+            for size in [size, *[hidden] * (config["layers"] - 1)]
         )
 
     def initial(self, batch: int) -> State:
-        """Make the state before the first token, for so many sequences."""
+        """Make the state before the first token, for a batch of this size."""
         like = self.layers[0].weight_hh_l0.new_zeros(batch)
         return [recurrent.zero_state(layer, like) for layer in self.layers]
 
     def read(self, tokens: Tensor, state: State) -> tuple[Tensor, State]:
-        """Read on.
+        """Read the next tokens of each sequence.
 
         Parameters
         ----------
         tokens : Tensor[B, T] of int64
             Classes.
         state : State
+            After the tokens before these.
 
         Returns
         -------
         features : Tensor[B, T, H]
         state : State
         """
-        shown = self._shown(tokens)
-        after = []
+        features = self._inputs(tokens)
+        states = []
         for layer, before in zip(self.layers, state, strict=True):
-            shown, now = recurrent.run(layer, [shown], before)
-            shown = self._dropped(shown)
-            after.append(now)
-        return shown, after
+            features, after = recurrent.run(layer, [features], before)
+            features = F.dropout(features, self.dropout, self.training)
+            states.append(after)
+        return features, states
 
-    def _shown(self, tokens: Tensor) -> Tensor:
-        if self.kind == "index":
-            return (tokens / self.classes)[..., None]
-        if self.kind == "onehot":
+    def _inputs(self, tokens: Tensor) -> Tensor:
+        if self.input == "index":
+            return (tokens / self.num_classes)[..., None]
+        if self.input == "onehot":
             weight = self.layers[0].weight_ih_l0
-            zeros = weight.new_zeros(*tokens.shape, self.classes)
+            zeros = weight.new_zeros(*tokens.shape, self.num_classes)
             return zeros.scatter_(-1, tokens[..., None], 1)
-        return self._dropped(self.embedding(tokens))
-
-    def _dropped(self, shown: Tensor) -> Tensor:
-        return F.dropout(shown, self.dropout) if self.training else shown
+        return F.dropout(self.embedding(tokens), self.dropout, self.training)
 
 
-class NextToken(Reader):
-    """A distribution over the next token; see `Reader` for the parameters."""
+class NextToken(TokenLSTM):
+    """A distribution over the next token; for the parameters see `TokenLSTM`."""
 
     def __init__(self, config: dict[str, Any]):
         super().__init__(config)
-        self.output = nn.Linear(config["hidden"], self.classes)
+        self.output = nn.Linear(config["hidden"], self.num_classes)
 
     def forward(self, tokens: Tensor, lengths: Tensor) -> Tensor:
-        """Compute what training minimises.
+        """Compute the training loss.
 
         Parameters
         ----------
         tokens : Tensor[B, T] of int64
-            Windows; of each the first token is given.
+            Windows. The first token of each is given, not predicted.
         lengths : Tensor[B] of int64
-            How many of the others count.
+            How many tokens after the first one count.
 
         Returns
         -------
         Tensor[]
-            Mean cross-entropy of those that count, in bits.
+            Mean cross-entropy of the tokens that count, in bits.
         """
         logits, _ = self.logits(tokens[:, :-1], self.initial(len(tokens)))
-        counted = torch.arange(tokens.shape[1] - 1) < lengths[:, None]
-        return F.cross_entropy(logits[counted], tokens[:, 1:][counted]) / NATS_PER_BIT
+        padding = ~_within(lengths, tokens.shape[1] - 1)
+        targets = tokens[:, 1:].masked_fill(padding, IGNORED)
+        loss = F.cross_entropy(logits.flatten(0, 1), targets.flatten(), ignore_index=IGNORED)
+        return loss / NATS_PER_BIT
 
     def logits(self, tokens: Tensor, state: State) -> tuple[Tensor, State]:
-        """Read on, and say after each token what may follow it.
+        """Read the next tokens, and predict what follows each of them.
 
         Parameters
         ----------
         tokens : Tensor[B, T] of int64
         state : State
+            After the tokens before these.
 
         Returns
         -------
@@ -148,12 +143,12 @@ class NextToken(Reader):
         return self.output(features), state
 
 
-class Classifier(Reader):
-    """Distributions over the labels of a sequence; see `Reader` for the parameters.
+class Classifier(TokenLSTM):
+    """Distributions over the labels of a sequence; for the parameters see `TokenLSTM`.
 
-    Where the streams say that a piece can have several, each is there or not by itself (sigmoids);
-    otherwise just one is there (softmax). They are told from the mean of what the LSTMs give along
-    the sequence.
+    The labels are computed from the mean of the LSTM's outputs over the sequence. If the streams
+    say that a piece may have several labels, each has a probability of its own (sigmoid). Otherwise
+    a piece has exactly one (softmax).
     """
 
     def __init__(self, config: dict[str, Any]):
@@ -162,7 +157,7 @@ class Classifier(Reader):
         self.output = nn.Linear(config["hidden"], len(config["data"]["labels"]))
 
     def forward(self, tokens: Tensor, lengths: Tensor, labels: Tensor) -> Tensor:
-        """Compute what training minimises.
+        """Compute the training loss.
 
         Parameters
         ----------
@@ -170,12 +165,12 @@ class Classifier(Reader):
         lengths : Tensor[B] of int64
             How many tokens of each sequence count, at least 1.
         labels : Tensor[B, labels] of float
-            1 for those that it has.
+            1 for the labels that a sequence has, 0 for the others.
 
         Returns
         -------
         Tensor[]
-            Mean cross-entropy in bits; with several labels, of each.
+            Mean cross-entropy in bits: per sequence, or, with several labels, per label.
         """
         logits = self.logits(tokens, lengths)
         if self.several:
@@ -183,11 +178,16 @@ class Classifier(Reader):
         return F.cross_entropy(logits, labels) / NATS_PER_BIT
 
     def logits(self, tokens: Tensor, lengths: Tensor) -> Tensor:
-        """Compute logits of the labels: Tensor[B, labels]; for arguments see `forward`."""
+        """Compute the logits of the labels, Tensor[B, labels]; for the arguments see `forward`."""
         features, _ = self.read(tokens, self.initial(len(tokens)))
-        counted = torch.arange(tokens.shape[1]) < lengths[:, None]
+        counted = _within(lengths, tokens.shape[1])
         mean = (features * counted[..., None]).sum(1) / lengths[:, None]
         return self.output(mean)
+
+
+def _within(lengths: Tensor, longest: int) -> Tensor:
+    """Say which places lie within sequences of these lengths: Tensor[B, longest] of bool."""
+    return torch.arange(longest, device=lengths.device) < lengths[:, None]
 
 
 def load(folder: Path) -> NextToken | Classifier:
@@ -196,51 +196,19 @@ def load(folder: Path) -> NextToken | Classifier:
     Parameters
     ----------
     folder : Path
-        Where it lies.
+        The folder of the model.
+
+    Returns
+    -------
+    NextToken or Classifier
+        In evaluation mode.
 
     Raises
     ------
     UserError
-        When there is none.
+        When there is no model in the folder.
     """
     config, weights = read_model(folder)
     model = (Classifier if config["data"]["labelling"] else NextToken)(config)
     model.load_state_dict(weights)
     return model.eval()
-
-
-@torch.no_grad()
-def bits(model: NextToken, stream: np.ndarray) -> np.ndarray:
-    """Compute what each token of a stream takes after those before it in its piece.
-
-    Parameters
-    ----------
-    model : NextToken
-    stream : ndarray of int, shape [T]
-        Classes, a boundary first.
-
-    Returns
-    -------
-    ndarray[float64], shape [T - 1]
-        Minus the logarithm to base 2 of the probability of each but the first.
-    """
-    found = np.empty(len(stream) - 1)
-    segments = sorted(_segments(stream), key=lambda segment: segment[2] - segment[0])
-    together = max(1, FLOATS // ((SEGMENT + HEARD) * max(model.classes, model.width)))
-    for part in range(0, len(segments), together):
-        chosen = segments[part : part + together]
-        read = [torch.from_numpy(stream[a : c + 1].astype(np.int64)) for a, _, c in chosen]
-        tokens = nn.utils.rnn.pad_sequence(read, batch_first=True)
-        logits, _ = model.logits(tokens[:, :-1], model.initial(len(tokens)))
-        logs = logits.log_softmax(-1).gather(-1, tokens[:, 1:, None])[..., 0].double().numpy()
-        for row, (begin, first, last) in zip(logs, chosen, strict=True):
-            found[first - 1 : last] = -row[first - begin - 1 : last - begin] / NATS_PER_BIT
-    return found
-
-
-def _segments(stream: np.ndarray) -> Iterator[tuple[int, int, int]]:
-    """Divide a stream: where reading begins, and the first and last token that are predicted."""
-    begins = np.flatnonzero(stream[:-1] == BOUNDARY)
-    for begin, end in pairwise([*begins.tolist(), len(stream) - 1]):
-        for first in range(begin + 1, end + 1, SEGMENT):
-            yield max(begin, first - 1 - HEARD), first, min(first + SEGMENT - 1, end)

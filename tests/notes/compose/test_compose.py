@@ -1,24 +1,27 @@
 import copy
 from io import BytesIO
+from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 from making import CONFIG, DECODER
 
-from ostinato.core.params import Compose
+from ostinato.core.params import Compose, read_params
 from ostinato.notes.compose.compose import (
     HOUR_LENGTH,
     SEED_STEPS,
     Piece,
     compose,
+    continue_keys,
     hour_roll,
     notes_of,
 )
 from ostinato.notes.compose.learning import HEARD, PART, _heard
 from ostinato.notes.data.fragments import Batch
-from ostinato.notes.data.rolls import KEYS, LOWEST, onset_roll, velocity_roll
+from ostinato.notes.data.rolls import KEYS, LOWEST, render_onsets, render_roll
 from ostinato.notes.data.songs import Songs
+from ostinato.notes.fit.generator import config_of
 from ostinato.notes.system import System
 from ostinato.scores import picture
 from ostinato.scores.score import Metre, Part, Score, Tempo
@@ -45,7 +48,18 @@ def system():
     return System(CONFIG, DECODER)
 
 
-def test_a_piece_is_the_same_however_many_are_made(system, songs):
+@pytest.fixture(scope="module")
+def default():
+    """The system of params.yaml, with random weights that let it play about as much as songs do."""
+    params = read_params(Path(__file__).parents[3] / "params.yaml")
+    torch.manual_seed(0)
+    keys = DECODER | {"kind": "none", "decoder": {"name": "none"}}
+    return System(config_of(params), keys).eval()
+
+
+@pytest.mark.parametrize("name", ["system", "default"])
+def test_a_piece_is_the_same_however_many_are_made(request, name, songs):
+    system = request.getfixturevalue(name)
     few = compose(system, songs, 2, 40, settings(), seed=1)
     many = compose(system, songs, 5, 40, settings(), seed=1)
     for one, other in zip(few, many, strict=False):
@@ -58,7 +72,7 @@ def test_a_piece_begins_as_an_unseen_song(system, songs):
     pieces = compose(system, songs, 3, 10, settings(), seed=1)
     for piece in pieces:
         assert piece.song in songs.of("test")
-        begun = onset_roll(songs.song(piece.song), 0, SEED_STEPS)
+        begun = render_onsets(songs.song(piece.song), 0, SEED_STEPS)
         assert (piece.roll[:SEED_STEPS] == 80 * begun).all()
         assert piece.roll.shape == (SEED_STEPS + 10, KEYS)
         assert set(np.unique(piece.roll)) <= {0, 80}
@@ -69,7 +83,7 @@ def test_velocities_are_those_of_the_song_and_then_of_the_model(songs):
     system = System(CONFIG, DECODER | {"velocity": {"hidden": 6}})
     songs = Songs(songs.folder, velocities=True)
     piece = compose(system, songs, 1, 40, settings(), seed=1)[0]
-    begun = velocity_roll(songs.song(piece.song), 0, SEED_STEPS)
+    begun = render_roll(songs.song(piece.song), 0, SEED_STEPS)
     assert (piece.roll[:SEED_STEPS] == begun).all()
     found = np.unique(piece.roll[SEED_STEPS:])
     assert len(found) > 5
@@ -98,12 +112,12 @@ def test_learning_at_a_rate_of_almost_nothing_changes_nothing(system, songs):
 @pytest.mark.parametrize("steps", [1, PART, PART + 3, HEARD + 5])
 def test_what_is_learnt_from_are_the_last_steps_alone(system, steps):
     played = (torch.rand(1, steps, KEYS) < 0.1) / 2
-    batch, heard = _heard(played, system.reach)
+    batch, heard = _heard(played, system.context_length)
     assert torch.equal(heard, played[:, -HEARD:])
     assert batch.mask.shape[1] % PART == 0
     count = heard.shape[1]
     alone = Batch(batch.past, heard, torch.ones(1, count), batch.start)
-    uniforms = torch.rand(*batch.mask.shape, system.draws)
+    uniforms = torch.rand(*batch.mask.shape, system.num_uniforms)
     torch.testing.assert_close(system(batch, uniforms), system(alone, uniforms[:, :count]))
 
 
@@ -123,8 +137,8 @@ def test_seed_and_temperature_matter_but_not_at_temperature_zero(system, songs):
 def test_the_models_compose_as_they_are_trained(system):
     """The loss over a whole sequence and the states of composing go the same way."""
     generator = copy.deepcopy(system.generator).double()
-    uniforms = torch.rand(2, 30, generator.draws, dtype=torch.float64)
-    past = torch.zeros(2, generator.reach, 12, dtype=torch.float64)
+    uniforms = torch.rand(2, 30, generator.num_uniforms, dtype=torch.float64)
+    past = torch.zeros(2, generator.context_length, 12, dtype=torch.float64)
     state = generator.initial(past, torch.tensor([0, 9]))
     notes = []
     for step in range(30):
@@ -132,11 +146,23 @@ def test_the_models_compose_as_they_are_trained(system):
         notes.append(drawn)
     played = torch.cat(notes, 1)
     begin = generator.initial(past, torch.tensor([0, 9]))
-    features, after = generator.features(played, begin)
-    again, _ = generator.sampler.sample(features, begin.sampler, uniforms, 1.0)
-    assert torch.equal(again, played)
+    known, features, after = generator._hear(played, begin)
+    voices = begin.sampler
+    for step in range(30):
+        before, now = known[:, step : step + generator.context_length], slice(step, step + 1)
+        again, voices = generator.sampler.sample(
+            features[:, now], before, voices, uniforms[:, now], 1.0
+        )
+        assert torch.equal(again, played[:, now])
     torch.testing.assert_close(after.memory, state.memory)
     assert after.step.tolist() == state.step.tolist() == [30, 39]
+
+
+def test_composing_makes_nothing_without_a_device(system):
+    begun, uniforms = torch.zeros(1, 4, KEYS), torch.rand(1, 7, system.num_uniforms)
+    with torch.device("meta"):
+        keys = continue_keys(system, begun, 3, 1.0, uniforms)
+    assert keys.device.type == "cpu"
 
 
 def test_a_note_sounds_until_the_next_onset_or_for_a_bar():

@@ -102,7 +102,7 @@ def test_held_out_songs_are_whole_and_untransposed(songs: Songs):
         for notes, mask in zip(batch.notes, batch.mask, strict=True):
             shown.append(notes[: int(mask.sum())].numpy().tobytes())
     songs_drawn = [
-        rolls.onset_roll(songs.song(i), 0, int(songs.steps[i])).astype("f4").tobytes()
+        rolls.render_onsets(songs.song(i), 0, int(songs.steps[i])).astype("f4").tobytes()
         for i in songs.of("train")
     ]
     assert sorted(shown) == sorted(songs_drawn)

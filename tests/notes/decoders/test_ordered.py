@@ -1,41 +1,30 @@
 import itertools
 
+import decoding
 import numpy as np
 import pytest
+import sampling
 import torch
-from hypothesis import given, settings
+from decoding import MASK, PAST, PLAYED
+from hypothesis import given
 from hypothesis import strategies as st
+from sampling import random
 
-from ostinato.notes.data.rolls import KEYS
-from ostinato.notes.decoders.ordered import Decoder, Params
+from ostinato.notes.decoders import ordered
 
 TOY = np.array([0, 1, 2, 0, 1, 2, 0])
 TIGHT = np.arange(14) % 12
-BATCH, STEPS = 3, 6
 
 
-def decoder(*keyboard: np.ndarray, most: int = 12) -> Decoder:
-    torch.manual_seed(3)
-    model = Decoder(Params(hidden=6, most=most), *keyboard).double()
-    for weight in model.parameters():
-        weight.data *= 4
-    return model
-
-
-def random(*shape: int, seed: int = 0) -> torch.Tensor:
-    generator = torch.Generator().manual_seed(seed)
-    return torch.rand(*shape, generator=generator, dtype=torch.float64)
-
-
-PLAYED = (random(BATCH, STEPS, KEYS) < 0.03).double()
-PAST = (random(BATCH, 2, KEYS, seed=1) < 0.04).double()
+def decoder(*keyboard: np.ndarray):
+    return decoding.build(ordered, *keyboard, scale=4, hidden=6, max_notes=12)
 
 
 def sets(keys: int) -> torch.Tensor:
     return torch.tensor(list(itertools.product([0.0, 1.0], repeat=keys))).double()
 
 
-def after(model: Decoder, keys: int, count: int):
+def after(model, keys: int, count: int):
     """The state of many copies of one past."""
     past = (random(1, 5, keys, seed=2) < 0.3).double()
     state = model.initial(past[:, :2].expand(count, -1, -1))
@@ -79,53 +68,22 @@ def test_keys_are_drawn_with_their_probabilities(chosen):
     assert ((found - probs).abs() <= 4 * (probs * (1 - probs) / count).sqrt() + 1e-12).all()
 
 
-@settings(max_examples=20)
+@sampling.examples
 @given(st.integers(0, 4095), st.sampled_from([0, 0.5, 1.0, 2.0]))
 def test_samples_have_just_the_sounding_classes(number, temperature):
     model, count = decoder(), 20
     bits = torch.tensor([number >> c & 1 for c in range(12)]).double()
     state = model.initial(PAST[:1].expand(count, -1, -1))
-    uniforms = random(count, 1, model.draws, seed=number)
+    uniforms = random(count, 1, model.num_uniforms, seed=number)
     keys, _ = model.sample(bits.expand(count, 1, -1), state, uniforms, temperature)
     assert (model.classes(keys) == bits).all()
-    assert (keys.sum(-1) <= model.draws).all()
+    assert (keys.sum(-1) <= model.num_uniforms).all()
     log_prob, _ = model.log_prob(keys, state, None)
     assert log_prob.isfinite().all()
 
 
-def test_a_whole_sequence_is_the_same_as_its_steps():
-    model = decoder()
-    whole, end = model.log_prob(PLAYED, model.initial(PAST), None)
-    for lengths in ([1] * STEPS, [2, 1, 3]):
-        state, parts = model.initial(PAST), []
-        for part in PLAYED.split(lengths, 1):
-            value, state = model.log_prob(part, state, None)
-            parts.append(value)
-        torch.testing.assert_close(torch.cat(parts, 1), whole)
-        torch.testing.assert_close(state, end)
-
-
-def test_following_is_the_same_as_having_sampled():
-    model = decoder()
-    classes = model.classes(PLAYED[:, :1])
-    keys, sampled = model.sample(classes, model.initial(PAST), random(BATCH, 1, 12), 1.0)
-    torch.testing.assert_close(sampled, model.follow(keys, model.initial(PAST)))
-
-
-def test_the_likeliest_are_those_of_temperature_zero_whatever_the_draw():
-    model = decoder()
-    found, state = model.likeliest(PLAYED, model.initial(PAST)), model.initial(PAST)
-    for step in range(STEPS):
-        now = PLAYED[:, step : step + 1]
-        uniforms = random(BATCH, 1, model.draws, seed=step)
-        classes = model.classes(now)
-        assert torch.equal(model.sample(classes, state, uniforms, 0)[0], found[:, step, None])
-        assert torch.equal(model.sample(classes, state, uniforms, 1e-4)[0], found[:, step, None])
-        state = model.follow(now, state)
-
-
 def test_the_loss_is_the_log_probability_of_the_steps_that_count():
-    model, mask = decoder(), torch.ones(BATCH, STEPS).double()
+    model, mask = decoder(), MASK.clone()
     mask[:, 4:] = 0
     keys = PLAYED.clone()
     keys[1, 2, :20] = 1  # too many

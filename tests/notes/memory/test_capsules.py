@@ -1,10 +1,6 @@
 import pytest
 import torch
 from remembering import (
-    check_gradients,
-    check_mixed_precision,
-    check_order,
-    check_parts,
     first_change,
     inputs,
     make,
@@ -17,13 +13,6 @@ from ostinato.notes.memory import capsules
 @pytest.fixture
 def model():
     return make(capsules, lags=[1, 4, 16], capsule=6, aggregation=9)
-
-
-@pytest.mark.parametrize(
-    "check", [check_parts, check_order, check_gradients, check_mixed_precision]
-)
-def test_it_is_a_memory(check, model):
-    check(model)
 
 
 @pytest.mark.parametrize(("lag", "first"), [(4, 2), (16, 14)])

@@ -1,22 +1,22 @@
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from remembering import (
     BATCH,
     KEYS,
-    check_gradients,
-    check_mixed_precision,
-    check_order,
-    check_parts,
+    STEPS,
     inputs,
     make,
     run,
+    run_in_parts,
 )
+from sampling import examples
 from torch import nn
 from torch.nn import functional
 
-from ostinato.notes.memory import CLOCK_BITS, latency
+from ostinato.notes.memory import latency
+from ostinato.notes.parts.memory import CLOCK_BITS
 
 either = pytest.mark.parametrize("separate", [False, True])
 
@@ -25,23 +25,12 @@ def model(separate, delays=(1, 3, 7), cells=6):
     return make(latency, delays=list(delays), cells=cells, separate=separate, aggregation=9)
 
 
-@either
-@pytest.mark.parametrize(
-    "check", [check_parts, check_order, check_gradients, check_mixed_precision]
-)
-def test_it_is_a_memory(check, separate):
-    check(model(separate))
-
-
-@settings(max_examples=30, deadline=None)
+@examples
 @given(st.lists(st.integers(1, 12), min_size=1, max_size=3), st.integers(1, 39), st.booleans())
 def test_parts_may_end_anywhere_between_the_delays(delays, cut, separate):
     memory = model(separate, delays)
-    notes, time, past = inputs()
-    first, state = memory(notes[:, :cut], time[:, :cut], memory.initial(past))
-    second, _ = memory(notes[:, cut:], time[:, cut:], state)
-    whole = run(memory, notes, time, past)
-    torch.testing.assert_close(torch.cat([first, second], 1), whole)
+    parts, _ = run_in_parts(memory, [cut, STEPS - cut], *inputs())
+    torch.testing.assert_close(parts, run(memory, *inputs()))
 
 
 @either
@@ -99,9 +88,7 @@ def test_joint_groups_all_hear_each_after_its_delay():
 
 @either
 def test_the_state_holds_the_last_steps_of_each_group(separate):
-    notes, time, past = inputs()
-    memory = model(separate)
-    _, state = memory(notes, time, memory.initial(past))
+    _, state = run_in_parts(model(separate), [STEPS], *inputs())
     assert [len(group) for group in state.groups] == [1, 3, 7]
     assert all(h.shape == c.shape == (BATCH, 6) for group in state.groups for h, c in group)
 
@@ -111,12 +98,14 @@ def error_of_repeating(delay, separate, period=8):
     torch.manual_seed(0)
     keys, cells, batch, steps = 16, 48, 32, 32
     params = latency.Params(delays=[delay], cells=cells, separate=separate, aggregation=cells)
-    memory, head = latency.Memory(keys, params), nn.Linear(cells, keys)
+    memory, head = latency.Model(keys, params), nn.Linear(cells, keys)
     adam = torch.optim.Adam([*memory.parameters(), *head.parameters()], 0.02)
     for _ in range(100):
         notes = (torch.rand(batch, period, keys) < 0.5).float().repeat(1, steps // period, 1)
         heard = notes[:, :-1]
-        features = run(memory, heard, torch.zeros(batch, steps - 1, CLOCK_BITS), heard)
+        features, _ = memory(
+            heard, torch.zeros(batch, steps - 1, CLOCK_BITS), memory.initial(heard[:, :1])
+        )
         logits = head(features)[:, period - 1 :]
         loss = functional.binary_cross_entropy_with_logits(logits, notes[:, period:])
         adam.zero_grad()

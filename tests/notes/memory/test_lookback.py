@@ -1,10 +1,6 @@
 import pytest
 import torch
 from remembering import (
-    check_gradients,
-    check_mixed_precision,
-    check_order,
-    check_parts,
     first_change,
     inputs,
     make,
@@ -18,17 +14,8 @@ def model(lags=(1, 4, 16), hidden=(8, 7), clock=True):
     return make(lookback, lags=list(lags), hidden=list(hidden), clock=clock)
 
 
-@pytest.mark.parametrize("hidden", [[9], [8, 7]])
-@pytest.mark.parametrize("clock", [False, True])
-@pytest.mark.parametrize(
-    "check", [check_parts, check_order, check_gradients, check_mixed_precision]
-)
-def test_it_is_a_memory(check, clock, hidden):
-    check(model(hidden=hidden, clock=clock))
-
-
 def test_features_are_those_of_the_highest_lstm():
-    assert model(hidden=[8, 7]).features == 7
+    assert model(hidden=[8, 7]).num_features == 7
 
 
 @pytest.mark.parametrize(("lag", "step", "first"), [(1, 3, 3), (4, 3, 6), (4, -1, 2), (16, -1, 14)])

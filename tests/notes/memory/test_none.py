@@ -1,10 +1,6 @@
 import pytest
 import torch
 from remembering import (
-    check_gradients,
-    check_mixed_precision,
-    check_order,
-    check_parts,
     inputs,
     make,
     run,
@@ -16,13 +12,6 @@ from ostinato.notes.memory import none
 @pytest.fixture
 def model():
     return make(none, local=6, aggregation=9)
-
-
-@pytest.mark.parametrize(
-    "check", [check_parts, check_order, check_gradients, check_mixed_precision]
-)
-def test_it_is_a_memory(check, model):
-    check(model)
 
 
 def test_it_does_not_read_what_was_before(model):

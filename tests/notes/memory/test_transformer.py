@@ -5,13 +5,10 @@ import torch
 from pydantic import ValidationError
 from remembering import (
     STEPS,
-    check_gradients,
-    check_mixed_precision,
-    check_order,
-    check_parts,
     inputs,
     make,
     run,
+    run_in_parts,
 )
 
 from ostinato.notes.memory import transformer
@@ -21,16 +18,6 @@ SIZES = {"layers": 2, "width": 8, "heads": 2, "dropout": 0.0}
 
 def memory(window: int, **changed):
     return make(transformer, window=window, **{**SIZES, **changed})
-
-
-@pytest.mark.parametrize("window", [1, 7, 16, 100])
-@pytest.mark.parametrize("check", [check_parts, check_order, check_mixed_precision])
-def test_it_is_a_memory(check, window):
-    check(memory(window))
-
-
-def test_every_weight_learns():
-    check_gradients(memory(STEPS))
 
 
 @pytest.mark.parametrize(("layers", "window"), [(1, 5), (3, 5), (1, 12)])
@@ -69,11 +56,8 @@ def test_what_is_left_out_is_drawn_in_training_only():
 
 
 def test_no_more_steps_are_kept_than_are_seen():
-    model = memory(7)
-    notes, time, past = inputs()
-    _, state = model(notes, time, model.initial(past))
-    for part in (notes[:, :4], notes[:, :1]):
-        _, state = model(part, time[:, : part.shape[1]], state)
+    for lengths in ([STEPS], [3, 20, 1]):
+        _, state = run_in_parts(memory(7), lengths, *inputs())
         assert [kept.shape[2] for cache in state for kept in cache] == [6] * 4
 
 

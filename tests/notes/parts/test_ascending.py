@@ -1,10 +1,11 @@
+import pytest
 import sampling
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ostinato.notes.parts import ascending
-from ostinato.notes.parts.ascending import Ascending
+from ostinato.notes.parts.ascending import Ascending, Rule, Ruling
 
 examples = settings(max_examples=25)
 
@@ -32,15 +33,15 @@ def test_notes_are_taken_apart_in_ascending_order(notes, most):
 @examples
 @given(roll_of(3, 8), st.integers(0, 8))
 def test_ages_count_the_steps_since_a_key_was_struck(notes, first):
-    whole, after = ascending.ages(notes[None], ascending.never(notes[None], 3))
+    never = ascending.never(notes[None], 3)
+    whole = ascending.ages(notes[None], never)
     for step in range(8):
         for key in range(3):
-            struck = notes[:step, key].nonzero()[:, 0].tolist()
-            assert whole[0, step, key] == (step - struck[-1] if struck else torch.inf)
-    one, age = ascending.ages(notes[None, :first], ascending.never(notes[None], 3))
-    other, age = ascending.ages(notes[None, first:], age)
+            struck = notes[: step + 1, key].nonzero()[:, 0].tolist()
+            assert whole[0, step, key] == (step + 1 - struck[-1] if struck else torch.inf)
+    one = ascending.ages(notes[None, :first], never)
+    other = ascending.ages(notes[None, first:], torch.cat([never, one], 1)[:, -1:])
     assert torch.equal(torch.cat([one, other], 1), whole)
-    assert torch.equal(age, after)
 
 
 def test_traces_begin_at_one_and_fade():
@@ -54,7 +55,7 @@ def test_traces_begin_at_one_and_fade():
 def relative(keys: int) -> Ascending:
     """A network that knows nothing but intervals."""
     torch.manual_seed(5)
-    model = Ascending(1, keys, 6).double()
+    model = Ascending(1, keys, 6, max_notes=keys).double()
     for weight in model.parameters():
         weight.data *= 3
     model.of_step.weight.data[:, 1:] = 0
@@ -65,9 +66,11 @@ def relative(keys: int) -> Ascending:
 
 
 def logits(model: Ascending, drawn: torch.Tensor, memory: torch.Tensor) -> torch.Tensor:
+    """What it says about all keys, whether they can come next or not."""
     last = drawn.nonzero()[-1:, 0] + 1
-    prepared = model.prepare(torch.ones(1, 1).double(), memory[None])
-    return model(prepared, memory[None], drawn[None], last)[0, :-1]
+    prepared = model._prepare(torch.ones(1, 1).double(), memory[None])
+    rule = Rule(torch.ones(1, model.keys + 1).bool(), drawn[None, :0])
+    return model._logits(prepared, memory[None], drawn[None], last, rule)[0, :-1]
 
 
 @examples
@@ -93,10 +96,56 @@ def test_keys_are_seen_by_their_intervals(roll, shift):
     torch.testing.assert_close(above, torch.zeros_like(above))  # nothing so near
 
 
-def test_the_logits_are_float32_under_autocast():
+def test_probabilities_are_float32_under_autocast():
     sampling.needs_bfloat16()
-    model, memory = Ascending(3, 12, 5), torch.rand(4, len(ascending.SPANS), 12)
+    model, age = Ascending(3, 12, 5, max_notes=4), torch.rand(4, 12) * 20
     with torch.autocast("cpu", torch.bfloat16):
-        prepared = model.prepare(torch.rand(4, 3), memory)
-        found = model(prepared, memory, torch.zeros(4, 12), torch.zeros(4, dtype=torch.int64))
-    assert found.dtype == torch.float32
+        nats = model.log_prob(torch.rand(4, 3), age, torch.zeros(4, 12))
+    assert nats.dtype == torch.float32
+
+
+@torch.no_grad()
+def test_a_ruling_decides_what_is_drawn_at_each_step():
+    torch.manual_seed(5)
+    model = Ascending(2, 4, 6, max_notes=3, told=1).double()
+    allowed = torch.tensor([[1, 1, 0, 1], [0, 1, 1, 0]]).bool()
+
+    def ruling_of(steps: torch.Tensor) -> Ruling:
+        """Rule out silence and, at each step, the keys that are not allowed there."""
+
+        def ruling(step, place, last, drawn):
+            rule = ascending.free(step, place, last, drawn).allowed.clone()
+            rule[:, :-1] &= allowed[steps[step]]
+            rule[:, -1] &= place > 0
+            return Rule(rule, drawn[:, :1])
+
+        return ruling
+
+    context, age = sampling.random(2, 2), 9 * sampling.random(2, 4)
+    for number in (0, 1):
+        steps = torch.full((16,), number)
+        nats = model.log_prob(context[steps], age[steps], sampling.SETS, ruling_of(steps))
+        fits = sampling.SETS.any(-1) & ~sampling.SETS[:, ~allowed[number]].any(-1)
+        assert torch.equal(nats > -torch.inf, fits)
+        assert abs(nats.exp().sum() - 1) < 1e-12
+    steps = torch.arange(400) % 2
+    drawn = model.sample(context[steps], age[steps], sampling.random(400, 3), 1.0, ruling_of(steps))
+    assert drawn.any(-1).all()
+    assert not drawn[~allowed[steps]].any()
+    assert drawn.sum(-1).unique().tolist() == [1, 2, 3]
+
+
+@pytest.mark.parametrize(("few", "rounds"), [(1, [[0, 1, 2], [1, 2], [2]]), (3, [[0, 1, 2]] * 3)])
+def test_steps_that_have_ended_are_not_asked_again_if_there_are_many(monkeypatch, few, rounds):
+    """Step n ends after n notes."""
+    monkeypatch.setattr(ascending, "FEW", few)
+    asked = []
+
+    def logits(drawn, last, place, rows):
+        asked.append(rows.tolist())
+        outcome = torch.where(rows == place, 4, last)
+        return torch.nn.functional.one_hot(outcome, 5).float().log()
+
+    drawn = ascending.draw_notes(logits, torch.zeros(3, 4), torch.full((3, 4), 0.5), 1.0)
+    assert asked == rounds
+    assert drawn.tolist() == [[0, 0, 0, 0], [1, 0, 0, 0], [1, 1, 0, 0]]

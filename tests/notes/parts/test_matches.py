@@ -9,7 +9,7 @@ from ostinato.notes.parts.matches import LONGEST, UNKNOWN
 
 
 def check(known: list[int], before: int, reach: int) -> None:
-    """Compare with the definition what is found after the first so many."""
+    """Compare with the definition what is found for the step after each but the first so many."""
     codes = torch.tensor(known)[None, :, None]
     state = matches.initial(codes[:, :before], reach)
     found, _ = matches.follow(codes[:, before:], state)
@@ -17,7 +17,7 @@ def check(known: list[int], before: int, reach: int) -> None:
     looked = [None if code == UNKNOWN else code for code in known[first:]]
     for step in range(before, len(known)):
         # What was played earlier than that before the sequence is not looked at.
-        expected = match(looked, step - first, reach)
+        expected = match(looked, step + 1 - first, reach)
         assert (found.lag[0, step - before, 0], found.length[0, step - before, 0]) == expected
 
 

@@ -16,14 +16,14 @@ def random(*shape: int, seed: int = 0) -> torch.Tensor:
 
 def test_keys_fold_into_pitch_classes():
     keys = (random(5, 3, KEYS) < 0.1).double()
-    octaves = Octaves(2).double()
+    octaves = Octaves(5, 1, 2).double()
     classes = octaves.classes(keys)
     assert np.array_equal(classes.numpy(), pitch_classes(keys.numpy()))
-    assert torch.equal(octaves.possible(classes), classes[..., torch.from_numpy(CLASS_OF_KEY)])
+    assert torch.equal(octaves.keys_of(classes), classes[..., torch.from_numpy(CLASS_OF_KEY)])
 
 
 def test_probabilities_of_all_key_sets_of_the_sounding_classes_sum_to_one():
-    octaves = Octaves(2, TOY).double()
+    octaves = Octaves(5, 1, 2, TOY).double()
     sets = torch.tensor(list(itertools.product([0.0, 1.0], repeat=7))).double()
     probs = octaves.log_prob_of((random(7) * 8 - 4).expand(128, 7), sets).exp()
     sounding = (octaves.classes(sets) @ torch.tensor([1.0, 2.0, 4.0]).double()).long()
@@ -33,7 +33,7 @@ def test_probabilities_of_all_key_sets_of_the_sounding_classes_sum_to_one():
 
 
 def test_a_class_without_a_key_gets_its_most_probable_one():
-    octaves = Octaves(2, TOY).double()
+    octaves = Octaves(5, 1, 2, TOY).double()
     keys = torch.tensor([[1.0, 0, 1, 0, 0, 0, 0]]).double()
     logits = torch.tensor([[0.0, -9, 5, 9, -8, 5, 0]]).double()
     found = octaves.complete(keys, logits, torch.tensor([[1.0, 1, 0]]).double())
@@ -41,7 +41,7 @@ def test_a_class_without_a_key_gets_its_most_probable_one():
 
 
 def test_following_hears_the_classes_now_and_the_keys_before():
-    octaves = Octaves(4, TOY).double()
+    octaves = Octaves(5, 1, 4, TOY).double()
     keys, past = (random(2, 6, 7) < 0.3).double(), (random(2, 3, 7, seed=1) < 0.3).double()
     before = torch.cat([past[:, -1:], keys[:, :-1]], 1)
     expected, _ = octaves.lstm(torch.cat([octaves.classes(keys), before], -1))

@@ -9,7 +9,7 @@ from ostinato.notes.data.songs import Songs
 from ostinato.notes.report import evaluate
 from ostinato.notes.system import System
 
-ORDERED = {"name": "ordered", "hidden": 6, "most": 8, "copies": [], "gate": 4}
+ORDERED = {"name": "ordered", "hidden": 6, "max_notes": 8}
 NONE = {"kind": "none", "representation": "onset", "decoder": {"name": "none"}, "velocity": None}
 
 
@@ -36,8 +36,8 @@ def test_it_is_that_of_the_system_mixed_with_independent_keys(songs, split, keys
     total = own = steps = 0.0
     for song in songs.of(split):
         notes = torch.from_numpy(songs.roll(song, 0, int(songs.steps[song])))[None].float()
-        begin = system.initial(torch.zeros(1, system.reach, KEYS), torch.zeros(1).long())
-        uniforms = torch.zeros(*notes.shape[:2], system.draws)
+        begin = system.initial(torch.zeros(1, system.context_length, KEYS), torch.zeros(1).long())
+        uniforms = torch.zeros(*notes.shape[:2], system.num_uniforms)
         log_prob, _ = system.log_prob(notes, begin, uniforms)
         other = torch.distributions.Bernoulli(rates).log_prob(notes.double()).sum(-1)
         p = (1 - 1e-4) * log_prob.double().exp() + 1e-4 * other.exp()

@@ -38,7 +38,7 @@ def sampler(
 def exact(model) -> torch.Tensor:
     """Probability of each set at one first step, over all that the voices can draw."""
     paths = list(itertools.product(range(KEYS + 1), repeat=len(model.outcomes)))
-    features = sampling.random(1, 1, FEATURES).expand(len(paths), 1, FEATURES)
+    features, past, _ = sampling.first_step(model, len(paths), 0)
     outcomes, total = torch.tensor(paths), 0
 
     def choose(voice, log_probs, drawn):
@@ -46,7 +46,7 @@ def exact(model) -> torch.Tensor:
         total = total + log_probs[:, 0].gather(-1, outcomes[:, voice, None])[:, 0]
         return outcomes[:, voice, None]
 
-    notes, _ = model._decide(features, model.initial(features), choose)
+    notes, _ = model._decide(features, model.initial(past), choose)
     same = (notes == SETS).all(-1)  # [paths, sets]
     return total.exp() @ same.double()
 
@@ -59,12 +59,9 @@ def test_the_bound_lies_below_the_exact_probability(voices, hidden):
     truth = exact(model).log()
     assert math.isclose(truth.exp().sum(), 1, rel_tol=1e-12)
     repeats = 1000
-    many = sampling.random(1, 1, FEATURES).expand(repeats, 1, FEATURES)
-    uniforms = sampling.random(repeats, 1, voices, seed=3)
     for notes, log_p in zip(SETS, truth, strict=True):
-        repeated = notes.expand(repeats, 1, KEYS)
-        bound, _ = model.log_prob(many, repeated, model.initial(many), uniforms)
-        assert (model.possible(repeated) == (log_p > -math.inf)).all()
+        bound = sampling.log_prob(model, sampling.first(model, notes.expand(repeats, -1)))
+        assert model.in_support(notes) == (log_p > -math.inf)
         if log_p == -math.inf:
             assert (bound == -math.inf).all()
         else:
@@ -81,51 +78,25 @@ def test_sampled_frequencies_are_the_exact_probabilities(hidden):
     sampling.check_frequencies(model, exact(model))
 
 
-@pytest.mark.parametrize(
-    ("hidden", "objective"), [(6, "marginals"), (6, "union"), (6, "negatives"), (0, "marginals")]
-)
-def test_a_whole_sequence_is_the_same_as_its_steps(hidden, objective):
-    sampling.check_steps(sampler(4, hidden, pause=True, double=True, objective=objective))
-
-
-@pytest.mark.parametrize("hidden", [0, 6])
-@pytest.mark.parametrize("objective", OBJECTIVES)
-def test_gradients_reach_every_weight(hidden, objective):
-    sampling.check_gradients(sampler(3, hidden, double=True, objective=objective))
-
-
-def test_impossible_steps_leave_the_gradient_finite():
-    sampling.check_log_prob_gradients(sampler())
-
-
-def test_temperature_zero_takes_the_most_probable_of_each_voice():
-    sampling.check_cold(sampler())
-
-
-@pytest.mark.parametrize("objective", OBJECTIVES)
-def test_probabilities_are_those_of_float32_under_autocast(objective):
-    sampling.check_autocast(sampler(pause=True, double=True, objective=objective))
-
-
 rolls = arrays("f8", (BATCH, STEPS, KEYS), elements=st.sampled_from([0.0, 1.0]))
 
 
-def seen(model, method, notes):
+def seen(model, function, notes):
     """What each voice sees of the draws before it."""
-    features, _, uniforms = sampling.sequence(model.draws)
-    found = []
+    some, found = sampling.music(model), []
+    some.notes[:] = notes
     for lstm in model.lstms:
         lstm.register_forward_pre_hook(lambda _, args: found.append(args[0][..., FEATURES:]))
-    getattr(model, method)(features, notes, model.initial(features), uniforms)
+    function(model, some)
     return found
 
 
-@pytest.mark.parametrize("method", ["loss", "log_prob"])
+@pytest.mark.parametrize("function", [sampling.loss, sampling.log_prob])
 @sampling.examples
 @given(rolls)
-def test_voices_see_only_what_is_true(method, notes):
+def test_voices_see_only_what_is_true(function, notes):
     notes = torch.from_numpy(notes)
-    unions = seen(sampler(), method, notes)
+    unions = seen(sampler(), function, notes)
     assert not unions[0].any()
     for before, after in itertools.pairwise(unions):
         assert (before <= after).all()
@@ -137,25 +108,25 @@ def test_voices_see_only_what_is_true(method, notes):
 @given(rolls)
 def test_the_bound_leaves_every_note_decidable(notes):
     notes = torch.from_numpy(notes)
-    for voice, union in enumerate(seen(sampler(3), "log_prob", notes)):
+    for voice, union in enumerate(seen(sampler(3), sampling.log_prob, notes)):
         missing = (notes - union).sum(-1)
         assert (missing[notes.sum(-1) <= 3] <= 3 - voice).all()
 
 
 def test_in_training_a_voice_may_pause_or_repeat_a_note_whatever_is_missing():
     notes = torch.ones(BATCH, STEPS, KEYS, dtype=torch.float64)
-    last = seen(sampler(4), "loss", notes)[-1]
+    last = seen(sampler(4), sampling.loss, notes)[-1]
     assert (last.sum(-1) < 3).any()
 
 
-def answers(model, features, notes, uniforms):
+def answers(model, some):
     """What the voices say in training: log-probabilities [B, T, V, K + 1]."""
     found = []
     hooks = [
         outcomes.register_forward_hook(lambda _, args, answer: found.append(answer))
         for outcomes in model.outcomes
     ]
-    model.loss(features, notes, model.initial(features), uniforms)
+    sampling.loss(model, some)
     for hook in hooks:
         hook.remove()
     return torch.cat(found, -2)
@@ -163,10 +134,9 @@ def answers(model, features, notes, uniforms):
 
 def test_stopping_the_gradient_changes_the_gradient_alone():
     free, stopped = sampler(), sampler(stop=True)
-    features, notes, uniforms = sampling.sequence(3)
     losses = []
     for model in (free, stopped):
-        loss, _ = model.loss(features, notes, model.initial(features), uniforms)
+        loss = sampling.loss(model, sampling.music(model))
         loss.sum().backward()
         losses.append(loss)
     assert torch.equal(*losses)
@@ -180,39 +150,35 @@ def test_stopping_the_gradient_changes_the_gradient_alone():
 @pytest.mark.parametrize("objective", OBJECTIVES)
 def test_pause_loss_and_double_loss_are_added(objective):
     plain = sampler(objective=objective)
-    features, notes, uniforms = sampling.sequence(plain.draws)
-    log_probs = answers(plain, features, notes, uniforms)
-    without, _ = plain.loss(features, notes, plain.initial(features), uniforms)
-    model = sampler(pause=True, objective=objective)
-    loss, _ = model.loss(features, notes, model.initial(features), uniforms)
+    some = sampling.music(plain)
+    log_probs, without = answers(plain, some), sampling.loss(plain, some)
+    loss = sampling.loss(sampler(pause=True, objective=objective), some)
     silence = log_probs[..., -1].exp().prod(-1)
-    silent = notes.sum(-1) == 0
+    silent = some.notes.sum(-1) == 0
     assert silent.any()
     added = -torch.where(silent, silence, 1 - silence).log()
     torch.testing.assert_close(loss - without, added)
 
     model = sampler(double=True, objective=objective)
-    loss, _ = model.loss(features, notes, model.initial(features), uniforms)
-    second = unions.cross_entropy(unions.marginals(model.independent(features)), notes)
-    torch.testing.assert_close(loss - without, second)
+    second = unions.cross_entropy(unions.marginals(model.independent(some.features)), some.notes)
+    torch.testing.assert_close(sampling.loss(model, some) - without, second)
 
 
 def test_the_union_treats_the_draws_as_independent():
     model = sampler(objective="union")
-    features, notes, uniforms = sampling.sequence(3)
-    notes[0, 5] = 1
-    loss, _ = model.loss(features, notes, model.initial(features), uniforms)
-    union = unions.log_prob(answers(model, features, notes, uniforms), notes)
+    some = sampling.music(model)
+    some.notes[0, 5] = 1
+    loss, union = sampling.loss(model, some), unions.log_prob(answers(model, some), some.notes)
     assert loss[0, 5] == 0
     torch.testing.assert_close(loss, -union.masked_fill(union.isinf(), 0))
 
 
 def test_negatives_push_down_random_wrong_sets():
     model = sampler(voices=2, objective="negatives")
-    features, notes, uniforms = sampling.sequence(model.draws)
+    some = sampling.music(model)
+    notes, uniforms = some.notes, some.uniforms
     drawable = SETS.flip(-1)[SETS.sum(-1) <= 2]
-    log_probs = answers(model, features, notes, uniforms)
-    loss, _ = model.loss(features, notes, model.initial(features), uniforms)
+    log_probs, loss = answers(model, some), sampling.loss(model, some)
     for row, step in itertools.product(range(BATCH), range(STEPS)):
         if notes[row, step].sum() > 2:
             assert loss[row, step] == 0
@@ -228,4 +194,4 @@ def test_negatives_push_down_random_wrong_sets():
 def test_negatives_on_88_keys_are_the_users_error():
     params = sampler(objective="negatives").params
     with pytest.raises(UserError, match="pitch classes"):
-        conditional.Sampler(FEATURES, 88, params)
+        conditional.Model(FEATURES, 88, params)

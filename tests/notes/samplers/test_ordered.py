@@ -3,49 +3,41 @@ import itertools
 import pytest
 import sampling
 import torch
-from hypothesis import given
-from hypothesis import strategies as st
 
 from ostinato.notes.data.rolls import CLASSES
 from ostinato.notes.parts.ascending import SPANS, WIDEST
 from ostinato.notes.samplers import ordered
 
 
-def sampler(most: int = 3, copies: tuple[int, ...] = ()):
-    return sampling.build(ordered, hidden=6, most=most, copies=list(copies), gate=4)
+def sampler(most: int = 3):
+    return sampling.build(ordered, scale=2, hidden=6, max_notes=most)
 
 
-def wide(keys: int, most: int, copies: tuple[int, ...] = ()):
+def wide(keys: int, most: int):
     torch.manual_seed(7)
-    params = ordered.Params(hidden=5, most=most, copies=list(copies), gate=4)
-    model = ordered.Sampler(sampling.FEATURES, keys, params).double()
+    params = ordered.Params(hidden=5, max_notes=most)
+    model = ordered.Model(sampling.FEATURES, keys, params).double()
     for weight in model.parameters():
         weight.data *= 3
     return model
 
 
-COPIES = [(), (1,), (1, 2, 5)]
+@pytest.mark.parametrize("most", [1, 2, 4])
+def test_probabilities_are_exact(most):
+    sampling.check_exact(sampler(most))
 
 
-@pytest.mark.parametrize("copies", COPIES)
-@pytest.mark.parametrize("most", [1, 2, 3, 4, 6])
-def test_probabilities_are_exact(most, copies):
-    sampling.check_exact(sampler(most, copies))
-
-
-@pytest.mark.parametrize("copies", COPIES)
 @pytest.mark.parametrize(("keys", "most"), [(4, 2), (7, 7), (12, 4), (12, 12)])
 @torch.no_grad()
-def test_probabilities_of_all_sets_sum_to_one_after_any_past(keys, most, copies):
-    model = wide(keys, most, copies)
+def test_probabilities_of_all_sets_sum_to_one_after_any_past(keys, most):
+    model = wide(keys, most)
     sets = torch.tensor(list(itertools.product([0.0, 1.0], repeat=keys))).double()
-    features = sampling.random(1, 5, sampling.FEATURES).expand(len(sets), -1, -1)
     past = (sampling.random(1, 4, keys) < 0.3).double().expand(len(sets), -1, -1)
-    begin = sampling.begin(model, features, model.keys)
-    _, state = model.log_prob(features[:, :4], past, begin, None)
-    log_prob, _ = model.log_prob(features[:, 4:], sets[:, None], state, None)
-    assert abs(log_prob.exp().sum() - 1) < 1e-12
-    assert torch.equal(log_prob[:, 0] == -torch.inf, sets.sum(-1) > most)
+    some = sampling.song(model, torch.cat([past, sets[:, None]], 1))
+    some.features[:] = some.features[:1].clone()
+    nats = sampling.log_prob(model, some)[:, -1]
+    assert abs(nats.exp().sum() - 1) < 1e-12
+    assert torch.equal(nats == -torch.inf, sets.sum(-1) > most)
 
 
 def slowly(model, features: torch.Tensor, notes: torch.Tensor) -> list[float]:
@@ -71,7 +63,7 @@ def slowly(model, features: torch.Tensor, notes: torch.Tensor) -> list[float]:
                     memory[row, key] = torch.tensor((struck[-1] + 1 - step) / span).exp()
         shared = network.of_step(torch.cat([features[step], *memory]))
         drawn, last, total = torch.zeros(keys).double(), None, 0.0
-        for outcome in [*notes[step].nonzero()[:, 0].tolist(), keys][: model.draws]:
+        for outcome in [*notes[step].nonzero()[:, 0].tolist(), keys][: model.num_uniforms]:
             newest = torch.zeros(keys).double()
             around = torch.zeros(1 + len(SPANS), len(intervals)).double()
             if last is not None:
@@ -97,73 +89,51 @@ def slowly(model, features: torch.Tensor, notes: torch.Tensor) -> list[float]:
     return nats
 
 
+def check_slowly(model, notes: torch.Tensor) -> None:
+    some = sampling.song(model, notes)
+    each = zip(some.features, notes, strict=True)
+    expected = torch.tensor([slowly(model, *one) for one in each]).double()
+    possible = model.in_support(notes)
+    assert possible.sum() >= 5
+    torch.testing.assert_close(sampling.log_prob(model, some)[possible], expected[possible])
+
+
 @pytest.mark.parametrize(("keys", "most"), [(5, 5), (12, 2), (30, 4)])
 @torch.no_grad()
 def test_it_agrees_with_a_slow_implementation(keys, most):
-    model = wide(keys, most)
-    features = sampling.random(2, 5, sampling.FEATURES)
     notes = (sampling.random(2, 5, keys, seed=6) < 2 / keys).double()
-    found, _ = model.log_prob(features, notes, sampling.begin(model, features, model.keys), None)
-    expected = torch.tensor([slowly(model, f, n) for f, n in zip(features, notes, strict=True)])
-    possible = model.possible(notes) > 0
-    assert possible.sum() >= 5
-    torch.testing.assert_close(found[possible], expected[possible].double())
+    check_slowly(wide(keys, most), notes)
 
 
 @pytest.mark.parametrize(("lowest", "keys"), [(40, 36), (60, 12)])
 @torch.no_grad()
 def test_it_agrees_with_a_slow_implementation_on_real_frames(lowest, keys):
-    model, notes = wide(keys, most=4), sampling.chorale(lowest, keys)
-    features = sampling.random(1, len(notes), sampling.FEATURES)
-    begin = sampling.begin(model, features, keys)
-    found, _ = model.log_prob(features, notes[None], begin, None)
-    expected = torch.tensor(slowly(model, features[0], notes)).double()
-    torch.testing.assert_close(found[0], expected)
+    check_slowly(wide(keys, most=4), sampling.chorale(lowest, keys)[None])
 
 
-@pytest.mark.parametrize("copies", COPIES)
-def test_a_whole_sequence_is_the_same_as_its_steps(copies):
-    sampling.check_steps(sampler(copies=copies))
+@torch.no_grad()
+def test_every_later_step_remembers_what_was_struck():
+    model = sampler(4)
+    some = sampling.music(model)
+    before = sampling.log_prob(model, some)
+    some.notes[:, 2] = 1 - some.notes[:, 2]
+    assert (sampling.log_prob(model, some)[:, 3:] != before[:, 3:]).all()
 
 
-@pytest.mark.parametrize("copies", COPIES)
-def test_gradients_reach_every_weight(copies):
-    sampling.check_gradients(sampler(copies=copies))
+@torch.no_grad()
+def test_what_it_reads_of_the_past_is_enough():
+    """More of it would change no probability by more than a hundredth of a nat."""
+    model = sampler(4)
+    some = sampling.music(model)
+    more = torch.cat([torch.ones_like(some.known), some.known], 1)
+    longer = sampling.log_prob(model, some._replace(known=more))
+    torch.testing.assert_close(longer, sampling.log_prob(model, some), atol=0.01, rtol=0)
+    less = some._replace(known=torch.cat([0 * some.past, some.notes], 1))
+    assert (sampling.log_prob(model, less) - longer).abs().max() > 0.1
 
 
-@pytest.mark.parametrize("copies", COPIES)
-def test_impossible_steps_leave_the_gradient_finite(copies):
-    sampling.check_log_prob_gradients(sampler(2, copies))
-
-
-@pytest.mark.parametrize("copies", COPIES)
-def test_temperature_zero_takes_the_most_probable(copies):
-    sampling.check_cold(sampler(copies=copies))
-
-
-@pytest.mark.parametrize("copies", COPIES)
-def test_probabilities_are_those_of_float32_under_autocast(copies):
-    sampling.check_autocast(sampler(copies=copies))
-
-
-@pytest.mark.parametrize("copies", COPIES)
-@sampling.examples
-@given(changed=st.integers(1, sampling.STEPS - 1))
-def test_a_step_knows_the_steps_before_it_alone(changed, copies):
-    model = sampler(4, copies)
-    features, notes, _ = sampling.sequence(model.draws)
-    before, _ = model.log_prob(features, notes, sampling.begin(model, features, model.keys), None)
-    notes[:, changed] = 1 - notes[:, changed]
-    after, _ = model.log_prob(features, notes, sampling.begin(model, features, model.keys), None)
-    assert torch.equal(after[:, :changed], before[:, :changed])
-    assert (after[:, changed + 1 :] != before[:, changed + 1 :]).all()
-
-
-@sampling.examples
-@given(st.integers(0, 15))
-def test_the_loss_is_the_log_probability(number):
-    model, features = sampler(), sampling.random(1, 1, sampling.FEATURES)
-    notes, state = sampling.SETS[None, None, number], sampling.begin(model, features, model.keys)
-    loss, _ = model.loss(features, notes, state, None)
-    log_prob, _ = model.log_prob(features, notes, state, None)
-    assert loss == (-log_prob if notes.sum() <= 3 else 0)
+def test_the_loss_is_the_log_probability():
+    model = sampler()
+    step = sampling.first(model, sampling.SETS)
+    expected = -sampling.exact(model).masked_fill(sampling.SETS.sum(-1) > 3, 0)
+    assert torch.equal(sampling.loss(model, step)[:, 0], expected)

@@ -4,64 +4,43 @@ import math
 import pytest
 import sampling
 import torch
-from hypothesis import given
-from hypothesis import strategies as st
 from matching import match
 
 from ostinato.notes.samplers import tied
 
-REACHES, COPIES = [0, 1, 5], [(), (1, 3)]
+SIZES = {"cells": 4, "hidden": 5, "dropout": 0.0, "input_dropout": 0.0}
 
 
-def sampler(reach: int = 5, copies: tuple[int, ...] = ()):
-    sizes = {"cells": 4, "hidden": 5, "around": 2, "voice": 1, "gate": 4, "copies": list(copies)}
-    return sampling.build(tied, reach=reach, dropout=0.0, input_dropout=0.0, **sizes)
+def sampler(reach: int = 5):
+    params = SIZES | {"radius": 2, "match_steps": reach, "match_radius": 1}
+    return sampling.build(tied, scale=2, **params)
 
 
-def wide(keys: int, reach: int, voice: int = 1, copies: tuple[int, ...] = ()):
+def wide(keys: int, reach: int, voice: int = 1):
     torch.manual_seed(7)
-    sizes = {"cells": 4, "hidden": 5, "around": 3, "gate": 4, "copies": list(copies)}
-    params = tied.Params(reach=reach, voice=voice, dropout=0.0, input_dropout=0.0, **sizes)
-    model = tied.Sampler(sampling.FEATURES, keys, params).double()
+    params = tied.Params(radius=3, match_steps=reach, match_radius=voice, **SIZES)
+    model = tied.Model(sampling.FEATURES, keys, params).double()
     for weight in model.parameters():
         weight.data *= 2
     return model
 
 
-@pytest.mark.parametrize("copies", COPIES)
-@pytest.mark.parametrize("reach", REACHES)
-@pytest.mark.parametrize(
-    "check",
-    [
-        sampling.check_exact,
-        sampling.check_steps,
-        sampling.check_gradients,
-        sampling.check_cold,
-        sampling.check_autocast,
-    ],
-)
-def test_it_is_a_sampler(check, reach, copies):
-    check(sampler(reach, copies))
-
-
-@pytest.mark.parametrize("copies", COPIES)
-@pytest.mark.parametrize("reach", REACHES)
+@pytest.mark.parametrize("reach", [0, 1, 5])
 @pytest.mark.parametrize("keys", [5, 12])
 @torch.no_grad()
-def test_probabilities_of_all_sets_sum_to_one_after_any_past(keys, reach, copies):
-    model = wide(keys, reach, copies=copies)
+def test_probabilities_of_all_sets_sum_to_one_after_any_past(keys, reach):
+    model = wide(keys, reach)
     sets = torch.tensor(list(itertools.product([0.0, 1.0], repeat=keys))).double()
-    features = sampling.random(1, 9, sampling.FEATURES).expand(len(sets), -1, -1)
     past = (sampling.random(1, 8, keys) < 0.3).double().expand(len(sets), -1, -1)
-    _, state = model.log_prob(features[:, :8], past, sampling.begin(model, features, keys), None)
-    log_prob, _ = model.log_prob(features[:, 8:], sets[:, None], state, None)
-    assert abs(log_prob.exp().sum() - 1) < 1e-12
+    some = sampling.song(model, torch.cat([past, sets[:, None]], 1))
+    some.features[:] = some.features[:1].clone()
+    assert abs(sampling.log_prob(model, some)[:, -1].exp().sum() - 1) < 1e-12
 
 
 def slowly(model, features: torch.Tensor, notes: torch.Tensor, begin: int = 0) -> list[float]:
     """The log-probability of each step of one sequence from one on, key by key."""
     steps, keys = notes.shape
-    ring, reach = keys == 12, model.searched
+    ring, reach = keys == 12, model.match_steps
     played = [frame.nonzero()[:, 0].tolist() for frame in notes]
     first = next(step for step in range(steps) if played[step])
     lstm = model.along_time
@@ -80,13 +59,13 @@ def slowly(model, features: torch.Tensor, notes: torch.Tensor, begin: int = 0) -
         before = notes[step - 1] if step else torch.zeros(keys).double()
         nats.append(0.0)
         for key in range(keys):
-            seen = around(before, key, model.around)
+            seen = around(before, key, model.radius)
             there = before.nonzero()[:, 0].tolist()
             seen += [sum((other - key) % 12 == i for other in there) for i in range(12)]
             seen += [len(there) / 4, *model.name.weight[key].tolist()]
             seen += model.told(features[step]).tolist()
             if reach:
-                near = [around(frame, key, model.voice) for frame in notes]
+                near = [around(frame, key, model.match_radius) for frame in notes]
                 voices = [near[i] if i >= first else None for i in range(steps)]
                 (lag, length), (of_voice, lengths) = (
                     match(codes, step, reach) for codes in (wholes, voices)
@@ -103,7 +82,7 @@ def slowly(model, features: torch.Tensor, notes: torch.Tensor, begin: int = 0) -
             h = show.sigmoid() * c.tanh()
             cells[key] = h, c
             lower = [other for other in played[step] if other < key]
-            told = [float(place in lower) for place in range(key - model.around, key)]
+            told = [float(place in lower) for place in range(key - model.radius, key)]
             told += [
                 sum(other <= place and (place - other) % 12 == 0 for other in lower)
                 for place in range(key - 12, key)
@@ -125,55 +104,45 @@ def slowly(model, features: torch.Tensor, notes: torch.Tensor, begin: int = 0) -
 def test_it_agrees_with_a_slow_implementation_on_real_frames(lowest, keys, reach, voice):
     model = wide(keys, reach, voice=voice)
     notes = torch.cat([torch.zeros(2, keys), sampling.chorale(lowest, keys)])
-    features = sampling.random(1, len(notes), sampling.FEATURES)
-    begin = sampling.begin(model, features, keys)
-    found, _ = model.log_prob(features, notes[None], begin, None)
-    torch.testing.assert_close(found[0], torch.tensor(slowly(model, features[0], notes)).double())
+    some = sampling.song(model, notes[None])
+    expected = torch.tensor(slowly(model, some.features[0], notes)).double()
+    torch.testing.assert_close(sampling.log_prob(model, some)[0], expected)
 
 
 @torch.no_grad()
 def test_it_finds_what_was_played_before_the_sequence():
     """The LSTM begins at zero there, which the slow one does if it is not heard before."""
     model, notes = wide(36, 20), sampling.chorale(40, 36)
-    features = sampling.random(1, len(notes), sampling.FEATURES)
-    found, _ = model.log_prob(
-        features[:, 16:], notes[None, 16:], model.initial(notes[None, :16]), None
-    )
-    expected = slowly(model, features[0], notes, begin=16)
+    some = sampling.song(model, notes[None])
+    later = sampling.Music(some.features[:, 16:], some.known, some.uniforms[:, 16:])
+    found = sampling.log_prob(model, later)
+    expected = slowly(model, some.features[0], notes, begin=16)
     torch.testing.assert_close(found[0], torch.tensor(expected).double())
-    untold, _ = model.log_prob(
-        features[:, 16:], notes[None, 16:], sampling.begin(model, features, 36), None
-    )
+    silent = later.known.clone()
+    silent[:, :-13] = 0  # all but the step before
+    untold = sampling.log_prob(model, later._replace(known=silent))
     assert (found != untold).any()
 
 
-@pytest.mark.parametrize("copies", COPIES)
-@pytest.mark.parametrize("reach", REACHES)
-@sampling.examples
-@given(changed=st.integers(1, sampling.STEPS - 1))
-def test_a_step_knows_the_steps_before_it_alone(changed, reach, copies):
-    model = sampler(reach, copies)
-    features, notes, _ = sampling.sequence(model.draws)
-    before, _ = model.log_prob(features, notes, sampling.begin(model, features), None)
-    notes[:, changed] = 1 - notes[:, changed]
-    after, _ = model.log_prob(features, notes, sampling.begin(model, features), None)
-    assert torch.equal(after[:, :changed], before[:, :changed])
-    assert (after[:, changed + 1 :] != before[:, changed + 1 :]).all()
+@pytest.mark.parametrize("reach", [0, 5])
+@torch.no_grad()
+def test_every_later_step_remembers_what_was_struck(reach):
+    model = sampler(reach)
+    some = sampling.music(model)
+    before = sampling.log_prob(model, some)
+    some.notes[:, 2] = 1 - some.notes[:, 2]
+    assert (sampling.log_prob(model, some)[:, 3:] != before[:, 3:]).all()
 
 
 @pytest.mark.parametrize("left_out", ["dropout", "input_dropout"])
 def test_what_is_left_out_is_drawn_in_training_only(left_out):
     model = sampler()
-    features, notes, _ = sampling.sequence(model.draws)
-
-    def nats():
-        return model.log_prob(features, notes, sampling.begin(model, features), None)[0]
-
-    whole = nats()
+    some = sampling.music(model)
+    whole = sampling.log_prob(model, some)
     setattr(model, left_out, 0.5)
-    assert not torch.equal(nats(), nats())
+    assert not torch.equal(sampling.log_prob(model, some), sampling.log_prob(model, some))
     model.eval()
-    assert torch.equal(nats(), whole)
+    assert torch.equal(sampling.log_prob(model, some), whole)
 
 
 def test_what_is_left_out_is_left_out_at_all_steps_and_the_rest_makes_up_for_it():
@@ -187,13 +156,16 @@ def test_what_is_left_out_is_left_out_at_all_steps_and_the_rest_makes_up_for_it(
 
 @torch.no_grad()
 def test_it_takes_no_more_memory_than_it_may(monkeypatch):
-    model = sampler()
-    features, notes, _ = sampling.sequence(model.draws)
-    whole, _ = model.log_prob(features, notes, sampling.begin(model, features), None)
-    most, rows = 3 * sampling.BATCH * sampling.KEYS, []
+    model, most, rows = sampler(), 3 * sampling.BATCH * sampling.KEYS, []
+    some, draws = (
+        sampling.music(model),
+        sampling.random(2, 2, *sampling.music(model).uniforms.shape),
+    )
+    whole, drawn = sampling.log_prob(model, some), model.guess(some.features, some.known, draws)
     monkeypatch.setattr(tied, "ROWS", most)
     model.lasting.register_forward_hook(lambda _, given, __: rows.append(given[0][..., 0].numel()))
-    parts, _ = model.log_prob(features, notes, sampling.begin(model, features), None)
-    torch.testing.assert_close(parts, whole)
+    torch.testing.assert_close(sampling.log_prob(model, some), whole)
     assert max(rows) == most
-    assert sum(rows) == notes.numel()
+    assert sum(rows) == some.notes.numel()
+    assert torch.equal(model.guess(some.features, some.known, draws), drawn)
+    assert max(rows) == most

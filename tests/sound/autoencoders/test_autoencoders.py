@@ -4,17 +4,13 @@ import math
 import numpy as np
 import pytest
 import torch
+from making_sound import AUTOENCODER_CONFIGS, AUTOENCODERS
 
+from ostinato.core.models import build
 from ostinato.scores.wav import RATE
-from ostinato.sound import autoencoders
 from ostinato.sound.autoencoders import conv
 from ostinato.sound.data.sound import FRAME
 from ostinato.sound.report import measures
-
-CONFIGS = {
-    "dense": {"name": "dense"},
-    "conv": {"name": "conv", "content": 64, "width": 16},
-}
 
 
 def chords(count: int, frames: int, extra: int, seed: int) -> torch.Tensor:
@@ -30,10 +26,10 @@ def chords(count: int, frames: int, extra: int, seed: int) -> torch.Tensor:
     return torch.from_numpy(crops)
 
 
-@pytest.fixture(scope="module", params=CONFIGS)
+@pytest.fixture(scope="module", params=AUTOENCODER_CONFIGS)
 def model(request):
     torch.manual_seed(0)
-    model = autoencoders.build(CONFIGS[request.param])
+    model = build(AUTOENCODERS, AUTOENCODER_CONFIGS[request.param])
     model.start(chords(80, 8, model.overlap, 0))
     model.finish(chords(20, 8, model.overlap, 9))
     return model.eval()
@@ -84,7 +80,7 @@ def test_what_was_heard_stays_as_it_was_when_contents_follow(model):
 def linear():
     """As it starts."""
     torch.manual_seed(0)
-    model = autoencoders.build(CONFIGS["conv"])
+    model = build(AUTOENCODERS, AUTOENCODER_CONFIGS["conv"])
     model.start(chords(80, 8, model.overlap, 0))
     model.finish(chords(20, 8, model.overlap, 9))
     return model.eval()
@@ -142,7 +138,7 @@ def test_tones_go_on_after_they_were_heard(monkeypatch):
     """From contents alone, a part at a time: the details are found again."""
     monkeypatch.setattr(conv, "PART", 9)
     torch.manual_seed(0)
-    model = autoencoders.build(CONFIGS["conv"])
+    model = build(AUTOENCODERS, AUTOENCODER_CONFIGS["conv"])
     model.start(sustained(80, 8, model.overlap, 0))
     model.finish(sustained(20, 8, model.overlap, 9))
     sound = sustained(1, 24, 0, 1)[0]
@@ -160,7 +156,7 @@ def test_tones_go_on_after_they_were_heard(monkeypatch):
 def test_the_soft_choice_sums_to_the_number_of_coefficients():
     torch.manual_seed(0)
     power = (3 * torch.randn(2, 3, 6400)).requires_grad_()
-    chosen = conv._softly_chosen(power, 448)
+    chosen = conv._softly_chosen(power, 448, 0.25)
     torch.testing.assert_close(chosen.sum(-1), torch.full((2, 3), 448.0), rtol=1e-3, atol=0)
     chosen.sum().backward()
     assert power.grad.abs().max() < 1e-4  # growing together changes nothing

@@ -4,8 +4,8 @@ import pytest
 from ostinato.scores import corpus
 from ostinato.scores.wav import RATE
 from ostinato.sound.data import collection
+from ostinato.sound.data.crops import Crops
 from ostinato.sound.data.sound import FRAME, Sounds
-from ostinato.sound.fit.autoencoder import Crops
 
 
 @pytest.fixture

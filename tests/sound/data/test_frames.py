@@ -1,3 +1,5 @@
+from functools import cache
+
 import numpy as np
 import pytest
 import torch
@@ -5,8 +7,8 @@ import torch
 from ostinato.core import files
 from ostinato.core.errors import UserError
 from ostinato.sound.data import frames
+from ostinato.sound.data.frames import NEXT, PAST
 from ostinato.sound.data.sound import FRAME
-from ostinato.sound.score_creators import NEXT, PAST
 
 NUMBER = 1e-4
 
@@ -30,14 +32,18 @@ class Sounds:
         return (np.array(self.counts) + 7) * FRAME + 100
 
     def piece(self, index: int, first: int, samples: int) -> np.ndarray:
+        return self._whole(index)[:, first : first + samples].astype(np.float32)
+
+    @cache  # noqa: B019
+    def _whole(self, index: int) -> np.ndarray:
         levels = np.repeat([1e-6, 0.5, 0.05], [3, self.counts[index], 4])
         noise = np.random.default_rng(index).normal(size=(2, len(levels) * FRAME + 100))
         sound = noise * np.append(np.repeat(levels, FRAME), [0.5] * 100)
         sound[:, : len(levels) * FRAME : FRAME] = NUMBER * np.arange(len(levels))
-        return sound[:, first : first + samples].astype(np.float32)
+        return sound
 
 
-class Counting:
+class Counting(torch.nn.Module):
     """An autoencoder that finds the number of each frame."""
 
     content = 2
@@ -62,6 +68,39 @@ def test_only_contents_of_frames_with_music_are_kept(tmp_path, monkeypatch, stre
     ]
 
 
+class Loudness(torch.nn.Module):
+    """An autoencoder of two numbers a frame, which other processors compute a little differently.
+
+    Parameters
+    ----------
+    error : float
+        By how much.
+    """
+
+    content = 2
+
+    def __init__(self, error: float):
+        super().__init__()
+        self.error = error
+
+    def encode(self, sound: torch.Tensor) -> torch.Tensor:
+        assert sound.dtype == torch.float64
+        whole = sound[:, : sound.shape[1] // FRAME * FRAME]
+        return 60 * whole.unflatten(1, (-1, FRAME)).std(2).mT + self.error
+
+
+def test_another_processor_gives_the_same_bytes(tmp_path):
+    sounds = Sounds({"train": 60, "valid": 50, "test": 45})
+    for name, error in (("one", 0.0), ("other", 1e-10)):
+        frames.build(tmp_path / name, sounds, Loudness(error))
+    one, other = (tmp_path / name / "frames.npy" for name in ("one", "other"))
+    assert one.read_bytes() == other.read_bytes()
+    kept = np.load(one)
+    assert kept.dtype == np.float16
+    assert kept.std() > 0.1
+    assert (kept * 128 % 1 == 0).all()
+
+
 def test_windows_stay_within_their_piece_and_split(tmp_path):
     frames.build(tmp_path, Sounds({"train": 60, "valid": 50, "test": 45}), Counting())
     sizes = {"train": 60, "valid": 50, "test": 45}
@@ -69,6 +108,7 @@ def test_windows_stay_within_their_piece_and_split(tmp_path):
         windows = frames.Windows(tmp_path, split)
         assert len(windows) == size - (PAST + NEXT) + 1
         taken = windows.take(np.arange(len(windows)))[..., 0]
+        assert taken.dtype == windows.frames().dtype == torch.float32
         assert (taken.diff(dim=1) == 1).all()
         assert taken.min() == 3
         assert taken.max() == size + 2

@@ -4,8 +4,8 @@ import torch
 
 from ostinato.core import files
 from ostinato.sound.data import frames
+from ostinato.sound.data.frames import NEXT, PAST
 from ostinato.sound.report import score_creator as forecasts
-from ostinato.sound.score_creators import NEXT, PAST
 
 SIZE = 3
 
@@ -22,7 +22,7 @@ class Knowing(torch.nn.Module):
 
 
 @pytest.fixture
-def walk(tmp_path, monkeypatch):
+def walk(tmp_path):
     """Frames each of which is the one before, turned round, and noise."""
     rng = np.random.default_rng(0)
     rows, every = [], []
@@ -32,13 +32,13 @@ def walk(tmp_path, monkeypatch):
             frame.append(-0.9 * frame[-1] + rng.normal(size=SIZE))
         rows.append({"id": number, "split": split, "first": 300 * number, "frames": 300})
         every += frame
-    files.write_array(tmp_path / "frames.npy", np.float32(every))
+    files.write_array(tmp_path / "frames.npy", np.float16(every))
     files.write_table(tmp_path / "songs.csv", frames.FRAME_COLUMNS, rows)
-    monkeypatch.setattr(forecasts, "FRAMES", tmp_path)
+    return tmp_path
 
 
 def test_knowledge_scores_best_and_ridge_regression_finds_what_is_linear(walk):
-    figures = forecasts.compare(Knowing(), "knowing", 0)
+    figures = forecasts.compare(Knowing(), walk, "knowing", 0)
     assert figures["windows"] == 300 - (PAST + NEXT) + 1
     score = figures["energy_score"]
     assert score["knowing"] < score["ridge"] < 0.7 * score["repeat_last"]
@@ -49,7 +49,7 @@ def test_knowledge_scores_best_and_ridge_regression_finds_what_is_linear(walk):
 
 
 def test_true_frames_and_true_draws_are_equally_near_to_music(walk):
-    near = forecasts.compare(Knowing(), "knowing", 0)["distance_to_music"]
+    near = forecasts.compare(Knowing(), walk, "knowing", 0)["distance_to_music"]
     assert near["knowing"] == pytest.approx(near["truth"], rel=0.25)
 
 

@@ -1,20 +1,16 @@
 import pytest
 import torch
+from making_sound import SCORE_CREATOR_CONFIGS, SCORE_CREATORS
 
-from ostinato.sound import score_creators
+from ostinato.core.models import build
+from ostinato.sound.data.frames import NEXT, PAST
 from ostinato.sound.report.score_creator import energy_score
-from ostinato.sound.score_creators import NEXT, PAST
-
-CONFIGS = [
-    {"name": "conv1d", "channels": 8, "flow": 32},
-    {"name": "lstm", "hidden": 16, "flow": 32},
-]
 
 
-@pytest.fixture(params=CONFIGS, ids=lambda config: config["name"])
+@pytest.fixture(params=SCORE_CREATOR_CONFIGS)
 def model(request):
     torch.manual_seed(0)
-    return score_creators.build(request.param, 6)
+    return build(SCORE_CREATORS, SCORE_CREATOR_CONFIGS[request.param], 6)
 
 
 def windows(count: int, seed: int) -> torch.Tensor:

@@ -47,7 +47,7 @@ def streams(tmp_path):
 def model_of(streams):
     """A model that was not trained at all."""
     torch.manual_seed(1)
-    return NextToken(READER | {"data": streams.about}).eval()
+    return NextToken(READER | {"data": streams.config}).eval()
 
 
 def written(out, streams, **changes):

@@ -3,6 +3,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
+from ostinato.core import categorical
 from ostinato.tokens import BOUNDARY
 from ostinato.tokens.compose.sampling import distribution, sample
 from ostinato.tokens.model import NextToken
@@ -95,3 +96,17 @@ def test_a_piece_ends_at_a_boundary_but_never_before_it_began():
     [piece] = sample(model, torch.tensor([[BOUNDARY]]), uniforms(1, 9), 1.0)
     assert len(piece) == 1
     assert BOUNDARY not in piece
+
+
+@pytest.mark.parametrize("options", [{}, {"top_k": 3}, {"top_p": 0.7}])
+def test_no_sum_depends_on_an_order(monkeypatch, options):
+    """On CUDA, cumulative sums of floating-point numbers are refused where bytes have to repeat."""
+    cumsum = torch.Tensor.cumsum
+
+    def exact(tensor, *args, **kwargs):
+        assert not tensor.is_floating_point()
+        return cumsum(tensor, *args, **kwargs)
+
+    monkeypatch.setattr(torch.Tensor, "cumsum", exact)
+    found = distribution(torch.randn(4, 9), 0.8, **({"top_k": 0, "top_p": 1.0} | options))
+    categorical.draw(found, torch.rand(4))

@@ -9,6 +9,7 @@ from ostinato.core.errors import UserError
 from ostinato.scores.score import NOTE, Metre, Part, Score, Tempo
 from ostinato.tokens.data import chords
 from ostinato.tokens.data.streams import Streams
+from ostinato.tokens.data.windows import Windows
 
 PITCHES = st.lists(st.integers(0, 127), min_size=1, max_size=6, unique=True).map(sorted)
 
@@ -86,7 +87,7 @@ def test_streams_hold_the_songs_of_each_split(tmp_path):
 
 def test_windows_are_transposed(tmp_path):
     streams = built(tmp_path, SONGS)
-    windows, lengths = streams.windows(np.zeros(3, int), np.arange(3), 4)
+    windows, lengths = Windows(streams, 4).cut(np.zeros(3, int), np.arange(3))
     assert [names(streams, row[: n + 1]) for row, n in zip(windows, lengths, strict=True)] == [
         ["", "C4", "0.4.7", "D4", ""],
         ["", "C#4", "1.5.8", "D#4", ""],
@@ -100,10 +101,10 @@ def test_a_transposition_that_leaves_midi_is_none(tmp_path):
     high = score([126], [125, 127])
     streams = built(tmp_path, SONGS | {"bach/d.mid": ("train", high)}, octaves=True)
     # Its second piece stays where it is.
-    windows, _ = streams.windows(np.array([1, 6]), np.array([2, 2]), 2)
+    windows, _ = Windows(streams, 2).cut(np.array([1, 6]), np.array([2, 2]))
     assert names(streams, windows[0]) == ["", "62", "62.66.69"]
     assert names(streams, windows[1]) == ["", "126", "125.127"]
-    plain, _, moved = streams.learned()
+    plain, _, moved = streams.transpositions()
     assert names(streams, plain) == names(streams, streams["train"])
     assert names(streams, moved) == ["", "62", "62.66.69", "64", ""]
 

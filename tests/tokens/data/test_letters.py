@@ -56,7 +56,7 @@ def test_letters_of_several_bytes_survive_the_end_of_a_block(tmp_path, monkeypat
 
 def test_latex_is_text(tmp_path):
     streams = build(tmp_path, {"ring.tex": LATEX * 5})
-    assert streams.about["kind"] == "text"
+    assert streams.config["kind"] == "text"
     assert {"\\", "{", "$", "%"} <= set(streams.names)
     assert text_of(streams, streams.pieces("train")[0]).startswith(LATEX)
 
@@ -113,7 +113,7 @@ def test_the_place_of_a_wrong_byte_counts_a_byte_order_mark(tmp_path):
 def test_tunes_of_an_abc_file_are_pieces(tmp_path):
     tunes = "".join(f"X:{n}\nT:Tune {n}\nM:4/4\nK:C\nC{n}D{n}|\n\n" for n in range(2, 40))
     streams = build(tmp_path, {"my.abc": tunes})
-    assert streams.about["kind"] == "tunes"
+    assert streams.config["kind"] == "tunes"
     pieces = [p for split in ("train", "valid", "test") for p in streams.pieces(split)]
     assert len(pieces) == 38
     assert "M:4/4\nK:C\nC7D7|\n" in [text_of(streams, piece) for piece in pieces]

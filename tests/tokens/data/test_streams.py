@@ -1,12 +1,17 @@
+import gc
+import os
+import sys
 from collections import Counter
 
 import numpy as np
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ostinato.tokens import BOUNDARY
 from ostinato.tokens.data import streams
 from ostinato.tokens.data.streams import Piece, Streams, Vocabulary, write_streams
+from ostinato.tokens.data.windows import Windows
 
 PIECES = st.lists(st.lists(st.integers(0, 8), min_size=1, max_size=12), min_size=3, max_size=9)
 
@@ -26,8 +31,9 @@ def written(folder, pieces, names=10):
 
 def all_windows(found, length):
     """Every window there is."""
-    numbers = np.arange(found.windows_of(length))
-    windows, lengths = found.windows(numbers, np.zeros(len(numbers), int), length)
+    every = Windows(found, length)
+    numbers = np.arange(len(every))
+    windows, lengths = every.cut(numbers, np.zeros(len(numbers), int))
     return [tuple(w[: n + 1]) for w, n in zip(windows.tolist(), lengths, strict=True)], windows
 
 
@@ -73,12 +79,30 @@ def test_every_dtype_is_read_as_it_was_written(tmp_path):
     numbers = [*range(299)] * 3
     found = written(tmp_path, [numbers] * 3, names=300)
     assert found["train"].dtype == np.uint16
-    window, _ = found.windows(np.array([399]), np.array([0]), 300)
+    window, _ = Windows(found, 300).cut(np.array([399]), np.array([0]))
     assert window[0].tolist() == found["train"][100:401].tolist()
 
 
+def test_a_missing_folder_is_one_error(tmp_path, monkeypatch):
+    others = []
+    monkeypatch.setattr(sys, "unraisablehook", others.append)
+    with pytest.raises(FileNotFoundError):
+        Streams(tmp_path / "nowhere")
+    gc.collect()
+    assert others == []
+
+
+def test_the_file_is_closed_with_the_streams(tmp_path):
+    found = written(tmp_path, [[1, 2, 3]] * 3)
+    opened = found._train
+    del found
+    gc.collect()
+    with pytest.raises(OSError, match="Bad file descriptor"):
+        os.fstat(opened)
+
+
 def test_only_so_much_is_compared_with(tmp_path, monkeypatch):
-    monkeypatch.setattr(streams, "LEARNED", 7)
+    monkeypatch.setattr(streams, "MAX_COMPARED", 7)
     found = written(tmp_path, [[1, 2, 3]] * 5)
-    [learned] = found.learned()
-    assert learned.tolist() == found["train"][:7].tolist()
+    [known] = found.transpositions()
+    assert known.tolist() == found["train"][:7].tolist()

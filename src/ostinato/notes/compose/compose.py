@@ -1,4 +1,4 @@
-"""Composing: a system goes on from the beginnings of songs."""
+"""Composing: a system continues the beginnings of songs."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -26,16 +26,17 @@ from ostinato.scores.score import NOTE, TICKS_PER_BEAT, Metre, Part, Score, Temp
 from ostinato.scores.wav import write_wav
 
 SEED_STEPS = 16
-"""Steps of a song that a piece begins with."""
+"""Number of steps of a song with which each piece begins."""
 
-BLOCK = 120
-"""Pieces that are always computed together."""
+BLOCK = 16
+"""Number of pieces that `compose` computes together, unless told otherwise."""
+
 PIECE_COLUMNS = ["piece", "begins_as", "metre", "steps"]
 
 HOUR_PIECES, HOUR_STEPS, HOUR_PAUSE, HOUR_LENGTH = 120, 240, 24, 28_760
 HOUR_TEMPO = 120.0
-"""An hour of music: pieces, new steps of each, silent steps between, length of all; a quarter of
-a beat lasts 0.125 s."""
+"""An hour of music: number of pieces, new steps in each, silent steps between them, total number
+of steps, and the tempo with 4 steps in a beat. A step always lasts 0.125 s."""
 
 
 @dataclass(frozen=True)
@@ -45,7 +46,7 @@ class Piece:
     Attributes
     ----------
     song : int
-        The song whose first 16 steps it begins with.
+        Index of the song with whose first 16 steps it begins.
     roll : ndarray[uint8], shape [16 + steps, 88]
         MIDI velocities, 0 where no key is played.
     """
@@ -62,18 +63,18 @@ def write_pieces(
     threads: int,
     seed: int,
 ) -> None:
-    """Compose and write each piece as MIDI, WAV and picture, and ``pieces.csv``.
+    """Compose pieces, write each as MIDI, WAV and picture, and list them in ``pieces.csv``.
 
     Parameters
     ----------
     out : Path
-        A folder; ``piece-01.mid`` and so on, and ``hour.mid`` if that is asked for.
+        The folder to write into: ``piece-01.mid`` and so on, and ``hour.mid`` if requested.
     dataset, models : Path
         Folders of the dataset and of the trained models.
     settings : Compose
-        The section of params.yaml.
+        The section ``compose`` of params.yaml.
     threads : int
-        Threads of one operation.
+        Number of threads per operation.
     seed : int
         The seed in params.yaml.
     """
@@ -102,7 +103,7 @@ def write_pieces(
         )
     files.write_table(out / "pieces.csv", PIECE_COLUMNS, rows)
     if settings.hour:
-        pieces = compose(writer, songs, HOUR_PIECES, HOUR_STEPS, settings, seed)
+        pieces = compose(writer, songs, HOUR_PIECES, HOUR_STEPS, settings, seed, HOUR_PIECES)
         metre, tempo = Metre(0, 4, 4), Tempo(0, HOUR_TEMPO * 4 / steps_per_beat)
         notes = notes_of(hour_roll(pieces), metre, steps_per_beat, writer.holding)
         score = Score(notes, [Part("Piano")], [metre], [tempo], "An hour of music")
@@ -110,33 +111,41 @@ def write_pieces(
 
 
 def main_metre(metres: str) -> Metre:
-    """Read the first of the time signatures that songs.csv names."""
+    """Parse the first of a song's time signatures, as listed in songs.csv."""
     beats, unit = metres.split()[0].split("/")
     return Metre(0, int(beats), int(unit))
 
 
 def compose(
-    system: System, songs: Songs, pieces: int, steps: int, settings: Compose, seed: int
+    system: System,
+    songs: Songs,
+    pieces: int,
+    steps: int,
+    settings: Compose,
+    seed: int,
+    block: int = BLOCK,
 ) -> list[Piece]:
-    """Compose pieces, each from the beginning of another test song.
+    """Compose pieces, each of which continues the beginning of a test song.
 
-    Piece i has random numbers of its own, and is the same however many pieces are made: without
-    learning, blocks of 120 are always computed together, since rounding depends on the size of a
-    matrix product.
+    Piece i has its own random numbers, and is the same however many pieces are composed. Without
+    learning, pieces are always computed in blocks of the same size, since rounding depends on the
+    sizes of the matrices.
 
     Parameters
     ----------
     system : System
         Trained.
     songs : Songs
-        The dataset in the system's representation, with velocities; songs for testing are taken in
-        an order that the seed decides, again from the first when there are more pieces than songs.
+        The dataset in the system's representation, with velocities. Its test songs are taken in a
+        random order, starting over if there are more pieces than songs.
     pieces, steps : int
-        How many, and how many new steps each.
+        Number of pieces, and number of new steps in each.
     settings : Compose
         Temperature and learning.
     seed : int
-        Decides songs and decisions.
+        Seed for the order of the songs and for all draws.
+    block : int
+        Number of pieces that are computed together.
 
     Returns
     -------
@@ -149,49 +158,42 @@ def compose(
     begun = window(songs, rows, SEED_STEPS, 1, rolls.KEYS).notes
     if not system.performer.velocity:
         begun = (begun > 0) * VELOCITY
-    uniforms = torch.stack(
-        [
-            noise.uniforms((SEED_STEPS + steps, system.draws), seed, "piece", i)
-            for i in range(pieces)
-        ]
-    )
-    if settings.learning == "none":
-        parts = [
-            continue_keys(system, _whole_block(one), steps, settings.temperature, _whole_block(u))
-            for one, u in zip(begun.split(BLOCK), uniforms.split(BLOCK), strict=True)
-        ]
-    else:
-        each = zip(begun.split(1), uniforms.split(1), strict=True)
-        parts = [
-            continue_learning(system, one, steps, settings, u, derive(seed, "learning", i))
-            for i, (one, u) in enumerate(each)
-        ]
+    shape = (SEED_STEPS + steps, system.num_uniforms)
+    parts = []
+    for first in range(0, pieces, block if settings.learning == "none" else 1):
+        if settings.learning == "none":
+            # The last block is filled up by repeating its pieces: rows of something else might
+            # never end, and would keep the others waiting.
+            rows_of = [first + i % min(block, pieces - first) for i in range(block)]
+            uniforms = torch.stack([noise.uniforms(shape, seed, "piece", i) for i in rows_of])
+            parts.append(
+                continue_keys(system, begun[rows_of], steps, settings.temperature, uniforms)
+            )
+        else:
+            uniforms = noise.uniforms(shape, seed, "piece", first)[None]
+            one, own = begun[first : first + 1], derive(seed, "learning", first)
+            parts.append(continue_learning(system, one, steps, settings, uniforms, own))
     played = midi_velocities(torch.cat(parts)[:pieces])
     return [Piece(int(song), roll) for song, roll in zip(rows["song"], played, strict=True)]
-
-
-def _whole_block(rows: Tensor) -> Tensor:
-    """Append rows of zeros to make a whole block."""
-    return torch.cat([rows, rows.new_zeros(BLOCK - len(rows), *rows.shape[1:])])
 
 
 @torch.inference_mode()
 def continue_keys(
     system: System, begun: Tensor, steps: int, temperature: float, uniforms: Tensor
 ) -> Tensor:
-    """Go on from what was played; states, history and time begin at zero.
+    """Continue what was played. States, history and step numbers start at zero.
 
     Parameters
     ----------
     system : System
         Trained.
     begun : Tensor[B, S, 88]
-        Velocities given, from the first step of a piece.
+        Given velocities, from the first step of a piece.
     steps : int
-        New steps.
+        Number of new steps.
     temperature : float
-        0 takes the most probable decision each time.
-    uniforms : Tensor[B, S + steps, draws]
+        At 0, the most probable outcome is always taken.
+    uniforms : Tensor[B, S + steps, num_uniforms]
         Random numbers in [0, 1).
 
     Returns
@@ -200,8 +202,8 @@ def continue_keys(
         Velocities, the given ones first.
     """
     batch, given = begun.shape[:2]
-    silence = begun.new_zeros(batch, system.reach, rolls.KEYS)
-    state = system.initial(silence, torch.zeros(batch, dtype=torch.int64))
+    silence = begun.new_zeros(batch, system.context_length, rolls.KEYS)
+    state = system.initial(silence, torch.zeros(batch, dtype=torch.int64, device=begun.device))
     state = system.follow(begun, state, uniforms[:, :given])
     played = [begun]
     for step in progress(range(given, given + steps), steps, "compose"):
@@ -216,14 +218,14 @@ def notes_of(roll: np.ndarray, metre: Metre, steps_per_beat: int, holding: bool)
     Parameters
     ----------
     roll : ndarray[uint8], shape [steps, 88]
-        Velocities, 0 where no key is played.
+        MIDI velocities, 0 where no key is played.
     metre : Metre
-        Of the whole piece.
+        The time signature of the whole piece.
     steps_per_beat : int
-        Steps in a quarter note.
+        Number of steps in a quarter note.
     holding : bool
-        Whether a key stands at all steps at which it sounds. Otherwise a note sounds until the next
-        onset of any key, one bar at most.
+        Whether a key is marked at every step at which it sounds. Otherwise only onsets are marked,
+        and a note sounds until the next onset of any key, for at most one bar.
 
     Returns
     -------
@@ -247,20 +249,20 @@ def notes_of(roll: np.ndarray, metre: Metre, steps_per_beat: int, holding: bool)
 
 
 def continue_score(system: System, score: Score, bars: int, temperature: float, seed: int) -> Score:
-    """Go on with a score from the bar after its last note.
+    """Continue a score from the bar after its last note.
 
     Parameters
     ----------
     system : System
-        Trained. It hears all of the score, on its own grid.
+        Trained. It hears the whole score, quantised to its own grid.
     score : Score
-        Stays as it is, and is followed by the new notes, played on a piano of their own.
+        The score to continue. It is kept as it is; the new notes follow it, in a new piano part.
     bars : int
-        How many new ones.
+        Number of new bars.
     temperature : float
-        0 takes the most probable decision each time.
+        At 0, the most probable outcome is always taken.
     seed : int
-        Of the random numbers.
+        Seed for the random numbers.
 
     Returns
     -------
@@ -269,7 +271,7 @@ def continue_score(system: System, score: Score, bars: int, temperature: float, 
     Raises
     ------
     UserError
-        When the score has no notes of pitch.
+        If the score has no pitched notes.
     """
     if not len(score.pitched):
         raise UserError("there are no notes to go on from")
@@ -279,9 +281,9 @@ def continue_score(system: System, score: Score, bars: int, temperature: float, 
     bar = max(metre.bar // ticks, 1)
     given = metre.tick // ticks + -(-(end - metre.tick) // (bar * ticks)) * bar
     heard = quantise(score, system.steps_per_beat)
-    roll = rolls.velocity_roll(heard, 0, given, holding=system.holding)
+    roll = rolls.render_roll(heard, 0, given, holding=system.holding)
     begun = torch.from_numpy(roll / np.float32(128))[None]
-    uniforms = noise.uniforms((1, given + bars * bar, system.draws), seed, "continue")
+    uniforms = noise.uniforms((1, given + bars * bar, system.num_uniforms), seed, "continue")
     played = midi_velocities(continue_keys(system, begun, bars * bar, temperature, uniforms))
     new = notes_of(played[0, given:], metre, system.steps_per_beat, system.holding)
     new["onset"] += given * ticks
@@ -292,18 +294,18 @@ def continue_score(system: System, score: Score, bars: int, temperature: float, 
 
 
 def midi_velocities(velocities: Tensor) -> np.ndarray:
-    """Turn velocities divided by 128 into those of MIDI: Tensor[...] to ndarray[uint8]."""
+    """Convert velocities divided by 128 to MIDI velocities: Tensor[...] to ndarray[uint8]."""
     whole = (velocities * 128 + 0.5).floor().clamp(1, 127)
-    return torch.where(velocities > 0, whole, 0).numpy().astype(np.uint8)
+    return torch.where(velocities > 0, whole, 0).cpu().numpy().astype(np.uint8)
 
 
 def hour_roll(pieces: list[Piece]) -> np.ndarray:
-    """Join the new steps of pieces, with silence between, into an hour of music.
+    """Join the new steps of pieces, with silence in between, into an hour of music.
 
     Parameters
     ----------
     pieces : list of Piece
-        120 with 240 new steps each.
+        120 pieces with 240 new steps each.
 
     Returns
     -------

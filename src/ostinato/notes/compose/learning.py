@@ -1,7 +1,8 @@
-"""Learning while composing: a system that is trained on what it has just played.
+"""Learning while composing: a system is trained on what it has just played.
 
-Before each step the system takes some steps of Adam on the last 256 steps that it heard. It goes
-back to the trained weights before that each time ("reset"), or never within a piece ("moving").
+Before each step of the music, the system takes some steps of Adam on the last 256 steps that it
+heard. With "reset", it first goes back to the trained weights each time. With "moving", it keeps
+learning throughout a piece.
 """
 
 import copy
@@ -17,34 +18,35 @@ from ostinato.notes.data.fragments import Batch
 from ostinato.notes.system import System
 
 HEARD = 256
-"""Steps that it learns from."""
+"""Number of most recent steps that it learns from."""
 
 PART = 64
-"""Their number is rounded up to a multiple of this. If every batch were one step longer than the
-one before, memory that was freed would never fit, and gigabytes would be taken for each piece."""
+"""The length of a batch is rounded up to a multiple of this. If every batch were one step longer
+than the one before, freed memory could never be reused, and each piece would take gigabytes."""
 
 
 def continue_learning(
     system: System, begun: Tensor, steps: int, settings: Compose, uniforms: Tensor, seed: int
 ) -> Tensor:
-    """Go on from what was played, learning from it; states, history and time begin at zero.
+    """Continue what was played while learning from it.
 
-    A piece has weights of its own, so pieces are made one by one.
+    States, history and step numbers start at zero. Each piece has its own weights, so pieces are
+    composed one by one.
 
     Parameters
     ----------
     system : System
-        Trained; its weights stay as they are.
+        Trained; its weights are not changed.
     begun : Tensor[1, S, 88]
-        Velocities given, from the first step of a piece.
+        Given velocities, from the first step of a piece.
     steps : int
-        New steps.
+        Number of new steps.
     settings : Compose
         Temperature and learning.
-    uniforms : Tensor[1, S + steps, draws]
+    uniforms : Tensor[1, S + steps, num_uniforms]
         Random numbers in [0, 1).
     seed : int
-        Of the random numbers that learning needs.
+        Seed for the random numbers used in learning.
 
     Returns
     -------
@@ -59,15 +61,16 @@ def continue_learning(
         if settings.learning == "reset":
             system.load_state_dict(trained)
             optimizer.load_state_dict(fresh)
-        batch, heard = _heard(played, system.reach)
-        shape = (*batch.mask.shape, system.draws)
+        batch, heard = _heard(played, system.context_length)
+        shape = (*batch.mask.shape, system.num_uniforms)
         for number in range(settings.learning_steps):
-            loss = system(batch, noise.uniforms(shape, seed, step, number))
+            chance = noise.uniforms(shape, seed, step, number).to(begun.device)
+            loss = system(batch, chance)
             optimizer.zero_grad()
             loss.backward()
             optimizer.step()
         with torch.no_grad():
-            # The weights are others now, and so is what they make of all that was heard.
+            # The weights have changed, so the state is computed anew from what was heard.
             state = system.initial(batch.past, batch.start)
             state = system.follow(heard, state, uniforms[:, step - heard.shape[1] : step])
             now, _ = system.step(state, uniforms[:, step : step + 1], settings.temperature)
@@ -75,23 +78,23 @@ def continue_learning(
     return played
 
 
-def _heard(played: Tensor, reach: int) -> tuple[Batch, Tensor]:
-    """Make a batch of the last steps played, with silence that does not count after them.
+def _heard(played: Tensor, context: int) -> tuple[Batch, Tensor]:
+    """Make a batch of the last steps played, padded at the end with silence that is masked.
 
     Returns
     -------
     batch : Batch
     heard : Tensor[1, up to HEARD, 88]
-        The steps that count.
+        The same steps without padding.
     """
     first = max(played.shape[1] - HEARD, 0)
-    padded = functional.pad(played, (0, 0, reach, 0))
+    padded = functional.pad(played, (0, 0, context, 0))
     heard = played[:, first:]
     rest = (0, -heard.shape[1] % PART)
     batch = Batch(
-        padded[:, first : first + reach],
+        padded[:, first : first + context],
         functional.pad(heard, (0, 0, *rest)),
         functional.pad(heard.new_ones(heard.shape[:2]), rest),
-        torch.tensor([first]),
+        torch.tensor([first], device=played.device),
     )
     return batch, heard

@@ -1,4 +1,4 @@
-"""The dataset: our MIDI to notes on a grid of steps, with the songs that do not fit left out."""
+"""The dataset: notes of our MIDI files on a grid of steps, without songs that do not fit."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,22 +20,22 @@ REJECTED_COLUMNS = ["id", "filter", "reason"]
 
 @dataclass(frozen=True)
 class Filters:
-    """What a song must be like to be taken; the section ``dataset`` of params.yaml.
+    """Which songs are accepted; from the section ``dataset`` of params.yaml.
 
     Attributes
     ----------
     steps_per_beat : int
-        Steps in a quarter note.
+        Number of steps in a quarter note.
     meters : list of str
-        Time signatures a song may have, such as ``"4/4"``.
+        Time signatures that a song may have, such as ``"4/4"``.
     pitches : list of int
         Lowest and highest MIDI pitch allowed.
     max_tempo_changes : int
-        More tempo changes than this, and it is not a score with a beat.
+        Largest number of tempo changes. A file with more is taken to have no reliable beat.
     grid_tolerance : float
-        A note is off the grid when its onset is further from a step than this, in steps.
+        A note is off the grid if its onset is further than this from the nearest step, in steps.
     max_off_grid : float
-        The share of notes that may be off the grid.
+        Largest share of notes that may be off the grid.
     """
 
     steps_per_beat: int
@@ -56,12 +56,12 @@ def build(out: Path, corpus: Path, filters: Filters) -> None:
     corpus : Path
         A corpus that `ostinato.scores.corpus.build` wrote.
     filters : Filters
-        Which songs to take.
+        Which songs to accept.
 
     Raises
     ------
     UserError
-        When the filters leave no song for training, validation or test.
+        If the filters leave no song for training, validation or test.
     """
     songs = files.read_table(corpus / "songs.csv")
     paths = [corpus / "midi" / f"{song['id']}.mid" for song in songs]
@@ -105,26 +105,26 @@ def build(out: Path, corpus: Path, filters: Filters) -> None:
 def _read(path: Path, filters: Filters) -> tuple[np.ndarray | tuple[str, str], int]:
     try:
         score = read_midi(path, pickup=False)
-    except UnreadableScore as error:  # what was just short enough to be read, written at length
+    except UnreadableScore as error:  # it could be imported, but is too long as our MIDI
         return ("midi", str(error)), 1
     bar = score.metres[0].bar * filters.steps_per_beat // TICKS_PER_BEAT
     return rejection(score, filters) or quantise(score, filters.steps_per_beat), max(bar, 1)
 
 
 def rejection(score: Score, filters: Filters) -> tuple[str, str] | None:
-    """Say why a score does not fit.
+    """Check whether a score passes the filters.
 
     Parameters
     ----------
     score : Score
         The score.
     filters : Filters
-        What is allowed.
+        Which songs are accepted.
 
     Returns
     -------
     tuple of str, or None
-        The parameter that rejects it and the reason; None when it fits.
+        Name of the filter that rejects it, and the reason; None if it passes.
     """
     notes = score.pitched
     if len(notes) == 0:
@@ -153,22 +153,23 @@ def rejection(score: Score, filters: Filters) -> tuple[str, str] | None:
 
 
 def quantise(score: Score, steps_per_beat: int) -> np.ndarray:
-    """Move a score's notes to steps, drums left out.
+    """Quantise the notes of a score to steps; drums are left out.
 
-    Onsets and ends go to the nearest step, halves up; a note lasts at least one step. Where two
-    parts strike one key at one step the longer note stays, with the greater velocity.
+    Onsets and ends are rounded to the nearest step, halves up. A note lasts at least one step. If
+    several notes strike the same key at the same step, the longest is kept, with the greatest of
+    their velocities.
 
     Parameters
     ----------
     score : Score
         The score.
     steps_per_beat : int
-        Steps in a quarter note.
+        Number of steps in a quarter note.
 
     Returns
     -------
     ndarray[STEP_NOTE]
-        Sorted by onset and pitch, the field ``song`` 0.
+        Sorted by onset and pitch; the field ``song`` is 0.
     """
     notes = score.pitched
 

@@ -1,12 +1,14 @@
-"""Fragments: windows over the songs, and the batches that models see."""
+"""Fragments: windows over the songs, and batches of them."""
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections import OrderedDict
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 import torch
 from torch import Tensor
+from torch.nn import functional
 
 from ostinato.core import files
 from ostinato.core.seeds import derive
@@ -16,31 +18,39 @@ from ostinato.notes.data.songs import Songs
 FRAGMENT = np.dtype([("song", "<i4"), ("start", "<i4"), ("shift", "i1")])
 """A training fragment: index of its song, first step, semitones to transpose by."""
 
+KNOWN = 2**18
+"""Number of steps whose annotations are cached: 200 MB for those of the sampler ``tied``."""
+
 
 @dataclass(frozen=True)
 class Batch:
-    """Some fragments as tensors.
+    """A batch of fragments.
 
     Attributes
     ----------
     past : Tensor[B, P, K] of float
-        What was played in the P steps before, zeros before the song's beginning.
+        The P steps before, with zeros before the beginning of the song.
     notes : Tensor[B, T, K] of float
-        1 where a key (or pitch class) is struck or, as `Songs` says, sounds; or its velocity.
+        1, or the velocity, where a key (or pitch class) is struck or where it sounds, depending on
+        the representation; see `Songs`.
     mask : Tensor[B, T] of float
-        1 where the song has a step, 0 behind its end.
+        1 for the steps of the song, 0 for padding after its end.
     start : Tensor[B] of int64
-        Number of the first step, counted from the song's beginning.
+        Index of the first step, counted from the beginning of the song.
+    annotation : Tensor[B, T, K, A] or None
+        What a sampler has precomputed for these steps; see `Batches`.
     """
 
     past: Tensor
     notes: Tensor
     mask: Tensor
     start: Tensor
+    annotation: Tensor | None = None
 
     def to(self, device: torch.device | str) -> "Batch":
-        """The same on a device."""
-        return Batch(*(tensor.to(device) for tensor in vars(self).values()))
+        """Copy the batch to a device."""
+        tensors = vars(self).values()
+        return Batch(*(tensor if tensor is None else tensor.to(device) for tensor in tensors))
 
 
 def write_table(out: Path, songs: Songs, steps: int, hop: int, shifts: tuple[int, int]) -> None:
@@ -49,17 +59,18 @@ def write_table(out: Path, songs: Songs, steps: int, hop: int, shifts: tuple[int
     Parameters
     ----------
     out : Path
-        A folder.
+        The folder to write into.
     songs : Songs
-        The dataset; its songs for training are taken.
+        The dataset; only its training songs are used.
     steps : int
         Length of a fragment.
     hop : int
-        Steps from one fragment's start to the next. The last fragment of a song may reach over its
-        end, so that every step is trained on; so does the only one of a short song.
+        Number of steps from the start of one fragment to the start of the next. The last fragment
+        of a song may extend beyond its end, so that every step is trained on; so may the only
+        fragment of a short song.
     shifts : tuple of int
-        Lowest and highest transposition, in semitones. Those that would leave the keyboard are
-        left out.
+        Lowest and highest transposition, in semitones. Transpositions that would leave the
+        keyboard are omitted.
     """
     rows = []
     for song in songs.of("train"):
@@ -76,19 +87,19 @@ def write_table(out: Path, songs: Songs, steps: int, hop: int, shifts: tuple[int
 
 
 def window(songs: Songs, rows: np.ndarray, steps: int, past: int, keys: int) -> Batch:
-    """Draw windows of songs.
+    """Render windows of songs as a batch.
 
     Parameters
     ----------
     songs : Songs
         The dataset.
     rows : ndarray[FRAGMENT]
-        Which windows. On 12 pitch classes a shift rotates; on 88 keys what leaves the keyboard is
-        lost.
+        Which windows. With 12 pitch classes, a shift rotates them; with 88 keys, notes that leave
+        the keyboard are dropped.
     steps : int
-        T, steps of each.
+        T, length of each window.
     past : int
-        P, steps before each.
+        P, number of steps before each window.
     keys : int
         K: 88, or 12 for pitch classes.
 
@@ -115,9 +126,10 @@ def window(songs: Songs, rows: np.ndarray, steps: int, past: int, keys: int) -> 
 
 
 def held_out(songs: Songs, split: str, past: int, keys: int, most: int = 16_384) -> Iterator[Batch]:
-    """Draw all songs of a split, each from its first step to its last, none transposed.
+    """Render all songs of a split, whole and not transposed, in batches.
 
-    Songs of about the same length come together, so that memory does not grow with their number.
+    Songs of similar length are in the same batch, and the size of a batch is limited, so memory use
+    does not grow with the number of songs.
 
     Parameters
     ----------
@@ -126,16 +138,16 @@ def held_out(songs: Songs, split: str, past: int, keys: int, most: int = 16_384)
     split : str
         ``"train"``, ``"valid"`` or ``"test"``.
     past : int
-        P, silent steps before each.
+        P, number of silent steps before each song.
     keys : int
         K: 88, or 12 for pitch classes.
     most : int
-        Songs times steps of a batch, unless one song alone is longer.
+        Largest number of songs times steps in a batch, unless a single song is longer.
 
     Yields
     ------
     Batch
-        As long as the longest song in it.
+        T is the length of the longest song in it.
     """
     by_length = sorted(songs.of(split), key=lambda song: int(songs.steps[song]))
     while by_length:
@@ -148,25 +160,29 @@ def held_out(songs: Songs, split: str, past: int, keys: int, most: int = 16_384)
 
 
 class Batches:
-    """The training batches: each a function of the seed and its number alone.
+    """The training batches; each depends only on the seed and its index.
 
-    Every pass goes through all fragments in an order of its own. A training that is resumed needs
-    no more than the number of the next batch.
+    Every epoch goes through all fragments in a new random order. To resume training, the index of
+    the next batch is all that is needed.
 
     Parameters
     ----------
     songs : Songs
         The dataset.
     table : ndarray[FRAGMENT]
-        The training fragments with all their shifts. With 12 pitch classes the unshifted rows are
-        read, and each is rotated by a shift drawn anew; with 88 keys each fragment is read under
-        one of its shifts, drawn anew.
+        The training fragments with all their shifts. With 12 pitch classes, the rows without a
+        shift are used, and each is rotated by a random shift every time. With 88 keys, each
+        fragment is transposed by a random one of its shifts every time.
     size : int
-        Fragments in a batch.
+        Number of fragments in a batch.
     steps, past, keys : int
         As for `window`.
     seed : int
-        Decides orders and shifts.
+        Seed for the orders and shifts.
+    annotate : callable
+        Computes the annotation of each key at each step of a whole song: from Tensor[S, K + any]
+        to Tensor[S, K + any, A], or to None. The song is given on a keyboard that is extended by
+        the range of the shifts, so that one annotation serves all transpositions.
     """
 
     def __init__(
@@ -178,6 +194,7 @@ class Batches:
         past: int,
         keys: int,
         seed: int,
+        annotate: Callable[[Tensor], Tensor | None] = lambda song: None,
     ):
         self.songs, self.size, self.steps, self.past, self.keys = songs, size, steps, past, keys
         self.seed = seed
@@ -188,6 +205,8 @@ class Batches:
         first = np.searchsorted(place, self.rows[["song", "start"]])
         self.lowest = table["shift"][first].astype(int)
         self.count = np.diff(np.append(first, len(table)))
+        self.annotate = annotate
+        self._annotated: OrderedDict[int, Tensor | None] = OrderedDict()
 
     def __call__(self, number: int) -> Batch:
         """Make a batch.
@@ -195,7 +214,7 @@ class Batches:
         Parameters
         ----------
         number : int
-            Which one, from 0 on.
+            Index of the batch, from 0.
 
         Returns
         -------
@@ -217,4 +236,36 @@ class Batches:
             rows["shift"] = self.lowest[chosen] + rng.integers(self.count[chosen])
         else:
             rows["shift"] = rng.choice(self.shifts, len(rows))
-        return window(self.songs, rows, self.steps, self.past, self.keys)
+        batch = window(self.songs, rows, self.steps, self.past, self.keys)
+        return replace(batch, annotation=self._annotations(rows))
+
+    def _annotations(self, rows: np.ndarray) -> Tensor | None:
+        """Cut out and transpose the annotations of the fragments: Tensor[B, T, K, A]."""
+        parts = []
+        for song, start, shift in rows.tolist():
+            whole = self._of_song(song)
+            if whole is None:
+                return None
+            part = whole[start : start + self.steps]
+            if self.keys == rolls.KEYS:
+                first = int(self.shifts[-1]) - shift
+                part = part[:, first : first + self.keys]
+            else:
+                part = part.roll(shift, 1)
+            parts.append(functional.pad(part, (0, 0, 0, 0, 0, self.steps - len(part))))
+        return torch.stack(parts)
+
+    def _of_song(self, song: int) -> Tensor | None:
+        """Return the annotation of a song; those of the songs used last are cached."""
+        if song not in self._annotated:
+            roll = self.songs.roll(song, 0, int(self.songs.steps[song]))
+            if self.keys == rolls.KEYS:
+                longer = int(self.shifts[-1]), -int(self.shifts[0])
+                roll = np.pad(roll, ((0, 0), longer))
+            else:
+                roll = rolls.pitch_classes(roll)
+            self._annotated[song] = self.annotate(torch.from_numpy(roll))
+        self._annotated.move_to_end(song)
+        while len(self._annotated) > 1 and self.songs.steps[list(self._annotated)].sum() > KNOWN:
+            self._annotated.popitem(last=False)
+        return self._annotated[song]

@@ -1,18 +1,18 @@
-"""Notes to rolls, 88 keys to 12 pitch classes, and transposition."""
+"""Piano rolls: rendering notes, transposed if wanted, and folding 88 keys to 12 pitch classes."""
 
 import numpy as np
 
 KEYS = 88
 LOWEST = 21
-"""Piano keys, and the MIDI pitch of the lowest, A0."""
+"""Number of piano keys, and the MIDI pitch of the lowest, A0."""
 CLASSES = 12
 OCTAVES = 9
 
 
-def velocity_roll(
+def render_roll(
     notes: np.ndarray, start: int, steps: int, shift: int = 0, holding: bool = False
 ) -> np.ndarray:
-    """Draw some steps of a song.
+    """Render some steps of a song as a piano roll.
 
     Parameters
     ----------
@@ -21,16 +21,17 @@ def velocity_roll(
     start : int
         The first step; steps before the song's beginning are silent.
     steps : int
-        How many steps.
+        Number of steps.
     shift : int
-        Semitones to transpose by; notes that leave the keyboard are lost.
+        Semitones to transpose by; notes that leave the keyboard are dropped.
     holding : bool
-        Whether a note stands at all steps at which it sounds, or only where it is struck.
+        Whether a note is marked at every step at which it sounds, or only where it is struck.
 
     Returns
     -------
     ndarray[uint8], shape [steps, 88]
-        Velocities, 0 where no note stands. A note that is struck goes before one that sounds on.
+        MIDI velocities, 0 where no note is marked. An onset takes precedence over a note that is
+        still sounding.
     """
     roll = np.zeros((steps, KEYS), np.uint8)
     first, last = np.searchsorted(notes["onset"], [start, start + steps])
@@ -52,9 +53,9 @@ def _write(roll: np.ndarray, steps: np.ndarray, notes: np.ndarray, shift: int) -
     roll[steps[inside], keys[inside]] = notes["velocity"][inside]
 
 
-def onset_roll(notes: np.ndarray, start: int, steps: int, shift: int = 0) -> np.ndarray:
-    """Draw the onsets of some steps of a song, as `velocity_roll`, with 1 where a key is struck."""
-    return (velocity_roll(notes, start, steps, shift) > 0).astype(np.uint8)
+def render_onsets(notes: np.ndarray, start: int, steps: int, shift: int = 0) -> np.ndarray:
+    """Render the onsets in some steps of a song: as `render_roll`, but 1 where a key is struck."""
+    return (render_roll(notes, start, steps, shift) > 0).astype(np.uint8)
 
 
 def pitch_classes(roll: np.ndarray) -> np.ndarray:

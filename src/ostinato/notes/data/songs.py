@@ -14,25 +14,26 @@ STEP_NOTE = np.dtype(
 
 
 class Songs:
-    """A dataset on disk, its notes memory-mapped.
+    """A dataset on disk, with its notes memory-mapped.
 
     Parameters
     ----------
     folder : Path
-        What `ostinato.notes.data.dataset.build` wrote.
+        The folder that `ostinato.notes.data.dataset.build` wrote.
     representation : str
-        What `roll` draws: ``"onset"``, where a key is struck, or ``"holding"``, where it sounds.
+        Where `roll` marks a key: ``"onset"``, only where it is struck, or ``"holding"``, at every
+        step at which it sounds.
     velocities : bool
-        Whether `roll` gives velocities.
+        Whether `roll` returns velocities instead of 0 and 1.
 
     Attributes
     ----------
     notes : memmap[STEP_NOTE]
         All notes, sorted by song, onset, pitch.
     steps, bar : ndarray[int64], shape [songs]
-        Length of each song and of its bar, in steps.
+        Length of each song and of its bars, in steps.
     split, metre, title, id : list of str
-        A song each.
+        One entry for each song.
     """
 
     def __init__(self, folder: Path, representation: str = "onset", velocities: bool = False):
@@ -53,20 +54,20 @@ class Songs:
         return len(self.id)
 
     def of(self, split: str) -> list[int]:
-        """Indices of the songs of a split."""
+        """Return the indices of the songs of a split."""
         return [i for i, name in enumerate(self.split) if name == split]
 
     def song(self, index: int) -> np.ndarray:
-        """ndarray[STEP_NOTE]: The notes of one song."""
+        """Return the notes of one song: ndarray[STEP_NOTE]."""
         return self.notes[self._first[index] : self._first[index + 1]]
 
     def roll(self, index: int, start: int, steps: int, shift: int = 0) -> np.ndarray:
-        """Draw some steps of a song, as `ostinato.notes.data.rolls.velocity_roll`.
+        """Render some steps of a song; see `ostinato.notes.data.rolls.render_roll`.
 
         Returns
         -------
         ndarray[float32], shape [steps, 88]
             0 or 1, or velocities divided by 128.
         """
-        roll = rolls.velocity_roll(self.song(index), start, steps, shift, self.holding)
+        roll = rolls.render_roll(self.song(index), start, steps, shift, self.holding)
         return roll / np.float32(128) if self.velocities else (roll > 0).astype(np.float32)

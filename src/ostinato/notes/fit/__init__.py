@@ -1,1 +1,1 @@
-"""Training of the generator, and of the decoder with its velocities."""
+"""Training of the generator, of the decoder and of the velocity model."""

@@ -1,59 +1,61 @@
-"""What trainings on the dataset of notes have in common."""
+"""The data on which generator, decoder and velocity model are trained."""
 
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
-from typing import Any
 
 import numpy as np
+from torch import Tensor
 
-from ostinato.core import training
-from ostinato.core.params import Params
-from ostinato.core.schema import Training
-from ostinato.notes.data.fragments import Batch, Batches
+from ostinato.notes.data.fragments import Batches
 from ostinato.notes.data.songs import Songs
 
-DATASET = Path("data/dataset")
-FRAGMENTS = Path("data/fragments/fragments.npy")
 
+@dataclass(frozen=True)
+class Data:
+    """A dataset and its table of training fragments.
 
-def batches(params: Params, songs: Songs, size: int, past: int, keys: int, seed: int) -> Batches:
-    """Make the training batches from the table of fragments.
-
-    Parameters
+    Attributes
     ----------
-    params : Params
-        The whole of params.yaml.
-    songs : Songs
-        The dataset.
-    size, past, keys, seed
-        As for `ostinato.notes.data.fragments.Batches`.
+    dataset, fragments : Path
+        The folders that the stages dataset and augment write.
+    representation : str
+        ``"onset"`` or ``"holding"``, as for `Songs`.
+    steps : int
+        T, length of a fragment.
+    velocities : bool
+        Whether to read velocities instead of 0 and 1.
     """
-    return Batches(songs, np.load(FRAGMENTS), size, params.augment.steps, past, keys, seed)
 
+    dataset: Path
+    fragments: Path
+    representation: str
+    steps: int
+    velocities: bool = False
 
-def mean(losses: list[tuple[float, Batch]]) -> float:
-    """Average losses of batches, each weighted by the steps that its songs have."""
-    weights = [float(batch.mask.sum()) for _, batch in losses]
-    total = sum(loss * weight for (loss, _), weight in zip(losses, weights, strict=True))
-    return total / sum(weights)
+    @cached_property
+    def songs(self) -> Songs:
+        """The dataset."""
+        return Songs(self.dataset, self.representation, self.velocities)
 
+    @property
+    def inputs(self) -> list[Path]:
+        """The files that training reads."""
+        return [self.dataset / "notes.npy", self.dataset / "songs.csv", self._table]
 
-def key(params: Params, config: dict[str, Any], settings: Training) -> str:
-    """Fingerprint a training.
+    def batches(
+        self,
+        size: int,
+        past: int,
+        keys: int,
+        seed: int,
+        annotate: Callable[[Tensor], Tensor | None] = lambda song: None,
+    ) -> Batches:
+        """Make the training batches; parameters are as for `Batches`."""
+        table = np.load(self._table)
+        return Batches(self.songs, table, size, self.steps, past, keys, seed, annotate)
 
-    Parameters
-    ----------
-    params : Params
-        The whole of params.yaml; what every training uses is taken from it.
-    config : dict
-        Of the model.
-    settings : Training
-        Of the training.
-    """
-    used = {
-        "seed": params.seed,
-        "threads": params.threads,
-        "augment": params.augment,
-        "config": config,
-        "training": settings,
-    }
-    return training.fingerprint(used, [DATASET / "notes.npy", DATASET / "songs.csv", FRAGMENTS])
+    @property
+    def _table(self) -> Path:
+        return self.fragments / "fragments.npy"

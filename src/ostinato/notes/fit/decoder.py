@@ -1,4 +1,4 @@
-"""Training of the decoder, and of the velocities beside it."""
+"""Training of the performer: the decoder and the velocity model."""
 
 from typing import Any
 
@@ -8,22 +8,22 @@ from torch import nn
 from ostinato.core import noise, training
 from ostinato.core.params import Params
 from ostinato.core.seeds import derive
+from ostinato.core.training import History, Task, mean_loss
 from ostinato.notes.data import rolls
 from ostinato.notes.data.fragments import held_out
-from ostinato.notes.data.songs import Songs
-from ostinato.notes.fit import dataset
+from ostinato.notes.fit.dataset import Data
 from ostinato.notes.performer import Performer, keys_of
 
-History = list[dict[str, float]]
 
-
-def fit_decoder(params: Params) -> tuple[Performer, dict[str, Any], History, History]:
-    """Train the decoder that the parameters choose, and the velocities if they are wanted.
+def fit_performer(params: Params, data: Data) -> tuple[Performer, dict[str, Any], History, History]:
+    """Train the decoder that the parameters choose and, if wanted, the velocity model.
 
     Parameters
     ----------
     params : Params
         The whole of params.yaml.
+    data : Data
+        With velocities.
 
     Returns
     -------
@@ -31,45 +31,43 @@ def fit_decoder(params: Params) -> tuple[Performer, dict[str, Any], History, His
         With its best weights.
     dict
         The content of its config.json.
-    list of dict
-        The decoder's history, as from `ostinato.core.training.train`, with the negative
-        log-probability of the keys given their pitch classes, in nats a step, as validation
-        loss, whatever is minimised; empty without a decoder.
-    list of dict
-        That of the velocities; empty without them.
+    History
+        That of the decoder; empty without one. Whatever the training loss, the validation loss is
+        the negative log-probability of the keys given their pitch classes, in nats per step.
+    History
+        That of the velocity model; empty without one.
     """
     seed = derive(params.seed, "decoder")
     config = {
         "kind": params.decoder.kind,
-        "representation": params.dataset.representation,
+        "representation": data.representation,
         "decoder": params.config("decoders"),
         "velocity": {"hidden": params.velocity.hidden} if params.decoder.velocity else None,
     }
     training.prepare(params.threads, seed)
     model = Performer(config)
-    songs = Songs(dataset.DATASET, params.dataset.representation, velocities=True)
     decoded: History = []
     struck: History = []
     if params.decoder.kind != "none":
-        decoded = _fit_keys(model.decoder, params, songs, config, seed)
+        decoded = training.fit(_decoder_task(model.decoder, params, data, config, seed))
     if model.velocity:
-        struck = _fit_velocities(model.velocity, params, songs, config, seed)
+        struck = training.fit(_velocity_task(model.velocity, params, data, config, seed))
     return model, config, decoded, struck
 
 
-def _fit_keys(
-    model: nn.Module, params: Params, songs: Songs, config: dict[str, Any], seed: int
-) -> History:
-    settings = params.decoder.training
-    fragments = dataset.batches(params, songs, settings.batch, model.reach, rolls.KEYS, seed)
+def _decoder_task(
+    model: nn.Module, params: Params, data: Data, config: dict[str, Any], seed: int
+) -> Task:
+    settings, past = params.decoder.training, model.context_length
+    fragments = data.batches(settings.batch, past, rolls.KEYS, seed)
     valid = [
-        (part, noise.uniforms((*part.mask.shape, model.draws), seed, "valid", number))
-        for number, part in enumerate(held_out(songs, "valid", model.reach, rolls.KEYS))
+        (part, noise.uniforms((*part.mask.shape, model.num_uniforms), seed, "valid", number))
+        for number, part in enumerate(held_out(data.songs, "valid", past, rolls.KEYS))
     ]
 
     def batch(step: int) -> tuple[Any, ...]:
         chosen = fragments(step)
-        uniforms = noise.uniforms((*chosen.mask.shape, model.draws), seed, "draws", step)
+        uniforms = noise.uniforms((*chosen.mask.shape, model.num_uniforms), seed, "draws", step)
         return keys_of(chosen.past), keys_of(chosen.notes), chosen.mask, uniforms
 
     @torch.no_grad()
@@ -79,20 +77,21 @@ def _fit_keys(
         for part, uniforms in valid:
             state = model.initial(keys_of(part.past))
             log_prob, _ = model.log_prob(keys_of(part.notes), state, uniforms)
-            counted = (part.mask * log_prob.isfinite()) > 0
-            losses.append((-log_prob[counted].mean().item(), part))
-        return dataset.mean(losses)
+            counted = log_prob[(part.mask * log_prob.isfinite()) > 0]
+            if len(counted):
+                losses.append((-counted.mean().item(), len(counted)))
+        return mean_loss(losses)
 
-    key = dataset.key(params, config, settings)
-    return training.train(model, batch, validate, settings, key, "decoder")
+    used = {"steps": data.steps}
+    return Task("decoder", model, config, batch, validate, settings, seed, data.inputs, used)
 
 
-def _fit_velocities(
-    model: nn.Module, params: Params, songs: Songs, config: dict[str, Any], seed: int
-) -> History:
+def _velocity_task(
+    model: nn.Module, params: Params, data: Data, config: dict[str, Any], seed: int
+) -> Task:
     settings = params.velocity.training
-    fragments = dataset.batches(params, songs, settings.batch, 1, rolls.KEYS, seed)
-    valid = list(held_out(songs, "valid", 1, rolls.KEYS))
+    fragments = data.batches(settings.batch, 1, rolls.KEYS, seed)
+    valid = list(held_out(data.songs, "valid", 1, rolls.KEYS))
 
     def batch(step: int) -> tuple[Any, ...]:
         chosen = fragments(step)
@@ -101,7 +100,9 @@ def _fit_velocities(
     @torch.no_grad()
     def validate() -> float:
         model.eval()
-        return dataset.mean([(model(p.past, p.notes, p.mask).item(), p) for p in valid])
+        struck = [float(((part.notes > 0) * part.mask[..., None]).sum()) for part in valid]
+        losses = [model(part.past, part.notes, part.mask).item() for part in valid]
+        return mean_loss(zip(losses, struck, strict=True))
 
-    key = dataset.key(params, {"velocities": config}, settings)
-    return training.train(model, batch, validate, settings, key, "velocity")
+    used = {"steps": data.steps}
+    return Task("velocity", model, config, batch, validate, settings, seed, data.inputs, used)

@@ -1,33 +1,30 @@
-"""Capsules: a small LSTM for each lag, side by side, and one that gathers them.
+"""Capsules: a small LSTM for each lag, and an LSTM that aggregates them.
 
-The memory of the system "capsules". Each capsule follows the past at a distance of its own: it
-hears what was played at one lag, and does not know the time. The gathering LSTM sees the outputs
-of all, the current input and the time.
+The memory of the system "capsules". Each capsule reads what was played at one lag, and does not see
+the clock. The aggregation LSTM sees the outputs of all capsules, the current input and the clock.
 """
 
-from typing import Annotated, NamedTuple
+from typing import NamedTuple
 
-import torch
-from pydantic import Field
 from torch import Tensor, nn
 
 from ostinato.core import recurrent
-from ostinato.core.schema import Positive, Schema
-from ostinato.notes.memory import CLOCK_BITS
+from ostinato.core.schema import Lags, Positive, Schema
+from ostinato.notes.parts.memory import CLOCK_BITS, Memory, lagged
 
 
 class Params(Schema):
-    """What is read, and the LSTMs.
+    """Lags, and sizes of the LSTMs.
 
     Attributes
     ----------
     lags : list of int
-        Steps back that are read, a capsule each; 1 is the current input.
+        Lags in steps, one for each capsule; 1 is the current input.
     capsule, aggregation : int
-        Cells of each capsule and of the LSTM that gathers them.
+        Number of cells of each capsule, and of the aggregation LSTM.
     """
 
-    lags: Annotated[list[Positive], Field(min_length=1)]
+    lags: Lags
     capsule: Positive
     aggregation: Positive
 
@@ -37,42 +34,20 @@ class State(NamedTuple):
 
     Attributes
     ----------
-    past : Tensor[B, reach - 1, K]
-        The inputs before the next one.
-    capsules : list of tuple of Tensor[1, B, cells]
-        Outputs and cells of each capsule.
-    aggregation : tuple of Tensor[1, B, cells]
-        Those of the gathering LSTM.
+    capsules : list of recurrent.State
+    aggregation : recurrent.State
     """
 
-    past: Tensor
     capsules: list[recurrent.State]
     aggregation: recurrent.State
 
 
-class Memory(nn.Module):
-    """Capsules and the LSTM that gathers them.
-
-    Parameters
-    ----------
-    keys : int
-        K, keys (or pitch classes) a step.
-    params : Params
-        Lags and sizes.
-
-    Attributes
-    ----------
-    features : int
-        F, the numbers that it gives for a step.
-    reach : int
-        The longest lag, in steps.
-    """
+class Model(Memory):
+    """Capsules and an aggregation LSTM; see `Memory`."""
 
     def __init__(self, keys: int, params: Params):
-        super().__init__()
+        super().__init__(params.aggregation, max(params.lags))
         self.lags = params.lags
-        self.reach = max(params.lags)
-        self.features = params.aggregation
         self.capsules = nn.ModuleList(
             nn.LSTM(keys, params.capsule, batch_first=True) for _ in params.lags
         )
@@ -80,23 +55,16 @@ class Memory(nn.Module):
         self.aggregation = nn.LSTM(gathered, params.aggregation, batch_first=True)
 
     def initial(self, past: Tensor) -> State:
-        """As for `ostinato.notes.memory.history_user`: from Tensor[B, P, K], P >= reach - 1."""
-        recent = past[:, past.shape[1] - (self.reach - 1) :]
         capsules = [recurrent.zero_state(lstm, past) for lstm in self.capsules]
-        return State(recent, capsules, recurrent.zero_state(self.aggregation, past))
+        return State(capsules, recurrent.zero_state(self.aggregation, past))
 
-    def forward(self, notes: Tensor, clock: Tensor, state: State) -> tuple[Tensor, State]:
-        """As for `ostinato.notes.memory.history_user.Memory`: features are Tensor[B, T, F]."""
-        past = torch.cat([state.past, notes], 1)
-        steps = notes.shape[1]
+    def forward(self, heard: Tensor, clock: Tensor, state: State) -> tuple[Tensor, State]:
+        steps = clock.shape[1]
         outputs, capsules = [], []
         for lag, lstm, capsule in zip(self.lags, self.capsules, state.capsules, strict=True):
-            heard = past[:, self.reach - lag : self.reach - lag + steps]
-            output, capsule = recurrent.run(lstm, [heard], capsule)
+            output, capsule = recurrent.run(lstm, [lagged(heard, lag, steps)], capsule)
             outputs.append(output)
             capsules.append(capsule)
-        features, aggregation = recurrent.run(
-            self.aggregation, [*outputs, notes, clock], state.aggregation
-        )
-        recent = past[:, past.shape[1] - (self.reach - 1) :]
-        return features, State(recent, capsules, aggregation)
+        parts = [*outputs, heard[:, -steps:], clock]
+        features, aggregation = recurrent.run(self.aggregation, parts, state.aggregation)
+        return features, State(capsules, aggregation)

@@ -1,12 +1,14 @@
 """Hierarchical: the multiscale LSTM of Chung, Ahn and Bengio (2016, arXiv:1609.01704).
 
-The memory of the system "hierarchical". Each level decides at each step whether a segment ends
-there, a boundary. A level whose own segment ended at the step before begins a new one (FLUSH), one
-whose lower neighbour has just ended a segment reads it (UPDATE), all others stay as they are
-(COPY), so higher levels move more slowly. A boundary is 0 or 1 and has the gradient of the hard
-sigmoid that it is rounded from, whose slope stays 1 (the paper raises it while training). The
-features are the paper's output module, a gated sum of all levels; an aggregation LSTM above them
-could do without the levels.
+The memory of the systems "hierarchical_3" and "hierarchical_7". At each step, each level decides
+whether a segment ends there, which is called a boundary. A level whose own segment ended at the
+previous step begins a new one (FLUSH). A level whose lower neighbour has just ended a segment reads
+it (UPDATE). All other levels keep their state (COPY), so higher levels change more slowly.
+
+A boundary is 0 or 1, with a straight-through gradient: that of the hard sigmoid from which it is
+rounded. Its slope parameter stays 1, while the paper raises it during training. The features are
+those of the paper's output module, a gated sum of all levels. There is no aggregation LSTM above
+the levels, because it could do without them.
 """
 
 from typing import Annotated, NamedTuple
@@ -17,7 +19,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from ostinato.core.schema import Positive, Schema
-from ostinato.notes.memory import CLOCK_BITS
+from ostinato.notes.parts.memory import CLOCK_BITS, Memory
 
 
 class Params(Schema):
@@ -26,11 +28,11 @@ class Params(Schema):
     Attributes
     ----------
     levels : int
-        L.
+        L, number of levels.
     cells : int
-        Cells of each level.
+        Number of cells of each level.
     aggregation : int
-        Numbers a step into which the levels are summed.
+        Number of features into which the levels are summed at each step.
     """
 
     levels: Annotated[int, Field(ge=2)]
@@ -39,12 +41,12 @@ class Params(Schema):
 
 
 class State(NamedTuple):
-    """What is kept between calls, of all levels, the lowest first.
+    """What is kept between calls: the states of all levels, the lowest first.
 
     Attributes
     ----------
     h, c : Tensor[L, B, cells]
-        Outputs and cells.
+        Hidden and cell states.
     z : Tensor[L, B, 1]
         1 where a segment ended at the last step.
     """
@@ -54,51 +56,32 @@ class State(NamedTuple):
     z: Tensor
 
 
-class Memory(nn.Module):
-    """Hierarchical multiscale LSTM.
-
-    Parameters
-    ----------
-    keys : int
-        K, keys (or pitch classes) a step.
-    params : Params
-        Sizes.
-
-    Attributes
-    ----------
-    features : int
-        F, the numbers that it gives for a step.
-    reach : int
-        1: nothing before the first input is looked at.
-    """
-
-    reach = 1
+class Model(Memory):
+    """Hierarchical multiscale LSTM; see `Memory`."""
 
     def __init__(self, keys: int, params: Params):
-        super().__init__()
+        super().__init__(params.aggregation)
         self.levels = params.levels
         self.cells = params.cells
-        self.features = params.aggregation
         self.embed = nn.Linear(keys + CLOCK_BITS, params.cells)
-        # For each level: from itself, the level above and the one below to four gates and the
-        # boundary. The highest level has no boundary.
-        bound = params.cells**-0.5  # as nn.LSTM begins
+        # Weights of each level: from itself, the level above and the level below to four gates and
+        # the boundary. The highest level has no boundary.
+        bound = params.cells**-0.5  # as nn.LSTM is initialised
         outputs = 4 * params.cells + 1
         weight = torch.empty(params.levels, 3 * params.cells, outputs).uniform_(-bound, bound)
         self.weight = nn.Parameter(weight)
         bias = torch.empty(params.levels, 1, outputs).uniform_(-bound, bound)
-        bias[..., -1] = 0  # it would decide most boundaries before anything is learnt
+        bias[..., -1] = 0  # otherwise it would decide most boundaries at first
         self.bias = nn.Parameter(bias)
         self.open = nn.Linear(params.levels * params.cells, params.levels)
         self.sum = nn.Linear(params.levels * params.cells, params.aggregation)
 
     def initial(self, past: Tensor) -> State:
-        """Make the state at the beginning, from a Tensor[B, P, K] only for batch and type."""
         zero = past.new_zeros(self.levels, len(past), self.cells)
         return State(zero, zero, zero[..., :1])
 
-    def forward(self, notes: Tensor, clock: Tensor, state: State) -> tuple[Tensor, State]:
-        """As for `ostinato.notes.memory.history_user.Memory`: features are Tensor[B, T, F]."""
+    def forward(self, heard: Tensor, clock: Tensor, state: State) -> tuple[Tensor, State]:
+        notes = heard[:, -clock.shape[1] :]
         inputs = self.embed(torch.cat([notes, clock], -1)).transpose(0, 1)
         outputs, state = self._run(inputs, state)
         opened = self.open(outputs.flatten(2)).sigmoid()[..., None] * outputs
@@ -107,9 +90,10 @@ class Memory(nn.Module):
     def _run(self, inputs: Tensor, state: State) -> tuple[Tensor, State]:
         """Run all levels.
 
-        A level needs the one below at the same step, and the one above at the step before. So level
-        l (from 0) is at step t in tick 2t + l: all even levels move at once in even ticks, all odd
-        ones in odd ticks, and what they need of their neighbours is always the latest.
+        A level needs the level below at the same step, and the level above at the previous step. So
+        level l (from 0) computes step t in tick 2t + l. All even levels are computed together in
+        even ticks, all odd levels in odd ticks, and each always needs the latest states of its
+        neighbours.
 
         Parameters
         ----------
@@ -126,7 +110,7 @@ class Memory(nn.Module):
         heard = inputs.unbind()
         levels = torch.arange(count, device=inputs.device)[:, None, None]
         halves = [State(*(tensor[half::2] for tensor in state)) for half in (0, 1)]
-        # The hard sigmoid (x + 1) / 2 grows by a half; the highest level's segment never ends.
+        # The hard sigmoid (x + 1) / 2 has slope 1/2; the highest level's segment never ends.
         growth = (levels < count - 1).to(inputs.dtype) / 2
         weights = [
             tuple(tensor[half::2] for tensor in (self.weight, self.bias, growth)) for half in (0, 1)
@@ -138,7 +122,7 @@ class Memory(nn.Module):
             below = heard[min(tick, last) // 2] if half == 0 else None
             after = _move(before, halves[1 - half], below, *weights[half])
             if tick < count - 1 or tick > last:
-                # Some levels are not yet at the first step, or have done the last.
+                # Some levels have not reached the first step yet, or are beyond the last.
                 now = (moving <= tick) & (tick <= moving + last)
                 pairs = zip(after, before, strict=True)
                 after = State(*(torch.where(now, *pair) for pair in pairs))
@@ -160,20 +144,20 @@ def _move(
     bias: Tensor,
     growth: Tensor,
 ) -> State:
-    """Move every second level by a step.
+    """Advance every second level by one step.
 
     Parameters
     ----------
     own : State
-        Of N levels.
+        Of these N levels.
     neighbours : State
         Of the levels between and around them.
     below : Tensor[B, cells] or None
-        What the lowest of the N levels sees in place of a level below it.
+        The input, if the lowest of the N levels has no level below it.
     weight : Tensor[N, 3 cells, 4 cells + 1]
     bias : Tensor[N, 1, 4 cells + 1]
     growth : Tensor[N, 1, 1]
-        Of the probability of a boundary.
+        Slope of the hard sigmoid of each boundary.
 
     Returns
     -------
@@ -184,7 +168,7 @@ def _move(
     if below is not None:
         around = torch.cat([below[None], around])
         ended = torch.cat([torch.ones_like(own.z[:1]), ended])
-    if len(around) == len(own.h):  # nothing is above the highest level
+    if len(around) == len(own.h):  # there is nothing above the highest level
         around = torch.cat([around, torch.zeros_like(own.h[:1])])
     lower, ended, upper = around[: len(own.h)], ended[: len(own.h)], around[1 : len(own.h) + 1]
     seen = torch.cat([own.h, own.z * upper, ended * lower], -1)
@@ -198,5 +182,5 @@ def _move(
     c = torch.addcmul(torch.addcmul(copied, updated, keep) * own.c, write_in, new.tanh())
     h = torch.addcmul(copied * own.h, show, c.tanh())
     z = functional.hardtanh(edge) * growth
-    z.detach().copy_(z > 0)  # another value, the same gradient
+    z.detach().copy_(z > 0)  # straight-through: a new value, the same gradient
     return State(h, c, z)

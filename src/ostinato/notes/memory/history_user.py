@@ -1,31 +1,27 @@
-"""HistoryUser: an LSTM that chooses from which lag of the past to read.
+"""HistoryUser: an LSTM chooses at which lags to read the past.
 
 The memory of the systems from "history_user" to "the_model". A reading LSTM looks at the input and
-gives softmax weights over lags; the weighted sum of what was played at those lags, and a local LSTM
-over the input, go to an aggregation LSTM, whose output are the features.
+gives softmax weights over lags. The weighted sum of what was played at these lags and the output of
+a local LSTM over the input are the inputs of an aggregation LSTM, whose outputs are the features.
 """
 
 from collections.abc import Callable
-from typing import Annotated, Any, NamedTuple
+from typing import NamedTuple
 
 import torch
-from pydantic import BeforeValidator, Field
 from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
 from ostinato.core import recurrent
-from ostinato.core.schema import Positive, Schema
-from ostinato.notes.memory import CLOCK_BITS
+from ostinato.core.schema import Lags, Positive, Schema
+from ostinato.notes.parts.memory import CLOCK_BITS, Memory, lagged
 
 TILE = 32
-"""Steps that are read in one product; their band is wider than the reach by as many columns."""
+"""Steps that read with one matrix product. Its band matrix has TILE - 1 columns more than the
+longest lag."""
 
 KEPT = 2**22
-"""Weights that are kept for the backward pass; where there are more, it computes them anew."""
-
-
-def _all_to(last: Any) -> Any:
-    return list(range(1, last + 1)) if type(last) is int else last
+"""Largest number of weights kept for the backward pass; if there are more, it recomputes them."""
 
 
 class Params(Schema):
@@ -33,15 +29,15 @@ class Params(Schema):
 
     Attributes
     ----------
-    lags : list of int, or int
-        Steps back that can be read; 1 is the current input. A number n stands for 1 to n.
+    lags : list of int
+        Steps back that can be read; 1 is the previous step.
     history_as_input : bool
-        Whether the reading LSTM sees what was played at every lag, too.
+        Whether the reading LSTM also sees what was played at each lag.
     local, read, aggregation : int
-        Cells of the three LSTMs.
+        Number of cells of each of the three LSTMs.
     """
 
-    lags: Annotated[list[Positive], Field(min_length=1), BeforeValidator(_all_to)]
+    lags: Lags
     history_as_input: bool
     local: Positive
     read: Positive
@@ -53,13 +49,10 @@ class State(NamedTuple):
 
     Attributes
     ----------
-    past : Tensor[B, reach - 1, K]
-        The inputs before the next one.
     local, read, aggregation : tuple of Tensor[1, B, cells]
-        Outputs and cells of the LSTMs.
+        Hidden and cell states of the LSTMs.
     """
 
-    past: Tensor
     local: recurrent.State
     read: recurrent.State
     aggregation: recurrent.State
@@ -68,20 +61,20 @@ class State(NamedTuple):
 def recall(
     past: Tensor, read: Tensor, weigh: Callable[[Tensor], Tensor], lags: list[int]
 ) -> Tensor:
-    """Read the past: at each step a sum over lags, weighted by a softmax.
+    """Read the past: at each step, a sum over lags, weighted by a softmax.
 
-    The weights of some steps are the diagonals of a band matrix, and its product with the past
-    reads for all of these steps. So memory is linear in time, and with more weights than `KEPT` it
-    is that of the inputs and a tile.
+    The weights of several steps form a band matrix, in which each lag is a diagonal. The product of
+    this matrix and the past reads for all these steps at once. So the use of memory is linear in
+    time; with more weights than `KEPT`, only the inputs and one tile are in memory.
 
     Parameters
     ----------
     past : Tensor[B, P, K]
         What was played up to the last step, P = longest lag - 1 + T.
     read : Tensor[B, T, R]
-        What the weights are computed from.
+        Outputs of the reading LSTM, from which the weights are computed.
     weigh : callable
-        Turns Tensor[B, t, R], any t steps, into logits, Tensor[B, t, lags].
+        Turns Tensor[B, t, R], for any number t of steps, into logits, Tensor[B, t, lags].
     lags : list of int
         Steps back; 1 is the step itself.
 
@@ -96,7 +89,7 @@ def recall(
         batch, steps, _ = read.shape
         weights = weigh(read).softmax(-1)
         rows = weights.new_zeros(batch, steps, reach + steps).index_add_(2, columns, weights)
-        # Laid out anew, a column narrower, each row begins one place further to the right.
+        # Reshaped to one column fewer, each row begins one place further to the right.
         band = rows.flatten(1)[:, :-steps].view(batch, steps, reach + steps - 1)
         return band @ past
 
@@ -113,104 +106,49 @@ def recall(
     return torch.cat(recalled, 1)
 
 
-class Memory(nn.Module):
-    """HistoryUser.
-
-    Parameters
-    ----------
-    keys : int
-        K, keys (or pitch classes) a step.
-    params : Params
-        Sizes.
+class Model(Memory):
+    """HistoryUser; see `Memory`.
 
     Attributes
     ----------
-    features : int
-        F, the numbers that it gives for a step.
     lags : list of int
         Steps back that it can read.
-    reach : int
-        The longest lag, in steps.
     """
 
     def __init__(self, keys: int, params: Params):
-        super().__init__()
+        super().__init__(params.aggregation, max(params.lags))
         self.lags = params.lags
         self.history_as_input = params.history_as_input
-        self.reach = max(params.lags)
-        self.features = params.aggregation
         self.local = nn.LSTM(keys + CLOCK_BITS, params.local, batch_first=True)
-        lagged = keys * len(params.lags) if params.history_as_input else 0
-        self.read = nn.LSTM(keys + CLOCK_BITS + lagged, params.read, batch_first=True)
+        lagged_keys = keys * len(params.lags) if params.history_as_input else 0
+        self.read = nn.LSTM(keys + CLOCK_BITS + lagged_keys, params.read, batch_first=True)
         self.weigh = nn.Linear(params.read, len(params.lags))
         self.aggregation = nn.LSTM(params.local + keys, params.aggregation, batch_first=True)
 
     def initial(self, past: Tensor) -> State:
-        """Make the state at the beginning of a sequence.
-
-        Parameters
-        ----------
-        past : Tensor[B, P, K]
-            What was played before the first input, P at least ``reach - 1``.
-
-        Returns
-        -------
-        State
-            With the LSTMs at zero.
-        """
         lstms = (self.local, self.read, self.aggregation)
-        recent = past[:, past.shape[1] - (self.reach - 1) :]
-        return State(recent, *(recurrent.zero_state(lstm, past) for lstm in lstms))
+        return State(*(recurrent.zero_state(lstm, past) for lstm in lstms))
 
-    def forward(self, notes: Tensor, clock: Tensor, state: State) -> tuple[Tensor, State]:
-        """Turn the notes of some steps into features for predicting the step after each.
-
-        Parameters
-        ----------
-        notes : Tensor[B, T, K]
-            Inputs; the last is the step before the last predicted one.
-        clock : Tensor[B, T, 6]
-            Number of the predicted step modulo 64, in binary.
-        state : State
-            From `initial` or an earlier call.
-
-        Returns
-        -------
-        features : Tensor[B, T, F]
-        state : State
-        """
-        past = torch.cat([state.past, notes], 1)
-        local, local_state = recurrent.run(self.local, [notes, clock], state.local)
-        read, read_state = self._read(past, notes, clock, state.read)
+    def forward(self, heard: Tensor, clock: Tensor, state: State) -> tuple[Tensor, State]:
+        steps = clock.shape[1]
+        local, local_state = recurrent.run(self.local, [heard[:, -steps:], clock], state.local)
+        read, read_state = self._read(heard, clock, state.read)
+        past = heard[:, heard.shape[1] - (self.context_length - 1 + steps) :]
         recalled = recall(past, read, self.weigh, self.lags)
         features, aggregation_state = recurrent.run(
             self.aggregation, [local, recalled], state.aggregation
         )
-        recent = past[:, past.shape[1] - (self.reach - 1) :]
-        return features, State(recent, local_state, read_state, aggregation_state)
+        return features, State(local_state, read_state, aggregation_state)
 
-    def reading(self, notes: Tensor, clock: Tensor, state: State) -> Tensor:
-        """Tell where it reads.
-
-        Parameters
-        ----------
-        notes, clock, state
-            As for `forward`.
-
-        Returns
-        -------
-        Tensor[B, T, lags]
-            The weight of each lag; they sum to 1.
-        """
-        past = torch.cat([state.past, notes], 1)
-        read, _ = self._read(past, notes, clock, state.read)
+    def reading(self, heard: Tensor, clock: Tensor, state: State) -> Tensor:
+        read, _ = self._read(heard, clock, state.read)
         return self.weigh(read).softmax(-1)
 
     def _read(
-        self, past: Tensor, notes: Tensor, clock: Tensor, state: recurrent.State
+        self, heard: Tensor, clock: Tensor, state: recurrent.State
     ) -> tuple[Tensor, recurrent.State]:
-        parts = [notes, clock]
+        steps = clock.shape[1]
+        parts = [heard[:, -steps:], clock]
         if self.history_as_input:
-            first = [self.reach - lag for lag in self.lags]
-            parts.append(torch.cat([past[:, i : i + notes.shape[1]] for i in first], -1))
+            parts.append(torch.cat([lagged(heard, lag, steps) for lag in self.lags], -1))
         return recurrent.run(self.read, parts, state)

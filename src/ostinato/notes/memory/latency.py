@@ -1,49 +1,47 @@
 """Latency: LSTM cells that take their own state from many steps ago.
 
 The memory of the systems "latency_test", "latency_one_layer" and "latency_capsules". A group of
-cells with delay d takes its output and cell from d steps ago, where a usual LSTM takes them from
-the step before; all begin at zero. Either all groups are one LSTM, whose gates see the input, the
-time and the outputs of all groups, each from its own delay ago; or each group is an LSTM of its
-own. An aggregation LSTM sees the outputs of all.
+cells with delay d takes its hidden and cell state from d steps ago, while an ordinary LSTM takes
+them from the previous step; all states begin at zero. Either all groups form one LSTM, whose gates
+see the input, the clock and the delayed outputs of all groups, or each group is a separate LSTM. An
+aggregation LSTM sees the outputs of all groups.
 
-The step after the current one repeats what was heard p - 1 steps ago if the period is p, so the
-delay that finds it is p - 1: the groups of delay p know what the current step repeats.
+If music repeats with period p, the next step is what was heard p - 1 steps before the current
+input. So the delay that finds it is p - 1; a group with delay p knows what the current input
+repeats.
 """
 
-from typing import Annotated, NamedTuple
+from typing import NamedTuple
 
 import torch
-from pydantic import Field
 from torch import Tensor, nn
 from torch.nn import functional
 
 from ostinato.core import recurrent
-from ostinato.core.schema import Positive, Schema
-from ostinato.notes.memory import CLOCK_BITS
+from ostinato.core.schema import Lags, Positive, Schema
+from ostinato.notes.parts.memory import CLOCK_BITS, Memory
 
 Delayed = list[tuple[Tensor, Tensor]]
-"""Outputs and cells of a group, Tensor[B, cells] each, at the last ``delay`` steps; oldest first.
-
-Lists, so that a single step copies none of them.
-"""
+"""Hidden and cell states of a group, Tensor[B, cells] each, at the last ``delay`` steps, the oldest
+first. They are in a list, so that a single step copies none of them."""
 
 
 class Params(Schema):
-    """The groups, and the LSTM that gathers them.
+    """The groups and the aggregation LSTM.
 
     Attributes
     ----------
     delays : list of int
-        Steps from which a group takes its state, a group each; 1 is a usual LSTM.
+        Delay of each group in steps; 1 is that of an ordinary LSTM.
     cells : int
-        Cells of each group.
+        Number of cells of each group.
     separate : bool
-        Whether each group is an LSTM of its own.
+        Whether each group is a separate LSTM.
     aggregation : int
-        Cells of the aggregation LSTM.
+        Number of cells of the aggregation LSTM.
     """
 
-    delays: Annotated[list[Positive], Field(min_length=1)]
+    delays: Lags
     cells: Positive
     separate: bool
     aggregation: Positive
@@ -57,50 +55,31 @@ class State(NamedTuple):
     groups : list of Delayed
         Those of each group.
     aggregation : tuple of Tensor[1, B, cells]
-        Outputs and cells of the aggregation LSTM.
+        Hidden and cell state of the aggregation LSTM.
     """
 
     groups: list[Delayed]
     aggregation: recurrent.State
 
 
-class Memory(nn.Module):
-    """Groups of delayed cells and an aggregation LSTM.
-
-    Parameters
-    ----------
-    keys : int
-        K, keys (or pitch classes) a step.
-    params : Params
-        Delays and sizes.
-
-    Attributes
-    ----------
-    features : int
-        F, the numbers that it gives for a step.
-    reach : int
-        1: all groups begin at zero, whatever was played before.
-    """
-
-    reach = 1
+class Model(Memory):
+    """Groups of delayed cells and an aggregation LSTM; see `Memory`."""
 
     def __init__(self, keys: int, params: Params):
-        super().__init__()
+        super().__init__(params.aggregation)
         self.delays = params.delays
         self.cells = params.cells
-        self.features = params.aggregation
         self.groups = (Separate if params.separate else Joint)(keys + CLOCK_BITS, params)
         outputs = len(params.delays) * params.cells
         self.aggregation = nn.LSTM(outputs, params.aggregation, batch_first=True)
 
     def initial(self, past: Tensor) -> State:
-        """Make the state at the beginning, from a Tensor[B, P, K] only for batch and type."""
         zero = past.new_zeros(len(past), self.cells)
         groups = [[(zero, zero)] * delay for delay in self.delays]
         return State(groups, recurrent.zero_state(self.aggregation, past))
 
-    def forward(self, notes: Tensor, clock: Tensor, state: State) -> tuple[Tensor, State]:
-        """As for `ostinato.notes.memory.history_user.Memory`: features are Tensor[B, T, F]."""
+    def forward(self, heard: Tensor, clock: Tensor, state: State) -> tuple[Tensor, State]:
+        notes = heard[:, -clock.shape[1] :]
         outputs, groups = self.groups(torch.cat([notes, clock], -1), state.groups)
         features, aggregation = recurrent.run(self.aggregation, [outputs], state.aggregation)
         return features, State(groups, aggregation)
@@ -112,7 +91,7 @@ class Joint(nn.Module):
     Parameters
     ----------
     inputs : int
-        I, numbers a step that it sees.
+        I, number of inputs per step.
     params : Params
         Delays and sizes.
     """
@@ -131,7 +110,7 @@ class Joint(nn.Module):
         groups = [list(group) for group in groups]
         outputs = []
         for step, gates in enumerate(heard):
-            # A group's list begins its delay before the first step.
+            # A group's list begins `delay` steps before the first step.
             before = zip(*(group[step] for group in groups), strict=True)
             h, c = (torch.cat(parts, -1) for parts in before)
             gates = torch.addmm(gates, h, recur)
@@ -146,7 +125,7 @@ class Joint(nn.Module):
 
 
 class Separate(nn.Module):
-    """An LSTM of its own for each group.
+    """A separate LSTM for each group.
 
     Parameters
     ----------
@@ -164,7 +143,7 @@ class Separate(nn.Module):
         """As for `Joint`."""
         outputs, after = [], []
         for lstm, group in zip(self.lstms, groups, strict=True):
-            # Whole rounds of the delay first, then the steps that are left.
+            # First a multiple of the delay, then the steps that are left.
             rest = inputs.shape[1] % len(group)
             parts = []
             for part in inputs.split([inputs.shape[1] - rest, rest], 1):
@@ -178,12 +157,13 @@ class Separate(nn.Module):
 
 
 def _interleaved(lstm: nn.LSTM, inputs: Tensor, before: Delayed) -> tuple[Tensor, Delayed]:
-    """Run an LSTM over S sequences at once, of which a step each stands in turn in the inputs.
+    """Run an LSTM over S interleaved sequences at once.
 
     Parameters
     ----------
     lstm : nn.LSTM
     inputs : Tensor[B, N x S, I]
+        The first step of each sequence, then the second step of each, and so on.
     before : Delayed
         The states of the S sequences.
 

@@ -1,8 +1,8 @@
-"""None: no reading from history, the control of HistoryUser.
+"""None: does not read from history; a control for HistoryUser.
 
-The memory of the system "no_history": HistoryUser without what it reads. A local LSTM looks at the
-input and the time, and an aggregation LSTM at the local one; what they keep in their cells is all
-that they know of the past.
+The memory of the system "no_history": HistoryUser without its reading of the past. A local LSTM
+sees the input and the clock, and an aggregation LSTM sees the outputs of the local one. All that
+they know of the past is what they keep in their cells.
 """
 
 from typing import NamedTuple
@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from ostinato.core import recurrent
 from ostinato.core.schema import Positive, Schema
-from ostinato.notes.memory import CLOCK_BITS
+from ostinato.notes.parts.memory import CLOCK_BITS, Memory
 
 
 class Params(Schema):
@@ -20,7 +20,7 @@ class Params(Schema):
     Attributes
     ----------
     local, aggregation : int
-        Cells.
+        Number of cells of each.
     """
 
     local: Positive
@@ -33,45 +33,26 @@ class State(NamedTuple):
     Attributes
     ----------
     local, aggregation : tuple of Tensor[1, B, cells]
-        Outputs and cells of the LSTMs.
+        Hidden and cell states of the LSTMs.
     """
 
     local: recurrent.State
     aggregation: recurrent.State
 
 
-class Memory(nn.Module):
-    """No memory but that of LSTMs; methods as for `ostinato.notes.memory.history_user.Memory`.
-
-    Parameters
-    ----------
-    keys : int
-        K, keys (or pitch classes) a step.
-    params : Params
-        Sizes.
-
-    Attributes
-    ----------
-    features : int
-        F, the numbers that it gives for a step.
-    reach : int
-        1: nothing before the first input is looked at.
-    """
-
-    reach = 1
+class Model(Memory):
+    """Two LSTMs, one above the other; see `Memory`."""
 
     def __init__(self, keys: int, params: Params):
-        super().__init__()
-        self.features = params.aggregation
+        super().__init__(params.aggregation)
         self.local = nn.LSTM(keys + CLOCK_BITS, params.local, batch_first=True)
         self.aggregation = nn.LSTM(params.local, params.aggregation, batch_first=True)
 
     def initial(self, past: Tensor) -> State:
-        """Make the state at the beginning, from a Tensor[B, P, K] only for batch and type."""
         return State(*(recurrent.zero_state(lstm, past) for lstm in (self.local, self.aggregation)))
 
-    def forward(self, notes: Tensor, clock: Tensor, state: State) -> tuple[Tensor, State]:
-        """Turn Tensor[B, T, K] and Tensor[B, T, 6] into features, Tensor[B, T, F]."""
+    def forward(self, heard: Tensor, clock: Tensor, state: State) -> tuple[Tensor, State]:
+        notes = heard[:, -clock.shape[1] :]
         local, local_state = recurrent.run(self.local, [notes, clock], state.local)
         features, aggregation_state = recurrent.run(self.aggregation, [local], state.aggregation)
         return features, State(local_state, aggregation_state)

@@ -1,21 +1,20 @@
-"""Transformer: attention over the last steps, which knows only how long ago each of them was.
+"""Transformer: attention over the last steps, with relative positions.
 
-What stands against HistoryUser: it, too, chooses from which lag to read, but by comparing what was
-played then with what is played now, in every layer and head, and it reads what the layer below made
-of a step in place of the step itself. Shaw, Uszkoreit and Vaswani (2018, arXiv:1803.02155) gave
-attention its relative positions, Huang et al. (2018, arXiv:1809.04281) brought it to music.
+An alternative to HistoryUser. It also chooses at which lags to read, but it does so in every layer
+and head, by comparing what was played then with what is played now. It reads the outputs of the
+layer below and not the notes themselves. Relative positions in attention are due to Shaw, Uszkoreit
+and Vaswani (2018, arXiv:1803.02155); Huang et al. (2018, arXiv:1809.04281) used them for music.
 """
 
 import math
-from typing import Annotated
 
 import torch
-from pydantic import Field, model_validator
+from pydantic import model_validator
 from torch import Tensor, nn
 from torch.nn import functional
 
-from ostinato.core.schema import Positive, Schema
-from ostinato.notes.memory import CLOCK_BITS
+from ostinato.core.schema import Positive, Schema, Share
+from ostinato.notes.parts.memory import CLOCK_BITS, Memory
 
 
 class Params(Schema):
@@ -24,22 +23,22 @@ class Params(Schema):
     Attributes
     ----------
     layers : int
-        Blocks of attention and a network of two layers.
+        Number of blocks. Each consists of attention and a feed-forward network of two layers.
     width : int
-        Numbers a step, between blocks.
+        Size of the hidden vector of a step, between blocks.
     heads : int
-        Attentions side by side in a block; a divisor of `width`.
+        Number of attention heads in a block; a divisor of `width`.
     window : int
-        Steps that a block sees, the current one among them.
+        Number of steps to which a block attends, including the current one.
     dropout : float
-        Share of the numbers that are left out in training, of what each block adds.
+        Dropout rate of the outputs of attention and of the feed-forward network.
     """
 
     layers: Positive
     width: Positive
     heads: Positive
     window: Positive
-    dropout: Annotated[float, Field(ge=0, lt=1)]
+    dropout: Share
 
     @model_validator(mode="after")
     def _divide(self) -> "Params":
@@ -49,44 +48,25 @@ class Params(Schema):
 
 
 Cache = tuple[Tensor, Tensor]
-"""Keys and values of the steps before, Tensor[B, heads, fewer than the window, width / heads]."""
+"""Keys and values of the steps before, Tensor[B, heads, fewer than `window`, width / heads]."""
 
 
-class Memory(nn.Module):
-    """The transformer; methods as for `ostinato.notes.memory.history_user.Memory`.
-
-    Parameters
-    ----------
-    keys : int
-        K, keys (or pitch classes) a step.
-    params : Params
-        Sizes.
-
-    Attributes
-    ----------
-    features : int
-        F, the numbers that it gives for a step.
-    reach : int
-        1: it sees nothing before its first input, as an LSTM that begins at zero.
-    """
-
-    reach = 1
+class Model(Memory):
+    """The transformer; see `Memory`. It does not see any steps before its first input."""
 
     def __init__(self, keys: int, params: Params):
-        super().__init__()
-        self.features = params.width
+        super().__init__(params.width)
         self.heads, self.size = params.heads, params.width // params.heads
         self.embed = nn.Linear(keys + CLOCK_BITS, params.width)
         self.blocks = nn.ModuleList(Block(params) for _ in range(params.layers))
         self.norm = nn.LayerNorm(params.width)
 
     def initial(self, past: Tensor) -> list[Cache]:
-        """Make the state at the beginning, from a Tensor[B, P, K] only for batch and type."""
         empty = past.new_zeros(len(past), self.heads, 0, self.size)
         return [(empty, empty) for _ in self.blocks]
 
-    def forward(self, notes: Tensor, clock: Tensor, state: list[Cache]) -> tuple[Tensor, list]:
-        """Turn Tensor[B, T, K] and Tensor[B, T, 6] into features, Tensor[B, T, F]."""
+    def forward(self, heard: Tensor, clock: Tensor, state: list[Cache]) -> tuple[Tensor, list]:
+        notes = heard[:, -clock.shape[1] :]
         hidden = self.embed(torch.cat([notes, clock], -1))
         after = []
         for block, cache in zip(self.blocks, state, strict=True):
@@ -96,7 +76,7 @@ class Memory(nn.Module):
 
 
 class Block(nn.Module):
-    """Attention to the last steps, then a network at each step; both add to what comes in.
+    """Attention to the last steps, then a feed-forward network, both with residual connections.
 
     Parameters
     ----------
@@ -118,7 +98,7 @@ class Block(nn.Module):
         self.dropout = nn.Dropout(params.dropout)
 
     def forward(self, hidden: Tensor, cache: Cache) -> tuple[Tensor, Cache]:
-        """Turn Tensor[B, T, width] into the same, and go on from the steps before."""
+        """Turn Tensor[B, T, width] into the same shape, and update the cache."""
         parts = self.project(self.listen(hidden)).chunk(3, -1)
         query, key, value = (part.unflatten(-1, (self.heads, -1)).transpose(1, 2) for part in parts)
         pairs = zip(cache, (key, value), strict=True)
@@ -130,16 +110,16 @@ class Block(nn.Module):
         return hidden, (known[0][:, :, first:], known[1][:, :, first:])
 
     def _attend(self, query: Tensor, key: Tensor, value: Tensor) -> Tensor:
-        """Read the values of the last steps.
+        """Attend to the last steps.
 
-        A window of steps at a time looks at itself and at the window before, so that memory is
-        linear in time.
+        The steps are processed one window at a time. Each window attends to itself and to the
+        window before it, so the use of memory is linear in time.
 
         Parameters
         ----------
         query : Tensor[B, heads, T, size]
         key, value : Tensor[B, heads, P + T, size]
-            Also of the P steps before, as many as are known.
+            Including those of the P steps before that are in the cache.
 
         Returns
         -------
@@ -153,7 +133,7 @@ class Block(nn.Module):
             steps = torch.arange(first, last, device=query.device)
             ago = torch.arange(now, last, device=query.device)[:, None] - steps
             seen = (ago >= 0) & (ago < self.window)
-            # How well each query fits each distance, then laid out by the step at that distance.
+            # Scores of each query for each distance, rearranged by the step at that distance.
             fits = part @ self.distance.to(part).transpose(1, 2)
             places = ago.clamp(0, self.window - 1).expand(*fits.shape[:2], -1, -1)
             fits = fits.gather(-1, places) / math.sqrt(part.shape[-1])

@@ -1,1 +1,1 @@
-"""What several memories, samplers and decoders have in common."""
+"""Base classes of memories, samplers and decoders, and what several of them have in common."""

@@ -1,10 +1,10 @@
 """Ascending: a set of notes as the sequence from its lowest note to its highest, then "end".
 
-A set and its sorted sequence are the same thing, so drawing note after note gives an exact
-distribution over sets. What the ordered sampler and the ordered decoder share stands here: the
-draws that known notes consist of, and a network for the logits of a draw. It thinks in intervals:
-it sees what lies around the note drawn last, and what it says about a key depends on the key's
-distances to the notes drawn and to those struck lately, by weights that all keys share.
+A set corresponds to exactly one sorted sequence, so drawing one note after another gives an exact
+distribution over sets. This module contains what the ordered sampler and the ordered decoder share:
+how to split known notes into draws, and a network for the logits of a draw. The network works with
+intervals. It sees what lies around the note drawn last, and the logit of a key depends on its
+distances to the notes drawn and to those struck recently, with weights that all keys share.
 """
 
 from collections.abc import Callable
@@ -14,35 +14,40 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from ostinato.core.categorical import draw_at
+from ostinato.core.categorical import draw_at, wide
 from ostinato.notes.data.rolls import CLASSES
 
 SPANS = 1, 4, 16, 64
-"""S = 4 speeds of forgetting what was struck: steps until a trace has fallen to 1/e. The step
-before alone would say little: in chorales of sixteenths it is nearly always silent."""
+"""S = 4 time constants: steps until the trace of a struck key has decayed to 1/e. The previous step
+alone would say little: in chorales on a grid of sixteenths, it is usually silent."""
 
 REACH = 4 * max(SPANS)
-"""Steps after which what was struck is as good as forgotten."""
+"""Number of steps after which a struck key is practically forgotten."""
 
 WIDEST = 24
-"""Semitones of the widest interval that counts as one; pitch classes lie on a ring instead."""
+"""Widest interval that the network sees, in semitones; pitch classes lie on a ring instead."""
+
+
+FEW = 128
+"""With more rows than this, those whose draws have ended are dropped. Fewer stay together: results
+of matrix products depend on the number of rows, and a piece must not depend on the others."""
 
 
 class Draws(NamedTuple):
-    """The M draws that known notes consist of, step after step.
+    """The M draws that produce known notes, step by step.
 
     Attributes
     ----------
     step : Tensor[M] of int64
-        To which step a draw belongs.
+        Index of the step to which a draw belongs.
     place : Tensor[M] of int64
-        How many draws of the step come before it.
+        Number of draws of the same step before it.
     last : Tensor[M] of int64
         The key drawn before it, plus 1; 0 if it is the first.
     drawn : Tensor[M, K]
-        1 where a key was drawn before it.
+        1 where a key was drawn before it at the same step.
     outcome : Tensor[M] of int64
-        The key that it gives, or K for "end".
+        The key that is drawn, or K for "end".
     """
 
     step: Tensor
@@ -53,14 +58,14 @@ class Draws(NamedTuple):
 
 
 def draws_of(notes: Tensor, most: int) -> Draws:
-    """Take sets of notes apart.
+    """Split sets of notes into draws.
 
     Parameters
     ----------
     notes : Tensor[N, K]
         0 or 1.
     most : int
-        Draws of a step at the most; the "end" after so many notes is certain, and no draw.
+        Maximum number of draws at a step. After as many notes, "end" is certain and not drawn.
 
     Returns
     -------
@@ -70,7 +75,7 @@ def draws_of(notes: Tensor, most: int) -> Draws:
     begun = functional.pad(notes, (1, 0), value=1)
     step, last = begun.nonzero(as_tuple=True)
     place = begun.long().cumsum(1)[step, last] - 1
-    # Behind the last draw of a step comes the first of another, whose `last` is 0.
+    # After the last draw of a step comes the first of another, whose `last` is 0.
     outcome = (last.roll(-1) - 1) % (keys + 1)
     drawable = place < most
     step, place, last, outcome = (each[drawable] for each in (step, place, last, outcome))
@@ -79,7 +84,7 @@ def draws_of(notes: Tensor, most: int) -> Draws:
 
 
 def draw_notes(
-    logits: Callable[[Tensor, Tensor, int], Tensor],
+    logits: Callable[[Tensor, Tensor, int, Tensor], Tensor],
     silence: Tensor,
     uniforms: Tensor,
     temperature: float,
@@ -89,14 +94,15 @@ def draw_notes(
     Parameters
     ----------
     logits : callable
-        (`Draws.drawn`, `Draws.last`, place) -> Tensor[N, K + 1], minus infinity for what is ruled
-        out.
+        (drawn, last, place, rows) -> logits, Tensor[M, K + 1], minus infinity for outcomes that are
+        ruled out. `rows`, Tensor[M] of int64, are the indices of M sets; `drawn` and `last` are
+        those of `Draws`, and `place` is the same for all.
     silence : Tensor[N, K]
         Zeros.
     uniforms : Tensor[N, most]
         Random numbers in [0, 1), one for each draw.
     temperature : float
-        Logits are divided by it; at 0 each draw takes the most probable outcome.
+        Logits are divided by it; at 0, each draw takes the most probable outcome.
 
     Returns
     -------
@@ -104,33 +110,35 @@ def draw_notes(
         1 where a note was drawn.
     """
     keys = silence.shape[1]
-    drawn = silence
-    last = torch.zeros(len(silence), dtype=torch.int64, device=silence.device)
-    ended = last > 0
+    drawn = silence.clone()
+    rows = torch.arange(len(silence), device=silence.device)
+    last, ended = torch.zeros_like(rows), rows < 0
     for place in range(uniforms.shape[1]):
-        found = logits(drawn, last, place)
-        outcome = draw_at(found, uniforms[:, place], temperature)
+        found = logits(drawn[rows], last, place, rows)
+        outcome = draw_at(found, uniforms[rows, place], temperature)
         ended = ended | (outcome == keys)
         if ended.all():
             break
-        outcome = outcome.masked_fill(ended, keys)
-        drawn = drawn + functional.one_hot(outcome, keys + 1)[:, :keys].to(drawn.dtype)
+        if len(rows) > FEW:
+            left = ~ended
+            rows, outcome, last, ended = (each[left] for each in (rows, outcome, last, ended))
+        drawn[rows[~ended], outcome[~ended]] = 1
         last = torch.where(ended, last, outcome + 1)
     return drawn
 
 
 def total(values: Tensor, draws: Draws, steps: int, most: int) -> Tensor:
-    """Sum what belongs to the draws of each step: Tensor[M] to Tensor[steps]."""
+    """Sum values over the draws of each step: Tensor[M] to Tensor[steps]."""
     table = values.new_zeros(steps, most)
     return table.index_put((draws.step, draws.place), values).sum(-1)
 
 
 def never(like: Tensor, keys: int) -> Tensor:
-    """Make the ages where nothing was struck: infinity, Tensor[B, 1, K]."""
+    """Make the ages when nothing has been struck yet: infinity, Tensor[B, 1, K]."""
     return like.new_full((len(like), 1, keys), torch.inf)
 
 
-def ages(notes: Tensor, age: Tensor) -> tuple[Tensor, Tensor]:
+def ages(notes: Tensor, age: Tensor) -> Tensor:
     """Count the steps since each key was struck.
 
     Parameters
@@ -138,109 +146,163 @@ def ages(notes: Tensor, age: Tensor) -> tuple[Tensor, Tensor]:
     notes : Tensor[B, T, K]
         1 where a key is struck.
     age : Tensor[B, 1, K]
-        The ages at the first of these steps: 1 for what the step before struck.
+        The ages at the first of these steps; 1 for a key that was struck at the step before.
 
     Returns
     -------
-    ages : Tensor[B, T, K]
-        At each step, which does not count itself.
-    age : Tensor[B, 1, K]
-        At the step after them.
+    Tensor[B, T, K]
+        The ages at the step after each of the T steps.
     """
     now = torch.arange(notes.shape[1] + 1, device=notes.device, dtype=age.dtype)[:, None]
     struck = torch.where(notes > 0, now[:-1], -torch.inf)
-    found = now - torch.cat([-age, struck], 1).cummax(1).values
-    return found[:, :-1], found[:, -1:]
+    return (now - torch.cat([-age, struck], 1).cummax(1).values)[:, 1:]
 
 
 def traces(age: Tensor) -> Tensor:
-    """Turn ages into what is still remembered of them: Tensor[..., K] to Tensor[..., S, K]."""
+    """Turn ages into exponentially decaying traces: Tensor[..., K] to Tensor[..., S, K]."""
     spans = torch.tensor(SPANS, device=age.device, dtype=age.dtype)
     return torch.exp((1 - age[..., None, :]) / spans[:, None])
 
 
+class Rule(NamedTuple):
+    """Which outcomes of a draw are allowed, and additional inputs of the network.
+
+    Attributes
+    ----------
+    allowed : Tensor[M, K + 1] of bool
+        "End" is the last outcome.
+    told : Tensor[M, any]
+        Additional inputs for each draw.
+    """
+
+    allowed: Tensor
+    told: Tensor
+
+
+Ruling = Callable[[Tensor, Tensor, Tensor, Tensor], Rule]
+"""From `Draws.step`, `Draws.place`, `Draws.last` and `Draws.drawn` to the rule for M draws."""
+
+
+def free(step: Tensor, place: Tensor, last: Tensor, drawn: Tensor) -> Rule:
+    """Rule out only the keys up to the last one drawn: a `Ruling`."""
+    above = torch.arange(drawn.shape[1] + 1, device=last.device) >= last[:, None]
+    return Rule(above, drawn[:, :0])
+
+
 class Ascending(nn.Module):
-    """The network that gives the logits of a draw.
+    """A distribution over sets of notes: a network gives the logits of each draw.
 
     Parameters
     ----------
     context : int
-        C, numbers that it is told about a step.
+        C, number of features per step.
     keys : int
-        K; 12 are taken for pitch classes.
+        K; 12 keys are taken to be pitch classes.
     hidden : int
         H, width of its two layers.
-    more : int
-        Numbers that it is told about a draw.
+    max_notes : int
+        Maximum number of notes at a step.
+    told : int
+        Number of additional inputs per draw; see `Rule`.
     """
 
-    def __init__(self, context: int, keys: int, hidden: int, more: int = 0):
+    def __init__(self, context: int, keys: int, hidden: int, max_notes: int, told: int = 0):
         super().__init__()
-        self.keys = keys
-        # Keys lie on a ring with so many empty places that intervals never reach around it.
+        self.keys, self.max_notes = keys, max_notes
+        # Piano keys lie on a ring with enough empty places that no interval wraps around.
         self.below = 0 if keys == CLASSES else min(WIDEST, keys - 1)
         self.ring = keys + self.below
         intervals = CLASSES if keys == CLASSES else 2 * self.below + 1
         self.register_buffer("intervals", torch.arange(intervals) - self.below, persistent=False)
         memories, sources = len(SPANS), 2 + len(SPANS)
         self.of_step = nn.Linear(context + memories * keys, hidden)
-        self.of_draw = nn.Linear(2 * keys + (1 + memories) * intervals + more, hidden)
+        self.of_draw = nn.Linear(2 * keys + (1 + memories) * intervals + told, hidden)
         self.deeper = nn.Linear(hidden, hidden)
         self.absolute = nn.Linear(hidden, keys + 1)
         self.relative = nn.Linear(hidden, sources * intervals)
 
-    def prepare(self, context: Tensor, memory: Tensor) -> Tensor:
-        """Compute what all draws of a step share.
+    def log_prob(
+        self, context: Tensor, age: Tensor, notes: Tensor, ruling: Ruling = free
+    ) -> Tensor:
+        """Compute the log-probability of sets of notes, exactly.
 
         Parameters
         ----------
         context : Tensor[N, C]
-        memory : Tensor[N, S, K]
-            From `traces`.
+        age : Tensor[N, K]
+            Steps since each key was struck; see `ages`.
+        notes : Tensor[N, K]
+        ruling : Ruling
 
         Returns
         -------
-        Tensor[N, H]
+        Tensor[N]
+            Nats; minus infinity if there are too many notes.
         """
-        return self.of_step(torch.cat([context, memory.flatten(1)], -1))
+        memory = traces(age)
+        prepared = self._prepare(context, memory)
+        known = draws_of(notes, self.max_notes)
+        rule = ruling(known.step, known.place, known.last, known.drawn)
+        of_step = prepared[known.step], memory[known.step]
+        log_probs = self._logits(*of_step, known.drawn, known.last, rule).log_softmax(-1)
+        each = log_probs.gather(-1, known.outcome[:, None])[:, 0]
+        nats = total(each, known, len(notes), self.max_notes)
+        return nats.masked_fill(notes.sum(-1) > self.max_notes, -torch.inf)
 
-    def forward(
-        self, prepared: Tensor, memory: Tensor, drawn: Tensor, last: Tensor, *more: Tensor
+    def sample(
+        self,
+        context: Tensor,
+        age: Tensor,
+        uniforms: Tensor,
+        temperature: float,
+        ruling: Ruling = free,
     ) -> Tensor:
-        """Compute the logits of draws; keys that are not above the last are not yet ruled out.
+        """Draw sets of notes.
 
         Parameters
         ----------
-        prepared : Tensor[M, H]
-            From `prepare`, for the step of each draw.
-        memory : Tensor[M, S, K]
-            From `traces`, likewise.
-        drawn : Tensor[M, K]
-        last : Tensor[M] of int64
-            As in `Draws`.
-        more : Tensor[M, any]
-            What else it is told.
+        context, age, ruling
+            As for `log_prob`.
+        uniforms : Tensor[N, max_notes]
+            Random numbers in [0, 1).
+        temperature : float
 
         Returns
         -------
-        Tensor[M, K + 1]
-            At least float32; "end" stands last.
+        Tensor[N, K]
         """
+        memory = traces(age)
+        prepared = self._prepare(context, memory)
+
+        def logits(drawn: Tensor, last: Tensor, place: int, rows: Tensor) -> Tensor:
+            rule = ruling(rows, torch.full_like(last, place), last, drawn)
+            return self._logits(prepared[rows], memory[rows], drawn, last, rule)
+
+        return draw_notes(logits, torch.zeros_like(memory[:, 0]), uniforms, temperature)
+
+    def _prepare(self, context: Tensor, memory: Tensor) -> Tensor:
+        """Compute what all draws of a step share: Tensor[N, C], Tensor[N, S, K] to Tensor[N, H]."""
+        return self.of_step(torch.cat([context, memory.flatten(1)], -1))
+
+    def _logits(
+        self, prepared: Tensor, memory: Tensor, drawn: Tensor, last: Tensor, rule: Rule
+    ) -> Tensor:
+        """Compute the logits of draws, Tensor[M, K + 1], at least float32; "end" is the last."""
         newest = functional.one_hot(last, self.keys + 1)[:, 1:].to(drawn.dtype)
         known = torch.cat([drawn[:, None], memory], 1)
         around = self._around(known, last).flatten(1)
         hidden = functional.silu(
-            prepared + self.of_draw(torch.cat([newest, drawn, around, *more], -1))
+            prepared + self.of_draw(torch.cat([newest, drawn, around, rule.told], -1))
         )
         hidden = hidden + functional.silu(self.deeper(hidden))
         logits, kernels = self.absolute(hidden), self.relative(hidden)
-        wide = torch.promote_types(logits.dtype, torch.float32)
-        sources = torch.cat([newest[:, None], known], 1).to(wide)
-        kernels = kernels.to(wide).unflatten(-1, (-1, len(self.intervals)))
-        return logits.to(wide) + functional.pad(self._spread(sources, kernels), (0, 1))
+        kernels = wide(kernels).unflatten(-1, (-1, len(self.intervals)))
+        sources = torch.cat([newest[:, None], known], 1).to(kernels.dtype)
+        logits = wide(logits) + functional.pad(self._spread(sources, kernels), (0, 1))
+        return logits.masked_fill(~rule.allowed, -torch.inf)
 
     def _around(self, values: Tensor, last: Tensor) -> Tensor:
-        """See what lies at each interval from the last key; nothing before the first draw.
+        """Look up the values at each interval from the last key; zeros before the first draw.
 
         Tensor[M, any, K] to Tensor[M, any, intervals].
         """
@@ -252,8 +314,8 @@ class Ascending(nn.Module):
     def _spread(self, sources: Tensor, kernels: Tensor) -> Tensor:
         """Sum, for each key, the kernels' values at its intervals from all sources.
 
-        Tensor[M, any, K] and Tensor[M, any, intervals] to Tensor[M, K]: a convolution with a kernel
-        of its own for each draw, for which the Fourier transform is the cheapest way.
+        Tensor[M, any, K] and Tensor[M, any, intervals] to Tensor[M, K]. This is a convolution with
+        different kernels for each draw, which is cheapest by Fourier transform.
         """
         waves = torch.fft.rfft(sources, self.ring) * torch.fft.rfft(kernels, self.ring)
         return torch.fft.irfft(waves.sum(1), self.ring)[:, self.below : self.below + self.keys]

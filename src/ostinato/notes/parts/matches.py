@@ -1,9 +1,9 @@
-"""Matches: where the music was before as it is now, and what came next.
+"""Matches: where the music was the same before, and what came next.
 
-A step's context are the steps before it. The match of a step is the earlier step with the longest
-context in common, the last of them if there are several: what came there is a good guess of what
-comes now. So guess PPM (Cleary and Witten, 1984) and its offspring in compression; with the length
-of the match as an input, a network learns itself how far to trust it.
+The context of a step is the steps before it. The match of a step is the earlier step that has the
+longest context in common with it, or the latest of these if there are several. What came there is a
+good guess of what comes now. PPM (Cleary and Witten, 1984) and its successors in data compression
+predict in this way. A network that is given the length of the match can learn how far to trust it.
 """
 
 from collections.abc import Iterable
@@ -14,22 +14,22 @@ from torch import Tensor
 from torch.nn import functional
 
 LONGEST = 32
-"""Steps at which a context is compared at the most; longer ones count as this long."""
+"""Longest context that is compared, in steps; longer ones count as this long."""
 
 CACHED = 2**19
-"""Runs that are followed at once, so that they stay in the processor's cache."""
+"""Number of runs that are updated at once, so that they stay in the processor's cache."""
 
 UNKNOWN = -1
-"""Code of the steps before the first note: they are like no step, themselves included."""
+"""Code of the steps before the first note. They equal no step, not even each other."""
 
 
 class State(NamedTuple):
-    """What is kept between calls, for R steps that are searched.
+    """What is kept between calls, if R steps are searched.
 
     Attributes
     ----------
     codes : Tensor[B, R, C] of int64 or int32
-        The steps before the next one.
+        The R steps before the next one.
     run : Tensor[B, R, C] of int32
         R times the length of the context that each of them has in common with the next step.
     """
@@ -39,14 +39,14 @@ class State(NamedTuple):
 
 
 class Match(NamedTuple):
-    """The match of each step.
+    """The match of each of T steps.
 
     Attributes
     ----------
     lag : Tensor[B, T, C] of int64
-        How many steps ago it was; 0 where there is none.
+        How many steps ago it was; 0 if there is none.
     length : Tensor[B, T, C] of int64
-        Steps that both contexts have in common.
+        Number of steps that both contexts have in common.
     """
 
     lag: Tensor
@@ -59,9 +59,9 @@ def initial(codes: Tensor, reach: int) -> State:
     Parameters
     ----------
     codes : Tensor[B, P, C] of int64 or int32
-        What was played before it, C sequences beside each other: equal numbers for equal steps.
+        The steps before it, as C parallel sequences of codes; equal steps have equal codes.
     reach : int
-        R, steps back that are searched.
+        R, number of steps back that are searched.
 
     Returns
     -------
@@ -69,14 +69,14 @@ def initial(codes: Tensor, reach: int) -> State:
     """
     short = max(reach + LONGEST - codes.shape[1], 0)
     known = functional.pad(codes, (0, 0, short, 0), value=UNKNOWN)[:, -(reach + LONGEST) :]
-    # Contexts are no longer than this, so that nothing earlier counts.
+    # The LONGEST steps after these are a whole context, so earlier ones do not count.
     earlier = known[:, :reach]
     state = State(earlier, torch.zeros_like(earlier, dtype=torch.int32))
     return follow(known[:, reach:], state)[1]
 
 
 def follow(codes: Tensor, state: State) -> tuple[Match, State]:
-    """Find the match of each step, then hear the step.
+    """Process steps, and find the match of the step after each.
 
     Parameters
     ----------
@@ -87,9 +87,9 @@ def follow(codes: Tensor, state: State) -> tuple[Match, State]:
     Returns
     -------
     Match
-        Of each step, found before it is heard.
+        That of the step after each.
     State
-        After the last.
+        The state after the last step.
     """
     reach, steps = state.codes.shape[1], codes.shape[1]
     few = max(1, CACHED // (reach * codes.shape[2]))
@@ -98,35 +98,21 @@ def follow(codes: Tensor, state: State) -> tuple[Match, State]:
         found, after = zip(*(follow(part, State(*before)) for part, *before in parts), strict=True)
         return Match(*_together(found)), State(*_together(after))
     known = torch.cat([state.codes, codes], 1)
-    # Lags that lead to steps before the first note, in all of these steps, are passed over.
-    unknown = (state.codes == UNKNOWN).all(2).all(0).cumprod(0).sum()
+    # Lags that lead to before the first note, at all of these steps, are skipped.
+    unknown = (state.codes[..., 0] == UNKNOWN).all(0).cumprod(0).sum()
     skip = max(int(unknown) - steps, 0)
+    place = torch.arange(skip, reach, dtype=torch.int32, device=codes.device)[:, None]
     run, best = state.run[:, skip:], []
     for step in range(steps):
-        best.append(_best(run, skip))
         now = known[:, reach + step, None]
         same = (known[:, skip + step : reach + step] == now) & (now != UNKNOWN)
-        run = (run + reach).clamp_(max=reach * LONGEST) * same
+        run = (run + reach).clamp_(max=reach * LONGEST).mul_(same)
+        best.append((run + place).amax(1))  # the longest run; the latest of several
     after = State(known[:, steps:], functional.pad(run, (0, 0, skip, 0)))
-    return _match(torch.stack(best, 1), reach), after
+    found = torch.stack(best, 1).long() if best else known[:, :0].long()
+    length = found // reach
+    return Match((reach - found % reach) * (length > 0), length), after
 
 
 def _together(parts: Iterable[tuple[Tensor, ...]]) -> list[Tensor]:
     return [torch.cat(each) for each in zip(*parts, strict=True)]
-
-
-def find(state: State) -> Match:
-    """Find the match of the next step alone, T = 1."""
-    return _match(_best(state.run)[:, None], state.run.shape[1])
-
-
-def _best(run: Tensor, skip: int = 0) -> Tensor:
-    """Choose the longest run, the last of several: Tensor[B, R - skip, C] to Tensor[B, C]."""
-    place = torch.arange(skip, skip + run.shape[1], dtype=run.dtype, device=run.device)[:, None]
-    return (run + place).amax(1)
-
-
-def _match(best: Tensor, reach: int) -> Match:
-    best = best.long()
-    length = best // reach
-    return Match((reach - best % reach) * (length > 0), length)

@@ -1,7 +1,7 @@
-"""Octaves: what the decoders from 12 pitch classes to 88 keys have in common.
+"""Octaves: what decoders from 12 pitch classes to 88 keys have in common.
 
-An LSTM over this step's pitch classes and the keys of the step before follows the playing; which
-keys a class has, and which of them are left when it sounds, is the same for all.
+An LSTM reads the pitch classes of each step and the keys of the previous step. Also common to all
+are which keys belong to a class, and how a draw is completed so that each sounding class has a key.
 """
 
 from typing import NamedTuple
@@ -13,6 +13,7 @@ from torch.nn import functional
 
 from ostinato.core import recurrent
 from ostinato.notes.data.rolls import CLASS_OF_KEY
+from ostinato.notes.parts.decoder import Decoder
 
 
 class State(NamedTuple):
@@ -21,7 +22,7 @@ class State(NamedTuple):
     Attributes
     ----------
     keys : Tensor[B, 1, K]
-        The step before.
+        The previous step.
     lstm : recurrent.State
     """
 
@@ -29,51 +30,40 @@ class State(NamedTuple):
     lstm: recurrent.State
 
 
-class Octaves(nn.Module):
-    """The LSTM of a decoder, and its keyboard.
+class Octaves(Decoder):
+    """The LSTM of a decoder, and the classes of its keys; see `Decoder`.
 
     Parameters
     ----------
+    num_uniforms, context_length : int
+        As for `Decoder`.
     hidden : int
-        H, cells of the LSTM.
+        H, number of cells of the LSTM.
     class_of_key : ndarray of int, shape [K], optional
-        Pitch class of each key, C classes from 0 on; the piano's 88 if left out.
+        Pitch class of each key, from 0 to C - 1; by default, those of the 88 piano keys.
     """
 
-    def __init__(self, hidden: int, class_of_key: np.ndarray = CLASS_OF_KEY):
-        super().__init__()
+    def __init__(
+        self,
+        num_uniforms: int,
+        context_length: int,
+        hidden: int,
+        class_of_key: np.ndarray = CLASS_OF_KEY,
+    ):
+        super().__init__(num_uniforms, context_length)
         count = np.bincount(class_of_key)
         self.lstm = nn.LSTM(len(count) + len(class_of_key), hidden, batch_first=True)
         fold = functional.one_hot(torch.from_numpy(class_of_key)).float()
         self.register_buffer("fold", fold, persistent=False)
         rows = [np.flatnonzero(c == class_of_key) for c in range(len(count))]
-        # [C, octaves]; K stands where a class has a key less.
+        # [C, octaves]; filled up with K if a class has one key less.
         padded = [np.pad(r, (0, max(count) - len(r)), constant_values=sum(count)) for r in rows]
         self.register_buffer("keys_of_class", torch.from_numpy(np.stack(padded)), persistent=False)
 
     def initial(self, past: Tensor) -> State:
-        """Make the state at the beginning of a sequence.
-
-        Parameters
-        ----------
-        past : Tensor[B, P, K]
-            The keys before it, at least one step.
-
-        Returns
-        -------
-        State
-            With the LSTM at zero.
-        """
         return State(past[:, -1:], recurrent.zero_state(self.lstm, past))
 
     def follow(self, keys: Tensor, state: State) -> State:
-        """Hear keys that are given: the state after them.
-
-        Parameters
-        ----------
-        keys : Tensor[B, T, K]
-        state : State
-        """
         return self.listen(keys, state)[1]
 
     def listen(self, keys: Tensor, state: State) -> tuple[Tensor, State]:
@@ -82,7 +72,7 @@ class Octaves(nn.Module):
         Parameters
         ----------
         keys : Tensor[B, T, K]
-            At each step the LSTM sees their pitch classes and the keys of the step before.
+            At each step, the LSTM sees their pitch classes and the keys of the previous step.
         state : State
 
         Returns
@@ -95,19 +85,19 @@ class Octaves(nn.Module):
         return outputs, State(keys[:, -1:], lstm)
 
     def before(self, keys: Tensor, state: State) -> Tensor:
-        """Give the keys of the step before each: Tensor[B, T, K] to Tensor[B, T, K]."""
+        """Return the keys one step before each step: Tensor[B, T, K] to Tensor[B, T, K]."""
         return torch.cat([state.keys, keys[:, :-1]], 1)
 
     def log_prob_of(self, logits: Tensor, keys: Tensor) -> Tensor:
         """Compute the log-probability of keys that are drawn independently and then completed.
 
-        A class of which no key is drawn gets its most probable one (see `complete`), so that key
-        alone is what comes of two draws.
+        A class of which no key is drawn gets its most probable key (see `complete`). So that key
+        alone can result from two draws: the key itself, or no key.
 
         Parameters
         ----------
         logits : Tensor[..., K]
-            Of each key's probability.
+            The logit of each key.
         keys : Tensor[..., K]
             0 or 1.
 
@@ -137,7 +127,7 @@ class Octaves(nn.Module):
         -------
         Tensor[..., K]
         """
-        keys = keys * self.possible(classes)
+        keys = keys * self.keys_of(classes)
         missing = classes * (1 - self.classes(keys))
         return keys.scatter_reduce(-1, self.likeliest_keys(logits), missing, "amax")
 
@@ -149,13 +139,12 @@ class Octaves(nn.Module):
         return self.keys_of_class[torch.arange(count, device=logits.device), by_class.argmax(-1)]
 
     def classes(self, keys: Tensor) -> Tensor:
-        """Fold keys into pitch classes: Tensor[..., K] to Tensor[..., C]."""
         return self.by_class(keys).clamp(max=1)
 
     def by_class(self, values: Tensor) -> Tensor:
         """Sum over the keys of each class: Tensor[..., K] to Tensor[..., C]."""
         return values @ self.fold
 
-    def possible(self, classes: Tensor) -> Tensor:
+    def keys_of(self, classes: Tensor) -> Tensor:
         """Mark the keys of the sounding classes: Tensor[..., C] to Tensor[..., K]."""
         return classes @ self.fold.T

@@ -1,34 +1,35 @@
 """Unions: the set of notes that several voices draw together.
 
-Each voice draws one key or a pause from a categorical distribution of its own; a note sounds if any
-voice draws it. When the voices draw independently, the probability of a set is a sum over the ways
-of sharing its notes out, computed voice by voice over the subsets covered so far: only positive
-terms, unlike inclusion-exclusion, so no digits are lost. Pause is the last outcome everywhere.
+Each voice draws one key or a pause from its own categorical distribution; a note sounds if any
+voice draws it. If the voices draw independently, the probability of a set is a sum over all ways to
+distribute its notes among the voices. It is computed voice by voice, over the subsets covered so
+far. All terms are positive, unlike in inclusion-exclusion, so no digits are lost to cancellation.
+The pause is always the last outcome.
 """
 
 import torch
 from torch import Tensor, nn
 
-from ostinato.core.categorical import draw_at
+from ostinato.core.categorical import draw_at, wide
 from ostinato.core.errors import UserError
 from ostinato.notes.data.rolls import CLASSES
 
 SMALLEST = 1e-6
-"""Cross-entropies keep probabilities this far from 0 and 1, as in the author's code."""
+"""Probabilities in cross-entropies are kept this far from 0 and 1, as in the notebooks."""
 
 BLOCK = 2**18
-"""Subsets that are computed at once, over all steps, so that they stay in the cache."""
+"""Number of subsets, over all steps, that are computed at once, so that they stay in the cache."""
 
 
 class Categoricals(nn.Module):
-    """Categorical distributions over the keys and a pause, side by side from one linear layer.
+    """Several categorical distributions over the keys and a pause, from one linear layer.
 
     Parameters
     ----------
     features : int
-        F, numbers a step that it sees.
+        F, number of features per step.
     voices : int
-        V, how many distributions.
+        V, number of distributions.
     keys : int
         K.
     """
@@ -51,11 +52,11 @@ class Categoricals(nn.Module):
             At least float32.
         """
         logits = self.linear(features).unflatten(-1, self.shape)
-        return logits.to(torch.promote_types(logits.dtype, torch.float32)).log_softmax(-1)
+        return wide(logits).log_softmax(-1)
 
 
 def marginals(log_probs: Tensor) -> Tensor:
-    """Compute the probability of each note to be drawn by at least one of independent voices.
+    """Compute the probability that at least one of several independent voices draws each note.
 
     Parameters
     ----------
@@ -87,7 +88,7 @@ def cross_entropy(p: Tensor, notes: Tensor) -> Tensor:
 
 
 def sample(log_probs: Tensor, uniforms: Tensor, temperature: float) -> Tensor:
-    """Let independent voices draw, and join what they drew.
+    """Draw from independent voices, and return the union of what they drew.
 
     Parameters
     ----------
@@ -118,7 +119,7 @@ def log_prob(log_probs: Tensor, notes: Tensor) -> Tensor:
     Returns
     -------
     Tensor[...]
-        Nats; minus infinity where there are more notes than voices.
+        Nats; minus infinity if there are more notes than voices.
     """
     voices = log_probs.shape[-2]
     flat = log_probs.reshape(-1, *log_probs.shape[-2:])
@@ -140,29 +141,29 @@ def log_prob(log_probs: Tensor, notes: Tensor) -> Tensor:
 
 
 def _log_prob_of_all(log_probs: Tensor) -> Tensor:
-    """Compute the log-probability that voices draw each of n notes at least once, or pause.
+    """Compute the log-probability that voices draw exactly n notes, each at least once.
 
     Parameters
     ----------
     log_probs : Tensor[M, V, n + 1]
-        Of those notes and the pause; what else a voice could draw is not in it.
+        Those of the n notes and the pause, without the other outcomes of a voice.
 
     Returns
     -------
     Tensor[M]
     """
-    # Relative to each voice's best outcome, float64 reaches 700 nats down: as good as logarithms,
-    # and several times faster.
+    # Relative to each voice's most probable outcome, float64 reaches down to -700 nats. This is as
+    # good as logarithms, and several times faster.
     best = log_probs.detach().double().amax(-1, keepdim=True)
     p = (log_probs.double() - best).exp().permute(1, 2, 0).contiguous()
     size = len(log_probs)
     count = p.shape[1] - 1
-    # A row for each subset, bit i of its number being note i: the probability that the voices so
-    # far have drawn just that.
+    # The probability that the voices so far have drawn exactly a subset, one row for each subset.
+    # Bit i of the index of a row stands for note i.
     covered = torch.zeros(2**count, size, dtype=p.dtype, device=p.device)
     covered[0] = 1
     for voice in p:
-        *notes, again = voice.split(1)  # what leaves a subset as it is: the pause, and what it has
+        *notes, again = voice.split(1)  # draws that add nothing: the pause, and notes it has
         for note in notes:
             again = torch.cat([again, again + note])
         after = covered * again
@@ -180,19 +181,19 @@ def every_set(keys: int, what: str) -> Tensor:
     Parameters
     ----------
     keys : int
-        K, 12 at most.
+        K, at most 12.
     what : str
-        What needs the list, for the error.
+        What needs the list, for the error message.
 
     Returns
     -------
     Tensor[2^K, K] of int64
-        Row c holds the binary digits of c, lowest first.
+        Row c contains the binary digits of c, lowest first.
 
     Raises
     ------
     UserError
-        When there are more keys.
+        If there are more than 12 keys.
     """
     if keys > CLASSES:
         raise UserError(

@@ -1,8 +1,8 @@
 """Velocity: how hard each key is struck.
 
-The model of the system "velocity", which works beside any decoder. An LSTM over the keys of a step
-and the velocities of the step before gives a velocity for each key; it learns by the squared error
-of the keys that are struck.
+The velocity model of the system "velocity"; it can be combined with any decoder. An LSTM reads the
+keys of a step and the velocities of the previous step, and predicts a velocity for each key. It is
+trained on the squared error of the keys that are struck.
 """
 
 from typing import NamedTuple
@@ -11,12 +11,13 @@ import torch
 from torch import Tensor, nn
 
 from ostinato.core import recurrent
+from ostinato.core.categorical import wide
 from ostinato.core.schema import Positive, Schema
 from ostinato.notes.data.rolls import KEYS
 
 
 class Params(Schema):
-    """Size of the model: cells of its LSTM."""
+    """Size of the model: number of cells of its LSTM."""
 
     hidden: Positive
 
@@ -27,7 +28,7 @@ class State(NamedTuple):
     Attributes
     ----------
     velocities : Tensor[B, 1, 88]
-        The step before.
+        Those of the previous step.
     lstm : recurrent.State
     """
 
@@ -38,7 +39,7 @@ class State(NamedTuple):
 class Velocity(nn.Module):
     """The velocity model.
 
-    Velocities are those of MIDI divided by 128, and 0 where a key is not struck.
+    Velocities are MIDI velocities divided by 128, and 0 where a key is not struck.
 
     Parameters
     ----------
@@ -62,7 +63,7 @@ class Velocity(nn.Module):
         Returns
         -------
         State
-            With the LSTM at zero.
+            With the LSTM's state at zero.
         """
         return State(past[:, -1:], recurrent.zero_state(self.lstm, past))
 
@@ -76,19 +77,19 @@ class Velocity(nn.Module):
         velocities : Tensor[B, T, 88]
             The true ones.
         mask : Tensor[B, T]
-            1 where the song has a step.
+            1 for the steps of the song, 0 for padding.
 
         Returns
         -------
         Tensor[]
-            Squared error, the mean over all keys that are struck.
+            Squared error, averaged over all keys that are struck.
         """
         found, _ = self._follow(velocities, self.initial(past))
         struck = (velocities > 0) * mask[..., None]
         return ((found - velocities).square() * struck).sum() / struck.sum().clamp(min=1)
 
     def sample(self, keys: Tensor, state: State) -> tuple[Tensor, State]:
-        """Give the keys of one step their velocities; nothing is left to chance.
+        """Predict the velocities of the keys of one step; this is deterministic.
 
         Parameters
         ----------
@@ -106,7 +107,7 @@ class Velocity(nn.Module):
         return velocities, State(velocities, lstm)
 
     def follow(self, velocities: Tensor, state: State) -> State:
-        """Hear velocities that are given: the state after them.
+        """Process given velocities, and return the state after them.
 
         Parameters
         ----------
@@ -122,5 +123,4 @@ class Velocity(nn.Module):
         return self._velocities(output), State(velocities[:, -1:], lstm)
 
     def _velocities(self, output: Tensor) -> Tensor:
-        logits = self.velocities(output)
-        return logits.to(torch.promote_types(logits.dtype, torch.float32)).sigmoid()
+        return wide(self.velocities(output)).sigmoid()

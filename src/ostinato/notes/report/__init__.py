@@ -1,1 +1,1 @@
-"""Figures and plots of models and of pieces beside real music."""
+"""Metrics and plots of models, and of composed pieces beside real music."""

@@ -1,4 +1,4 @@
-"""The evaluation of trained models and of what they composed."""
+"""Evaluation of trained models and of what they composed."""
 
 import math
 from dataclasses import dataclass
@@ -19,8 +19,7 @@ from ostinato.notes.data import rolls
 from ostinato.notes.data.dataset import quantise
 from ostinato.notes.data.fragments import Batch, held_out
 from ostinato.notes.data.songs import Songs
-from ostinato.notes.report import metrics as figures
-from ostinato.notes.report import plots
+from ostinato.notes.report import metrics, plots
 from ostinato.notes.system import System
 from ostinato.scores import plotting
 from ostinato.scores.midi import read_midi
@@ -28,12 +27,12 @@ from ostinato.scores.score import TICKS_PER_BEAT
 
 
 def write_report(out: Path, dataset: Path, models: Path, composed: Path, params: Params) -> None:
-    """Write ``evaluate.json`` and, in ``evaluate``, the plots.
+    """Write ``evaluate.json`` and, in the folder ``evaluate``, the plots.
 
     Parameters
     ----------
     out : Path
-        A folder.
+        The folder to write into.
     dataset, models, composed : Path
         Folders of the dataset, the trained models and the compositions.
     params : Params
@@ -46,41 +45,40 @@ def write_report(out: Path, dataset: Path, models: Path, composed: Path, params:
     steps_per_beat = writer.steps_per_beat
     valid, test = songs_of(songs, "valid"), songs_of(songs, "test")
     pieces = compositions(composed, steps_per_beat)
-    known = figures.Copies(songs_of(songs, "train").rolls)
+    known = metrics.Copies(songs_of(songs, "train").rolls)
     report = {
         "prediction": prediction(writer, songs, "test", params.evaluate.draws, seed),
         "compositions": music_figures(pieces, test, known, steps_per_beat),
         "real": music_figures(valid, test, known, steps_per_beat),
     }
-    files.write_json(out / "evaluate.json", report)
+    files.write_metrics(out / "evaluate.json", report)
     folder = out / "evaluate"
     sets = {"compositions": pieces, "test songs": test, "validation songs": valid}
-    counted = {name: figures.histograms(s.rolls, steps_per_beat) for name, s in sets.items()}
+    counted = {name: metrics.histograms(s.rolls, steps_per_beat) for name, s in sets.items()}
     plotting.save(folder / "histograms.png", plots.histograms(counted))
     similar = {
         "compositions": report["compositions"]["self_similarity"],
         "validation songs": report["real"]["self_similarity"],
     }
     plotting.save(folder / "self_similarity.png", plots.self_similarity(similar))
-    memory = writer.generator.memory
-    if hasattr(memory, "reading"):
-        longest = max(songs.of("test"), key=lambda song: int(songs.steps[song]))
-        onsets = songs.roll(longest, 0, int(songs.steps[longest]))
-        bar = int(songs.bar[longest])
-        weights = reading(writer, onsets)
-        plotting.save(folder / "reading.png", plots.reading(onsets, weights, memory.lags, bar))
+    longest = max(songs.of("test"), key=lambda song: int(songs.steps[song]))
+    onsets = songs.roll(longest, 0, int(songs.steps[longest]))
+    weights = reading(writer, onsets)
+    if weights is not None:
+        lags, bar = writer.generator.memory.lags, int(songs.bar[longest])
+        plotting.save(folder / "reading.png", plots.reading(onsets, weights, lags, bar))
 
 
 MOST = 65_536
-"""Songs times steps times draws that are evaluated at once."""
+"""Largest number of songs times steps times draws that are evaluated at once."""
 
 MIXED = 1e-4
-"""Probability of the independent keys that each system is mixed with."""
+"""Weight of the independent keys that each system is mixed with; see `prediction`."""
 
 
 @dataclass(frozen=True)
 class Pieces:
-    """Music to be measured: onsets of each piece from a bar's beginning, and its bar in steps."""
+    """Music to be measured: a roll of each piece, from a bar line on, and its bar in steps."""
 
     rolls: list[np.ndarray]
     bars: list[int]
@@ -90,11 +88,11 @@ class Pieces:
 def prediction(
     system: System, songs: Songs, split: str, draws: int, seed: int
 ) -> dict[str, float | bool | None]:
-    """Measure how well a system predicts songs, each step once, given the true past.
+    """Measure how well a system predicts each step of some songs, given the true past.
 
-    The system is mixed with a little of something that can play anything: at each step, with
-    probability 1e-4, every key sounds on its own, as often as in the training songs. So a step that
-    the system cannot draw costs much, but not everything, the same for all systems.
+    For ``log_prob``, the system is mixed with a simple model that can play anything: at each step,
+    with probability 1e-4, all keys sound independently, each as often as in the training songs. So
+    a step that the system cannot draw has a high but finite cost, the same for all systems.
 
     Parameters
     ----------
@@ -103,28 +101,29 @@ def prediction(
     songs : Songs
         The dataset.
     split : str
-        Which songs, whole and untransposed.
+        Which songs; they are read whole and not transposed.
     draws : int
-        How often each step is drawn, and each song's probability where it is only bounded.
+        How often each step is drawn and, if the system's probability is only bounded, how often
+        this bound is computed.
     seed : int
-        Of the draws.
+        Seed for the draws.
 
     Returns
     -------
     dict
-        ``nll``: the system's own negative log-probability of the 88 keys, in nats a step, the mean
-        over all steps; None where it is only bounded or a step cannot be drawn. ``log_prob``: that
-        of the mixture. ``exact``: whether both are exact; otherwise it is a lower bound in
-        expectation, the log-mean-exp of `draws` whole songs. ``impossible_steps``: the share of
-        steps that the system cannot draw. ``precision``, ``recall``, ``f1``: of one draw of the
-        keys of a step against what was played, counted over all steps and draws together.
-        ``octave_accuracy``: of systems with a decoder, the share of sounding pitch classes all of
-        whose keys it finds.
+        ``nll``: the system's own negative log-probability of the 88 keys, in nats per step,
+        averaged over all steps; None if it is only bounded, or if a step cannot be drawn.
+        ``log_prob``: the log-probability under the mixture, averaged likewise. ``exact``: whether
+        it is exact; otherwise it is a lower bound in expectation, the log-mean-exp over `draws`
+        draws of whole songs. ``impossible_steps``: the share of steps that the system cannot draw.
+        ``precision``, ``recall``, ``f1``: of one draw of the keys of a step against what was
+        played, counted over all steps and draws together. ``octave_accuracy``: only for systems
+        with a decoder, the share of sounding pitch classes all of whose keys it finds.
     """
     names = ("steps", "own", "log_prob", "impossible", "hits", "drawn", "played")
     counts = dict.fromkeys(names, 0.0)
     rates = key_rates(songs)
-    parts = list(held_out(songs, split, system.reach, rolls.KEYS, MOST // draws))
+    parts = list(held_out(songs, split, system.context_length, rolls.KEYS, MOST // draws))
     for number, part in enumerate(progress(parts, len(parts), "evaluate")):
         for name, value in _count(system, part, rates, draws, derive(seed, number)).items():
             counts[name] += value
@@ -144,12 +143,13 @@ def prediction(
 
 
 def key_rates(songs: Songs) -> Tensor:
-    """Count how often each key stands in the training songs.
+    """Compute how often each key is marked in the training songs.
 
     Returns
     -------
     Tensor[88] of float64
-        A share of all steps, between 0 and 1: each key counts half a step more than it stands.
+        A share of all steps, strictly between 0 and 1: half a step is added to the count of each
+        key, and one step to their total.
     """
     drawn = [songs.roll(i, 0, int(songs.steps[i])) for i in songs.of("train")]
     stands = sum(roll.sum(0, dtype=float) for roll in drawn)
@@ -157,55 +157,33 @@ def key_rates(songs: Songs) -> Tensor:
 
 
 def _count(system: System, batch: Batch, rates: Tensor, draws: int, seed: int) -> dict[str, float]:
-    """Sum log-probabilities, and count keys drawn and played, over some songs and draws."""
-
-    def repeat(tensor: Tensor) -> Tensor:
-        return tensor.repeat_interleave(draws, 0)
-
-    generator, performer = system.generator, system.performer
-    notes = performer.classes(batch.notes)
-    begin = generator.initial(performer.classes(batch.past), batch.start)
-    features, _ = generator.features(notes, begin)
-    features, notes, keys, mask = (repeat(t) for t in (features, notes, batch.notes, batch.mask))
-    past = repeat(batch.past)
-    voices = generator.sampler.initial(performer.classes(past))
-    hands = performer.initial(past)
-    shape = (2, *mask.shape, system.draws)
-    for_truth, for_draws = map(system.split, noise.uniforms(shape, seed, "evaluate"))
-    nats, guesses = [], []
-    for step in range(keys.shape[1]):
-        now = slice(step, step + 1)
-        written, played = (u[:, now] for u in for_draws)
-        guess, _ = generator.sampler.sample(features[:, now], voices, written, 1.0)
-        guess, _ = performer.sample(guess, hands, played, 1.0)
-        guesses.append(guess > 0)
-        written, played = (u[:, now] for u in for_truth)
-        of_notes, voices = generator.sampler.log_prob(
-            features[:, now], notes[:, now], voices, written
-        )
-        of_keys, _ = performer.log_prob(keys[:, now], hands, played)
-        hands = performer.follow(keys[:, now], hands)
-        nats.append(of_notes.double() + of_keys.double())
-    log_probs = torch.cat(nats, 1)
+    """Sum log-probabilities, and count drawn and played keys, over some songs and draws."""
+    shape = (draws, 2, *batch.mask.shape, system.num_uniforms)
+    uniforms = noise.uniforms(shape, seed, "evaluate").to(batch.mask.device)
+    keys, mask = batch.notes, batch.mask
+    times = 1 if system.exact else draws
+    begin = system.initial(batch.past.repeat(times, 1, 1), batch.start.repeat(times))
+    for_truth = uniforms[:times, 0].flatten(0, 1)
+    log_probs, _ = system.log_prob(keys.repeat(times, 1, 1), begin, for_truth)
+    log_probs = log_probs.double().unflatten(0, (times, -1))
     anything = (keys * rates.log() + (1 - keys) * (-rates).log1p()).sum(-1)
     mixed = torch.logaddexp(math.log1p(-MIXED) + log_probs, math.log(MIXED) + anything)
-    own = log_probs.masked_fill(mask == 0, 0)
-    by_song = (mixed * mask).sum(1).unflatten(0, (-1, draws))
-    drawn = torch.cat(guesses, 1) * mask[..., None]
+    by_song = (mixed * mask).sum(-1)
+    drawn = (system.guess(batch, uniforms) > 0) * mask[..., None]
     return {
         "steps": float(batch.mask.sum()),
-        "own": float(own.sum() / draws),
-        "log_prob": float((by_song.logsumexp(1) - math.log(draws)).sum()),
-        "impossible": float((log_probs.isinf() * mask).sum() / draws),
+        "own": float(log_probs.masked_fill(mask == 0, 0).mean(0).sum()),
+        "log_prob": float((by_song.logsumexp(0) - math.log(times)).sum()),
+        "impossible": float((log_probs.isinf() * mask).mean(0).sum()),
         "hits": float((drawn * keys).sum()),
         "drawn": float(drawn.sum()),
-        "played": float((keys * mask[..., None]).sum()),
+        "played": float((keys * mask[..., None]).sum() * draws),
     }
 
 
 @torch.no_grad()
 def octave_accuracy(decoder: nn.Module, songs: Songs, split: str) -> float:
-    """Measure how often a decoder finds the octaves, given true pitch classes and true past.
+    """Measure how often a decoder finds the octaves, given the true pitch classes and past.
 
     Parameters
     ----------
@@ -219,10 +197,10 @@ def octave_accuracy(decoder: nn.Module, songs: Songs, split: str) -> float:
     Returns
     -------
     float
-        The share of sounding pitch classes, over all steps, all of whose keys are right.
+        The share of sounding pitch classes, over all steps, of which all keys are right.
     """
     wrong, sounding = 0.0, 0.0
-    for batch in held_out(songs, split, decoder.reach, rolls.KEYS):
+    for batch in held_out(songs, split, decoder.context_length, rolls.KEYS):
         guess = decoder.likeliest(batch.notes, decoder.initial(batch.past))
         played = decoder.classes(batch.notes * batch.mask[..., None])
         wrong += float((decoder.classes((guess - batch.notes).abs()) * played).sum())
@@ -231,49 +209,50 @@ def octave_accuracy(decoder: nn.Module, songs: Songs, split: str) -> float:
 
 
 def music_figures(
-    pieces: Pieces, reference: Pieces, known: figures.Copies, steps_per_beat: int
+    pieces: Pieces, reference: Pieces, known: metrics.Copies, steps_per_beat: int
 ) -> dict[str, Any]:
-    """Measure pieces against reference songs.
+    """Compute metrics of pieces, some of them relative to reference songs.
 
     Parameters
     ----------
     pieces : Pieces
-        What is measured.
+        The pieces to measure.
     reference : Pieces
         Real songs.
     known : Copies
         Finds what was copied from the training songs.
     steps_per_beat : int
-        Steps in a quarter note.
+        Number of steps in a quarter note.
 
     Returns
     -------
     dict
-        ``distance``: Jensen-Shannon distances of histograms to the reference. ``silent_steps``: a
-        share. ``longest_copy``: the longest run copied from a training song, in steps, and its mean
-        over the pieces. ``self_similarity``: for each lag in bars, the mean over the pieces.
-        ``repetition``: the share of onsets that are repeated to the note, the mean over the pieces.
+        ``distance``: Jensen-Shannon distances between the histograms of the pieces and those of the
+        reference. ``silent_steps``: share of steps without an onset. ``longest_copy``: length of
+        the longest run copied from a training song, in steps, as maximum and mean over the pieces.
+        ``self_similarity``: for each lag in bars, the mean over the pieces. ``repetition``: the
+        share of onsets that are repeated exactly, averaged over the pieces.
     """
     copies = [known.longest(roll) for roll in pieces.rolls]
     similar = {
         lag: [
             value
             for roll, bar in zip(pieces.rolls, pieces.bars, strict=True)
-            if (value := figures.self_similarity(roll, bar, lag)) is not None
+            if (value := metrics.self_similarity(roll, bar, lag)) is not None
         ]
-        for lag in figures.BARS
+        for lag in metrics.BARS
     }
     repeated = [
         value
         for roll, bar in zip(pieces.rolls, pieces.bars, strict=True)
-        if (value := figures.repetition(roll, steps_per_beat, bar)) is not None
+        if (value := metrics.repetition(roll, steps_per_beat, bar)) is not None
     ]
     return {
-        "distance": figures.distances(
-            figures.histograms(pieces.rolls, steps_per_beat),
-            figures.histograms(reference.rolls, steps_per_beat),
+        "distance": metrics.distances(
+            metrics.histograms(pieces.rolls, steps_per_beat),
+            metrics.histograms(reference.rolls, steps_per_beat),
         ),
-        "silent_steps": figures.silence(pieces.rolls),
+        "silent_steps": metrics.silence(pieces.rolls),
         "longest_copy": {"max": max(copies), "mean": float(np.mean(copies))},
         "self_similarity": {
             str(lag): float(np.mean(values)) for lag, values in similar.items() if values
@@ -283,45 +262,46 @@ def music_figures(
 
 
 def songs_of(songs: Songs, split: str) -> Pieces:
-    """Draw the songs of a split as 88-key rolls."""
+    """Render the onsets of the songs of a split as rolls of 88 keys."""
     chosen = songs.of(split)
     return Pieces(
-        [rolls.onset_roll(songs.song(i), 0, int(songs.steps[i])) for i in chosen],
+        [rolls.render_onsets(songs.song(i), 0, int(songs.steps[i])) for i in chosen],
         songs.bar[chosen].tolist(),
     )
 
 
 def compositions(folder: Path, steps_per_beat: int) -> Pieces:
-    """Read compositions back from their MIDI files, from the first bar that is wholly new."""
+    """Read compositions back from their MIDI files, from the first bar that is entirely new."""
     drawn, bars = [], []
     for piece in files.read_table(folder / "pieces.csv"):
         score = read_midi(folder / f"{piece['piece']}.mid", pickup=False)
         notes = quantise(score, steps_per_beat)
         bar = max(score.metres[0].bar * steps_per_beat // TICKS_PER_BEAT, 1)
         first = -(-SEED_STEPS // bar) * bar
-        drawn.append(rolls.onset_roll(notes, first, max(int(piece["steps"]) - first, bar)))
+        drawn.append(rolls.render_onsets(notes, first, max(int(piece["steps"]) - first, bar)))
         bars.append(bar)
     return Pieces(drawn, bars)
 
 
 @torch.no_grad()
-def reading(system: System, roll: np.ndarray) -> np.ndarray:
-    """Tell where a generator's memory reads while it follows a piece.
+def reading(system: System, roll: np.ndarray) -> np.ndarray | None:
+    """Compute where a generator's memory reads the past, as it processes a piece.
 
     Parameters
     ----------
     system : System
-        Its generator's memory has a method ``reading``.
+        Trained.
     roll : ndarray[float32], shape [steps, 88]
         The piece, in the system's representation.
 
     Returns
     -------
-    ndarray[float32], shape [steps, lags]
-        The weight of each lag.
+    ndarray[float32], shape [steps, lags], or None
+        The weight of each lag; None if its memory does not choose.
     """
     generator = system.generator
     notes = system.performer.classes(torch.from_numpy(roll)[None])
-    past = torch.zeros(1, generator.reach, generator.keys)
+    past = torch.zeros(1, generator.context_length, generator.keys)
     begin = generator.initial(past, torch.zeros(1, dtype=torch.int64))
-    return generator.reading(notes, begin)[0].numpy()
+    weights = generator.reading(notes, begin)
+    return None if weights is None else weights[0].numpy()

@@ -1,4 +1,4 @@
-"""Figures of music: what can be said of a roll of onsets, and of two sets of them."""
+"""Metrics of music, computed from rolls of onsets."""
 
 from collections import defaultdict
 from collections.abc import Sequence
@@ -15,29 +15,29 @@ BARS = (1, 2, 4, 8)
 """Lags, in bars, at which self-similarity is measured."""
 
 LEAST_REPEATED = 4
-"""Steps with an onset that count as a repetition when they follow each other."""
+"""Smallest number of consecutive onsets that count as a repetition."""
 
 Event = tuple[int, tuple[int, ...]]
 """An onset: its step and the keys struck there."""
 
 
 def histograms(rolls: Sequence[np.ndarray], steps_per_beat: int) -> dict[str, np.ndarray]:
-    """Count what happens in some pieces.
+    """Compute histograms of some pieces.
 
     Parameters
     ----------
     rolls : sequence of ndarray, shape [steps, 88]
-        Onsets of a piece each.
+        The onsets of each piece.
     steps_per_beat : int
-        Steps in a quarter note.
+        Number of steps in a quarter note.
 
     Returns
     -------
     dict of str to ndarray[int64]
         ``pitch_class`` [12]: notes of each class, C first. ``interval`` [25]: semitones from the
-        highest key of an onset to that of the next, -12 to 12, larger ones counted as 12.
-        ``polyphony`` [10]: keys struck at an onset, 1 to 10 and more. ``onset_density``
-        [steps_per_beat + 1]: steps with an onset in each quarter note.
+        highest key of an onset to that of the next, clipped to -12 to 12. ``polyphony`` [10]:
+        number of keys struck at an onset, from 1 to "10 or more". ``onset_density``
+        [steps_per_beat + 1]: number of steps with an onset in each quarter note.
     """
     tops = [_top(roll) for roll in rolls]
     leaps = np.concatenate([np.diff(top) for top in tops])
@@ -63,7 +63,7 @@ def _top(roll: np.ndarray) -> np.ndarray:
 
 
 def pitch_classes_of(roll: np.ndarray) -> np.ndarray:
-    """Count the keys struck of each pitch class, octaves counted apart: ndarray[int64], [12]."""
+    """Count the notes of each pitch class, in all octaves: ndarray[int64], shape [12]."""
     return pitch_classes(np.diag(roll.sum(0, dtype=int))).sum(0)
 
 
@@ -73,13 +73,13 @@ def distances(one: dict[str, np.ndarray], other: dict[str, np.ndarray]) -> dict[
     Parameters
     ----------
     one, other : dict of str to ndarray
-        From `histograms`; each counts something.
+        From `histograms`.
 
     Returns
     -------
     dict of str to float
-        Jensen-Shannon distance to base 2 of each histogram, 0 (alike) to 1 (nothing in common); 1
-        where one of the two is empty.
+        Jensen-Shannon distance (base 2) of each pair of histograms, from 0 (the same) to 1 (nothing
+        in common); 1 if one of the two is empty.
     """
     return {
         name: float(jensenshannon(one[name], other[name], base=2))
@@ -95,22 +95,23 @@ def silence(rolls: Sequence[np.ndarray]) -> float:
 
 
 def self_similarity(roll: np.ndarray, bar: int, lag: int) -> float | None:
-    """Compare the bars of a piece with those some bars before.
+    """Compare each bar of a piece with the bar that is `lag` bars earlier.
 
     Parameters
     ----------
     roll : ndarray, shape [steps, 88]
-        Onsets from the beginning of a bar on.
+        Onsets, from a bar line on.
     bar : int
-        Steps in a bar.
+        Number of steps in a bar.
     lag : int
-        How many bars back.
+        Number of bars back.
 
     Returns
     -------
     float or None
-        Onsets of pitch classes that both bars have at the same place, divided by those that either
-        has, the mean over all pairs of bars in which something is struck; None without such a pair.
+        Jaccard similarity: the number of onsets of pitch classes that both bars have at the same
+        position, divided by the number that at least one of them has. It is averaged over all pairs
+        of bars with an onset; None if there is no such pair.
     """
     bars = pitch_classes(roll[: len(roll) // bar * bar]).astype(bool).reshape(-1, bar * 12)
     now, before = bars[lag:], bars[:-lag]
@@ -121,20 +122,21 @@ def self_similarity(roll: np.ndarray, bar: int, lag: int) -> float | None:
 
 
 def repetition(roll: np.ndarray, beat: int, bar: int) -> float | None:
-    """Measure how much of a piece is repeated, to the note.
+    """Measure how much of a piece is repeated exactly.
 
     Parameters
     ----------
     roll : ndarray, shape [steps, 88]
         Onsets.
     beat, bar : int
-        Steps in a quarter note and in a bar.
+        Number of steps in a quarter note and in a bar.
 
     Returns
     -------
     float or None
-        The share of steps with an onset at which, as at three or more others in a row, just that is
-        struck which was struck some beats before, eight bars at most; None without an onset.
+        The share of onsets that lie in a repetition: a run of at least four consecutive onsets at
+        each of which exactly the same keys are struck as k beats earlier, for a k of at most eight
+        bars. None if there is no onset.
     """
     roll = roll.astype(bool)
     struck = roll.any(1)
@@ -184,8 +186,8 @@ class Copies:
         Returns
         -------
         int
-            Steps from the first onset of the run to its last; within it everything struck is
-            the same, at the same distances in time and pitch.
+            Number of steps from the first onset of the run to its last. Within the run, all onsets
+            are the same, at the same distances in time and pitch.
         """
         piece = events(roll)
         best = 0
@@ -198,7 +200,7 @@ class Copies:
 
 
 def _transitions(piece: list[Event]) -> list[tuple]:
-    """From each onset to the next: what is the same in every transposition."""
+    """Describe the step from each onset to the next, independently of transposition."""
     return [
         (
             later - step,

@@ -1,4 +1,4 @@
-"""Pictures: histograms, self-similarity, and where a memory reads."""
+"""Plots: histograms, self-similarity, and where a memory reads."""
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -11,12 +11,12 @@ from ostinato.scores.plotting import ACCENT, INK, PALE
 
 
 def histograms(sets: dict[str, dict[str, np.ndarray]]) -> Figure:
-    """Draw histograms of several sets of pieces side by side.
+    """Plot histograms of several sets of pieces side by side.
 
     Parameters
     ----------
     sets : dict
-        Name of a set to its `ostinato.notes.report.metrics.histograms`.
+        From the name of each set to its `ostinato.notes.report.metrics.histograms`.
 
     Returns
     -------
@@ -47,7 +47,7 @@ def _bars(axes: Axes, counts: dict[str, np.ndarray]) -> None:
 
 
 def self_similarity(sets: dict[str, dict[str, float]]) -> Figure:
-    """Draw self-similarity against the lag in bars, a line for each set of pieces."""
+    """Plot self-similarity against the lag in bars, one line for each set of pieces."""
     figure = Figure(figsize=(6, 4), layout="constrained")
     axes = figure.add_subplot()
     for (name, values), color in zip(sets.items(), [ACCENT, INK], strict=False):
@@ -61,7 +61,7 @@ def self_similarity(sets: dict[str, dict[str, float]]) -> Figure:
 
 
 def reading(onsets: np.ndarray, weights: np.ndarray, lags: list[int], bar: int) -> Figure:
-    """Draw a piece and, below it, from which lag its memory reads at each step.
+    """Plot a piece and, below it, at which lags the memory reads the past at each step.
 
     Parameters
     ----------
@@ -72,7 +72,7 @@ def reading(onsets: np.ndarray, weights: np.ndarray, lags: list[int], bar: int) 
     lags : list of int
         In steps.
     bar : int
-        Steps in a bar.
+        Number of steps in a bar.
 
     Returns
     -------

@@ -1,9 +1,10 @@
-"""Banning: voices that each decide one note, that it sounds or that it does not.
+"""Banning: each voice decides about one note, that it sounds or that it does not.
 
-The sampler of the systems from "banning" to "the_model". Voice after voice sees the features and
-what was decided so far, and draws one of 2K outcomes: "note k sounds" or "note k does not sound";
-decided notes are masked out. What no voice decided does not sound. Each voice has an LSTM of its
-own, or all share one; either way each has a state of its own that runs along time.
+The sampler of the systems from "banning" to "the_model". One after another, each voice sees the
+features and what has been decided so far. It draws one of 2K outcomes: "note k sounds" or "note k
+does not sound" (a ban). Notes about which a voice has decided are masked out; those about which no
+voice decides do not sound. Either each voice has its own LSTM, or all share one. In both cases each
+voice has its own state, which runs along time.
 """
 
 from collections.abc import Callable
@@ -15,18 +16,19 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from ostinato.core import recurrent
-from ostinato.core.categorical import draw, draw_at
+from ostinato.core.categorical import draw, draw_at, wide
 from ostinato.core.schema import Positive, Schema
 from ostinato.notes.data.rolls import CLASSES
+from ostinato.notes.parts.sampler import Sampler
 
 State = list[recurrent.State]
-"""The LSTM's state for each voice."""
+"""The LSTM's state of each voice."""
 
 Choice = Callable[[int, Tensor, Tensor, Tensor], Tensor]
-"""(voice, log probabilities [B, T, 2K], sounding [B, T, K], banned [B, T, K]) -> outcome [B, T]."""
+"""(voice, log-probabilities [B, T, 2K], sounding [B, T, K], banned [B, T, K]) -> outcome [B, T]."""
 
 SMALLEST = 1e-6
-"""Probabilities are kept this far from 0 and 1, as in the author's code."""
+"""Probabilities are kept this far from 0 and 1, as in the notebooks."""
 
 
 class Params(Schema):
@@ -35,17 +37,17 @@ class Params(Schema):
     Attributes
     ----------
     voices : int
-        V, how many notes are decided at each step.
+        V, number of notes that are decided at each step.
     hidden : int
-        Cells of the LSTM.
+        Number of cells of each LSTM.
     shared : bool
-        Whether all voices share one LSTM and its outputs.
+        Whether all voices share one LSTM and its output layer.
     objective : str
-        What training minimises: ``"bound"``, the negative of `Sampler.log_prob`; ``"marginals"``,
-        the cross-entropy of each note's marginal, where voices draw from their own distribution and
-        a wrong decision is turned round; or ``"a_posteriori"``, the same where they draw from their
-        distribution restricted to what is true. The marginals let a note be drawn often as long as
-        it is banned often, too, which costs them nothing and shows when composing.
+        The training loss. ``"bound"``: the negative of `log_prob`. ``"marginals"``: the
+        cross-entropy of each note's marginal probability; voices draw from their own distributions,
+        and wrong decisions are reversed. ``"a_posteriori"``: the same, but voices draw from their
+        distributions restricted to true decisions. With the marginals, a note may be drawn often as
+        long as it is also banned often; this does not increase the loss, but shows in compositions.
     """
 
     voices: Annotated[int, Field(ge=1, le=CLASSES)]
@@ -54,35 +56,22 @@ class Params(Schema):
     objective: Literal["bound", "marginals", "a_posteriori"]
 
 
-class Sampler(nn.Module):
-    """The banning sampler.
+class Model(Sampler):
+    """The banning sampler, for at least as many keys as voices; see `Sampler`.
 
-    Parameters
-    ----------
-    features : int
-        F, numbers a step from the memory.
-    keys : int
-        K, keys (or pitch classes) a step; at least as many as voices.
-    params : Params
-        Sizes.
-
-    Attributes
-    ----------
-    draws : int
-        Random numbers that it needs a step: one for each voice.
-    reach : int
-        Steps before a sequence that it wants to know.
-    exact : bool
-        Whether `log_prob` is exact: it is a lower bound, in expectation over the draws.
+    Which voice decided what is latent. In `log_prob`, each voice draws from its distribution
+    restricted to outcomes that are true and that leave enough voices for all notes still missing.
+    The total probability of these outcomes is an importance weight. By Jensen's inequality, the sum
+    of its logarithms over voices and steps is at most log p(sequence) in expectation. The
+    log-mean-exp over several draws of a whole sequence is a tighter bound.
     """
 
-    reach = 1
     exact = False
+    remembers_draws = True
 
     def __init__(self, features: int, keys: int, params: Params):
-        super().__init__()
+        super().__init__(params.voices)
         self.keys = keys
-        self.draws = params.voices
         self.objective = params.objective
         networks = 1 if params.shared else params.voices
         self.voices = nn.ModuleList(
@@ -90,57 +79,27 @@ class Sampler(nn.Module):
         )
         self.outcomes = nn.ModuleList(nn.Linear(params.hidden, 2 * keys) for _ in range(networks))
 
-    def initial(self, past: Tensor) -> State:
-        """Make the state at the beginning of a sequence, from the past only for batch and type."""
-        return [recurrent.zero_state(self.voices[0], past)] * self.draws
+    def initial(self, past: Tensor, annotation: Tensor | None = None) -> State:
+        return [recurrent.zero_state(self.voices[0], past)] * self.num_uniforms
 
-    def possible(self, notes: Tensor) -> Tensor:
-        """Mark the steps that can be drawn: those with no more notes than voices.
-
-        Parameters
-        ----------
-        notes : Tensor[B, T, K]
-
-        Returns
-        -------
-        Tensor[B, T]
-            1 or 0, of the type of the notes.
-        """
-        return (notes.sum(-1) <= self.draws).to(notes.dtype)
+    def in_support(self, notes: Tensor) -> Tensor:
+        return notes.sum(-1) <= self.num_uniforms
 
     def loss(
-        self, features: Tensor, notes: Tensor, state: State, uniforms: Tensor
+        self, features: Tensor, known: Tensor, state: State, uniforms: Tensor
     ) -> tuple[Tensor, State]:
-        """Compute what training minimises.
-
-        Parameters
-        ----------
-        features : Tensor[B, T, F]
-        notes : Tensor[B, T, K]
-            The true notes, 0 or 1.
-        state : State
-        uniforms : Tensor[B, T, V]
-            Random numbers in [0, 1).
-
-        Returns
-        -------
-        loss : Tensor[B, T]
-            Nats. For the bound, 0 at steps with more notes than voices.
-        state : State
-        """
         if self.objective == "bound":
-            log_prob, state = self.log_prob(features, notes, state, uniforms)
-            return -log_prob.masked_fill(log_prob.isinf(), 0), state
-        return self._marginals(features, notes, state, uniforms)
+            return super().loss(features, known, state, uniforms)
+        return self._marginals(features, known[:, -features.shape[1] :], state, uniforms)
 
     def _marginals(
         self, features: Tensor, notes: Tensor, state: State, uniforms: Tensor
     ) -> tuple[Tensor, State]:
-        """Sum the cross-entropy of each note's marginal over the keys.
+        """Sum the cross-entropy of each note's marginal probability over the keys.
 
-        What the next voice sees is always true: a voice draws what is true, or what it drew is
-        turned round. A note sounds with probability p (1 - b), where p and b accumulate over the
-        voices as p + (1 - p) p_v.
+        What the next voice sees is always true: a voice draws only what is true, or what it drew is
+        reversed if wrong. A note sounds with probability p (1 - b), where p (drawn) and b (banned)
+        both accumulate over the voices v as p + (1 - p) p_v.
         """
         silent = torch.ones_like(notes)
         allowed = torch.ones_like(notes)
@@ -164,40 +123,22 @@ class Sampler(nn.Module):
         return functional.binary_cross_entropy(p, notes, reduction="none").sum(-1), state
 
     def log_prob(
-        self, features: Tensor, notes: Tensor, state: State, uniforms: Tensor
+        self, features: Tensor, known: Tensor, state: State, uniforms: Tensor
     ) -> tuple[Tensor, State]:
-        """Compute a lower bound, in expectation over the draws, of the log-probability of notes.
-
-        Which voice decided what is hidden. Each voice draws from its distribution restricted to
-        outcomes that are true and leave every remaining note decidable; the probability allowed is
-        an importance weight, and the sum of its logarithms over voices and steps is at most
-        log p(sequence) in expectation (Jensen). Average several draws of a whole sequence with
-        log-mean-exp to come closer.
-
-        Parameters
-        ----------
-        features, notes, state, uniforms
-            As for `loss`.
-
-        Returns
-        -------
-        log_prob : Tensor[B, T]
-            Nats; minus infinity where there are more notes than voices.
-        state : State
-        """
+        notes = known[:, -features.shape[1] :]
         total = torch.zeros_like(notes[..., 0])
 
         def choose(voice: int, log_probs: Tensor, sounding: Tensor, banned: Tensor) -> Tensor:
             nonlocal total
             missing = notes * (1 - sounding)
             silence = (1 - notes) * (1 - banned)
-            can_ban = missing.sum(-1, keepdim=True) < self.draws - voice
+            can_ban = missing.sum(-1, keepdim=True) < self.num_uniforms - voice
             true = torch.cat([missing, silence * can_ban], -1)
             mass = (log_probs.exp() * true).sum(-1)
-            too_many = missing.sum(-1) > self.draws - voice
+            too_many = missing.sum(-1) > self.num_uniforms - voice
             mass = mass.clamp(min=torch.finfo(mass.dtype).tiny)  # keeps the gradient finite
             total = total + mass.log().masked_fill(too_many, -torch.inf)
-            # With too many notes nothing may be allowed; any outcome keeps the shapes whole.
+            # With too many notes, no outcome may be allowed; then any will do.
             weights = log_probs.exp() * torch.where(true.any(-1, keepdim=True), true, 1)
             return draw(weights.detach(), uniforms[..., voice])
 
@@ -205,27 +146,8 @@ class Sampler(nn.Module):
         return total, state
 
     def sample(
-        self, features: Tensor, state: State, uniforms: Tensor, temperature: float
+        self, features: Tensor, past: Tensor, state: State, uniforms: Tensor, temperature: float
     ) -> tuple[Tensor, State]:
-        """Draw the notes of some steps.
-
-        Parameters
-        ----------
-        features : Tensor[B, T, F]
-        state : State
-        uniforms : Tensor[B, T, V]
-            Random numbers in [0, 1).
-        temperature : float
-            Outcomes are drawn with probability proportional to p^(1/temperature); at 0 the most
-            probable is taken.
-
-        Returns
-        -------
-        notes : Tensor[B, T, K]
-            1 where a note sounds.
-        state : State
-        """
-
         def choose(voice: int, log_probs: Tensor, sounding: Tensor, banned: Tensor) -> Tensor:
             return draw_at(log_probs, uniforms[..., voice], temperature)
 
@@ -239,7 +161,7 @@ class Sampler(nn.Module):
             recurrent.project(lstm, features) if single else None for lstm in self.voices
         ]
         after: State = []
-        for voice in range(self.draws):
+        for voice in range(self.num_uniforms):
             network = voice % len(self.voices)
             output, voice_state = recurrent.run(
                 self.voices[network], [features, decided], state[voice], projections[network]
@@ -249,7 +171,7 @@ class Sampler(nn.Module):
             either = sounding + banned
             mask = torch.cat([either, either], -1) > 0
             logits = self.outcomes[network](output).masked_fill(mask, -torch.inf)
-            log_probs = logits.to(torch.promote_types(logits.dtype, torch.float32)).log_softmax(-1)
+            log_probs = wide(logits).log_softmax(-1)
             outcome = choose(voice, log_probs, sounding, banned)
             decided = decided + functional.one_hot(outcome, 2 * self.keys).to(decided.dtype)
         return decided[..., : self.keys], after

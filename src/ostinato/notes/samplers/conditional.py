@@ -1,10 +1,11 @@
-"""Conditional: voices draw in turn, each knowing what was drawn so far.
+"""Conditional: voices draw in turn, each knowing what has been drawn so far.
 
 The sampler of the systems from "conditional_voices" to "true_loss". Each voice sees the features
 and the union of the draws before it, and draws a key or a pause; a note sounds if any voice draws
-it. In training a voice draws from its distribution restricted to the true notes and the pause, so
-what the next one sees is always true. Which voice drew what is hidden: the author trains each
-note's probability over the voices, or treats the draws as independent and trains that of the set.
+it. In training, a voice draws from its distribution restricted to the true notes and the pause, so
+what the next one sees is always true. Which voice drew what is latent: the notebooks train the
+marginal probability of each note, or treat the draws as independent and train the probability of
+the set.
 """
 
 from collections.abc import Callable
@@ -20,15 +21,16 @@ from ostinato.core.categorical import draw, draw_at
 from ostinato.core.schema import Schema
 from ostinato.notes.data.rolls import CLASSES, KEYS
 from ostinato.notes.parts import unions
+from ostinato.notes.parts.sampler import Sampler
 
 State = list[recurrent.State]
-"""The state of each voice's LSTM; empty where the voices are linear."""
+"""The state of each voice's LSTM; empty if the voices are linear."""
 
 Choice = Callable[[int, Tensor, Tensor], Tensor]
 """(voice, log-probabilities [B, T, K + 1], drawn so far [B, T, K]) -> outcome [B, T]."""
 
 NEGATIVES = 80
-"""Random sets a step whose probability the objective "negatives" pushes down."""
+"""Number of random sets per step whose probability the objective "negatives" reduces."""
 
 
 class Params(Schema):
@@ -37,22 +39,23 @@ class Params(Schema):
     Attributes
     ----------
     voices : int
-        V, the most notes that can sound in a step.
+        V, the maximum number of notes at a step.
     hidden : int
-        Cells of each voice's own LSTM, whose state runs along time; 0: each voice is a linear map.
+        Number of cells of each voice's own LSTM, whose state runs along time; 0: each voice is a
+        linear layer.
     stop_gradient : bool
-        In the marginals, which accumulate over the voices as p + (1 - p) p_v, let no gradient
-        through 1 - p.
+        Whether to stop the gradient through 1 - p in the marginal probabilities, which accumulate
+        over the voices v as p + (1 - p) p_v.
     pause_loss : bool
-        Add the cross-entropy of "all voices pause" against "the step is silent".
+        Whether to add the cross-entropy of "all voices pause" against "the step is silent".
     double_loss : bool
-        Add the cross-entropy of as many independent voices on the features, which serve for
-        nothing else.
+        Whether to add the cross-entropy of V independent voices on the features, which are used
+        for nothing else.
     objective : str
-        What training minimises: ``"marginals"``, the cross-entropy of each note's marginal;
-        ``"union"``, the negative log-probability of the true set as if the voices had drawn
-        independently; ``"negatives"``, the mean of that and, for 80 random sets of no more notes
-        than voices, of -log(1 - p) where they are wrong.
+        The training loss. ``"marginals"``: the cross-entropy of each note's marginal probability.
+        ``"union"``: the negative log-probability of the true set, as if the voices had drawn
+        independently. ``"negatives"``: the mean of that and of -log(1 - p) for each of 80 random
+        sets with no more notes than voices, which counts 0 if the random set is the true one.
     """
 
     voices: Annotated[int, Field(ge=1, le=CLASSES)]
@@ -64,40 +67,26 @@ class Params(Schema):
 
     @property
     def most_keys(self) -> int:
-        """Keys that it can write: 12 with the objective "negatives", which lists all sets."""
+        """Largest number of keys: 12 with the objective "negatives", which lists all sets."""
         return CLASSES if self.objective == "negatives" else KEYS
 
 
-class Sampler(nn.Module):
-    """The conditional sampler.
+class Model(Sampler):
+    """The conditional sampler; see `Sampler`.
 
-    Parameters
-    ----------
-    features : int
-        F, numbers a step from the memory.
-    keys : int
-        K, keys (or pitch classes) a step; at most 12 for the objective "negatives".
-    params : Params
-        Sizes and objective.
-
-    Attributes
-    ----------
-    draws : int
-        Random numbers that it needs a step: one for each voice, then one for each random set.
-    reach : int
-        Steps before a sequence that it wants to know.
-    exact : bool
-        Whether `log_prob` is exact: it is a lower bound, in expectation over the draws.
+    It needs one random number per voice, then one per random set of the objective "negatives".
+    `log_prob` is a lower bound from restricted draws, as in `ostinato.notes.samplers.banning`: a
+    voice may pause or draw a note again only while more voices are left than notes are missing.
     """
 
-    reach = 1
     exact = False
+    remembers_draws = True
 
     def __init__(self, features: int, keys: int, params: Params):
-        super().__init__()
+        negatives = NEGATIVES if params.objective == "negatives" else 0
+        super().__init__(params.voices + negatives)
         self.keys = keys
         self.params = params
-        self.draws = params.voices
         size = features + keys
         self.lstms = nn.ModuleList()
         if params.hidden:
@@ -111,40 +100,20 @@ class Sampler(nn.Module):
         if params.double_loss:
             self.independent = unions.Categoricals(features, params.voices, keys)
         if params.objective == "negatives":
-            self.draws += NEGATIVES
             sets = unions.every_set(keys, "samplers.conditional with the objective negatives")
             drawable = sets[sets.sum(-1) <= params.voices]
             self.register_buffer("drawable", drawable, persistent=False)
 
-    def initial(self, past: Tensor) -> State:
-        """Make the state at the beginning of a sequence, from the past only for batch and type."""
+    def initial(self, past: Tensor, annotation: Tensor | None = None) -> State:
         return [recurrent.zero_state(lstm, past) for lstm in self.lstms]
 
-    def possible(self, notes: Tensor) -> Tensor:
-        """Mark those with no more notes than voices; as for `ostinato.notes.samplers.banning`."""
-        return (notes.sum(-1) <= self.params.voices).to(notes.dtype)
+    def in_support(self, notes: Tensor) -> Tensor:
+        return notes.sum(-1) <= self.params.voices
 
     def loss(
-        self, features: Tensor, notes: Tensor, state: State, uniforms: Tensor
+        self, features: Tensor, known: Tensor, state: State, uniforms: Tensor
     ) -> tuple[Tensor, State]:
-        """Compute what training minimises.
-
-        Parameters
-        ----------
-        features : Tensor[B, T, F]
-        notes : Tensor[B, T, K]
-            The true notes, 0 or 1.
-        state : State
-        uniforms : Tensor[B, T, draws]
-            Random numbers in [0, 1).
-
-        Returns
-        -------
-        loss : Tensor[B, T]
-            Nats. Of ``"union"`` and ``"negatives"``, 0 at steps with more notes than voices, but
-            for what pause and double loss add.
-        state : State
-        """
+        notes = known[:, -features.shape[1] :]
         wrong = functional.pad(notes, (0, 1)) == 0
         wrong[..., -1] = False  # the pause stays possible, and so does a note drawn before
         answers: list[Tensor] = []
@@ -173,7 +142,7 @@ class Sampler(nn.Module):
         return loss, state
 
     def _marginals(self, log_probs: Tensor) -> Tensor:
-        """Accumulate the voices' probabilities of each note."""
+        """Accumulate the marginal probability of each note over the voices."""
         p = torch.zeros_like(log_probs[..., 0, :-1])
         for voice in log_probs[..., :-1].exp().unbind(-2):
             rest = 1 - p
@@ -181,7 +150,7 @@ class Sampler(nn.Module):
         return p
 
     def _negatives(self, log_probs: Tensor, notes: Tensor, uniforms: Tensor) -> Tensor:
-        """Sum -log(1 - p) over random sets, each as likely as any other; the true set counts 0."""
+        """Sum -log(1 - p) over random sets, which are drawn uniformly; the true set counts 0."""
         sets = self.drawable[(uniforms * len(self.drawable)).long()]
         wrong = (sets != notes[..., None, :]).any(-1)
         log_p = unions.log_prob(log_probs[..., None, :, :], sets)
@@ -189,24 +158,9 @@ class Sampler(nn.Module):
         return -(torch.log1p(-p) * wrong).sum(-1)
 
     def log_prob(
-        self, features: Tensor, notes: Tensor, state: State, uniforms: Tensor
+        self, features: Tensor, known: Tensor, state: State, uniforms: Tensor
     ) -> tuple[Tensor, State]:
-        """Compute a lower bound, in expectation over the draws, of the log-probability of notes.
-
-        By restricted draws, as in `ostinato.notes.samplers.banning`. A voice may pause or draw a
-        note again only while there are more voices left than missing notes.
-
-        Parameters
-        ----------
-        features, notes, state, uniforms
-            As for `loss`.
-
-        Returns
-        -------
-        log_prob : Tensor[B, T]
-            Nats; minus infinity where there are more notes than voices.
-        state : State
-        """
+        notes = known[:, -features.shape[1] :]
         total = torch.zeros_like(notes[..., 0])
 
         def choose(voice: int, log_probs: Tensor, drawn: Tensor) -> Tensor:
@@ -225,10 +179,8 @@ class Sampler(nn.Module):
         return total, state
 
     def sample(
-        self, features: Tensor, state: State, uniforms: Tensor, temperature: float
+        self, features: Tensor, past: Tensor, state: State, uniforms: Tensor, temperature: float
     ) -> tuple[Tensor, State]:
-        """Draw the notes of some steps; as for `ostinato.notes.samplers.banning`."""
-
         def choose(voice: int, log_probs: Tensor, drawn: Tensor) -> Tensor:
             return draw_at(log_probs, uniforms[..., voice], temperature)
 

@@ -1,35 +1,16 @@
 """Ordered: draws a set of notes from the lowest note to the highest, then "end".
 
-Each draw is a softmax over the keys above the last one and "end". It sees the features, the notes
-drawn so far, what was struck in the steps before, and the intervals between them. Which note is
-drawn when is then known, so training is plain teacher forcing, and the likelihood is exact. If
-wanted, a gate comes first that may copy what was played some steps ago in place of drawing.
+Each draw is from a softmax over the keys above the last one and "end". It sees the features, the
+notes drawn so far, what was struck in the steps before, and the intervals between them. The order
+of the draws is fixed, so training is ordinary teacher forcing, and the likelihood is exact.
 """
 
-from typing import NamedTuple
-
-import torch
-from torch import Tensor, nn
-from torch.nn import functional
+from torch import Tensor
 
 from ostinato.core.schema import Positive, Schema
-from ostinato.notes.parts import ascending, copying
+from ostinato.notes.parts import ascending
 from ostinato.notes.parts.ascending import Ascending
-from ostinato.notes.parts.copying import Copying
-
-
-class State(NamedTuple):
-    """What the sampler keeps between calls.
-
-    Attributes
-    ----------
-    age : Tensor[B, 1, K]
-        Steps since each key was struck, at the next step.
-    copying : copying.State or None
-    """
-
-    age: Tensor
-    copying: copying.State | None
+from ostinato.notes.parts.sampler import Sampler
 
 
 class Params(Schema):
@@ -39,163 +20,50 @@ class Params(Schema):
     ----------
     hidden : int
         Width of the network's two layers.
-    most : int
-        Notes of a step at the most.
-    copies : list of int
-        Steps back that the gate may copy; none: there is no gate.
-    gate : int
-        Width of the gate's network.
+    max_notes : int
+        Maximum number of notes at a step.
     """
 
     hidden: Positive
-    most: Positive
-    copies: list[Positive]
-    gate: Positive
+    max_notes: Positive
 
 
-class Sampler(nn.Module):
-    """The ordered sampler.
+class Model(Sampler):
+    """The ordered sampler; see `Sampler`.
 
-    Parameters
-    ----------
-    features : int
-        F, numbers a step from the memory.
-    keys : int
-        K, keys (or pitch classes) a step.
-    params : Params
-        Sizes.
-
-    Attributes
-    ----------
-    draws : int
-        Random numbers that it needs a step: one for each draw, and one for the gate.
-    reach : int
-        Steps before a sequence that it wants to know.
-    exact : bool
-        Whether `log_prob` is exact: yes.
+    Its state is the number of steps since each key was struck, Tensor[B, 1, K]. It needs one random
+    number per draw. Logits are divided by the temperature.
     """
 
-    exact = True
-
     def __init__(self, features: int, keys: int, params: Params):
-        super().__init__()
-        self.keys = keys
-        self.most = params.most
-        self.draws = params.most
-        self.reach = ascending.REACH
-        self.next = Ascending(features, keys, params.hidden)
-        self.copying = None
-        if params.copies:
-            self.copying = Copying(features, params.copies, params.most, params.gate)
-            self.draws += 1
-            # So that it can tell for how long the longest lag has been repeating.
-            self.reach = max(self.reach, 2 * max(params.copies))
+        super().__init__(params.max_notes, ascending.REACH)
+        self.next = Ascending(features, keys, params.hidden, params.max_notes)
 
-    def initial(self, past: Tensor) -> State:
-        """Make the state at the beginning of a sequence.
+    def initial(self, past: Tensor, annotation: Tensor | None = None) -> Tensor:
+        never = ascending.never(past, past.shape[2])
+        return ascending.ages(past[:, :-1], never)[:, -1:] if past.shape[1] > 1 else never
 
-        Parameters
-        ----------
-        past : Tensor[B, P, K]
-            What was played before it.
-        """
-        _, age = ascending.ages(past, ascending.never(past, self.keys))
-        return State(age, self.copying.initial(past) if self.copying else None)
-
-    def possible(self, notes: Tensor) -> Tensor:
-        """Mark the steps that can be drawn: those with no more notes than draws.
-
-        As for `ostinato.notes.samplers.banning.Sampler.possible`.
-        """
-        return (notes.sum(-1) <= self.most).to(notes.dtype)
-
-    def loss(
-        self, features: Tensor, notes: Tensor, state: State, uniforms: Tensor
-    ) -> tuple[Tensor, State]:
-        """Compute the negative log-probability, 0 at steps that cannot be drawn.
-
-        As for `ostinato.notes.samplers.banning.Sampler.loss`.
-        """
-        log_prob, state = self.log_prob(features, notes, state, uniforms)
-        return -log_prob.masked_fill(log_prob.isinf(), 0), state
+    def in_support(self, notes: Tensor) -> Tensor:
+        return notes.sum(-1) <= self.num_uniforms
 
     def log_prob(
-        self, features: Tensor, notes: Tensor, state: State, uniforms: Tensor
-    ) -> tuple[Tensor, State]:
-        """Compute the log-probability of notes, exactly.
-
-        Parameters
-        ----------
-        features : Tensor[B, T, F]
-        notes : Tensor[B, T, K]
-            The true notes, 0 or 1.
-        state : State
-        uniforms
-            Not used.
-
-        Returns
-        -------
-        log_prob : Tensor[B, T]
-            Nats; minus infinity where there are too many notes.
-        state : State
-        """
-        age, after = ascending.ages(notes, state.age)
-        memory = ascending.traces(age).flatten(0, 1)
-        prepared = self.next.prepare(features.flatten(0, 1), memory)
-        known = ascending.draws_of(notes.flatten(0, 1), self.most)
-        log_probs = self._logits(
-            prepared[known.step], memory[known.step], known.drawn, known.last
-        ).log_softmax(-1)
-        each = log_probs.gather(-1, known.outcome[:, None])[:, 0]
-        nats = ascending.total(each, known, len(prepared), self.most).view(notes.shape[:2])
-        copied = None
-        if self.copying:
-            nats, copied = self.copying.log_prob(features, notes, nats, state.copying)
-        nats = nats.masked_fill(self.possible(notes) == 0, -torch.inf)
-        return nats, State(after, copied)
+        self, features: Tensor, known: Tensor, state: Tensor, uniforms: Tensor
+    ) -> tuple[Tensor, Tensor]:
+        steps = features.shape[1]
+        age = ascending.ages(known[:, -steps - 1 : -1], state)
+        rows = (each.flatten(0, 1) for each in (features, age, known[:, -steps:]))
+        return self.next.log_prob(*rows).view(features.shape[:2]), age[:, -1:]
 
     def sample(
-        self, features: Tensor, state: State, uniforms: Tensor, temperature: float
-    ) -> tuple[Tensor, State]:
-        """Draw the notes of some steps.
+        self, features: Tensor, past: Tensor, state: Tensor, uniforms: Tensor, temperature: float
+    ) -> tuple[Tensor, Tensor]:
+        age = ascending.ages(past[:, -1:], state)
+        notes = self.next.sample(features[:, 0], age[:, 0], uniforms[:, 0], temperature)
+        return notes[:, None], age
 
-        Parameters
-        ----------
-        features : Tensor[B, T, F]
-        state : State
-        uniforms : Tensor[B, T, draws]
-            Random numbers in [0, 1).
-        temperature : float
-            Logits are divided by it; at 0 each draw takes the most probable outcome.
-
-        Returns
-        -------
-        notes : Tensor[B, T, K]
-            1 where a note sounds.
-        state : State
-        """
-        steps = []
-        for step in range(features.shape[1]):
-            memory = ascending.traces(state.age[:, 0])
-            prepared = self.next.prepare(features[:, step], memory)
-            notes = ascending.draw_notes(
-                lambda drawn, last, place, p=prepared, m=memory: self._logits(p, m, drawn, last),
-                torch.zeros_like(memory[:, 0]),
-                uniforms[:, step, : self.most],
-                temperature,
-            )[:, None]
-            copied = None
-            if self.copying:
-                now = slice(step, step + 1)
-                notes, copied = self.copying.sample(
-                    features[:, now], notes, state.copying, uniforms[:, now, -1], temperature
-                )
-            steps.append(notes)
-            _, age = ascending.ages(notes, state.age)
-            state = State(age, copied)
-        return torch.cat(steps, 1), state
-
-    def _logits(self, prepared: Tensor, memory: Tensor, drawn: Tensor, last: Tensor) -> Tensor:
-        logits = self.next(prepared, memory, drawn, last)
-        ruled_out = torch.arange(self.keys, device=last.device) < last[:, None]
-        return logits.masked_fill(functional.pad(ruled_out, (0, 1)), -torch.inf)
+    def guess(self, features: Tensor, known: Tensor, uniforms: Tensor) -> Tensor:
+        steps = features.shape[1]
+        age = ascending.ages(known[:, :-1], ascending.never(known, known.shape[2]))[:, -steps:]
+        rows = (each.flatten(0, 1).repeat(len(uniforms), 1) for each in (features, age))
+        drawn = self.next.sample(*rows, uniforms[:, 1].flatten(0, 2), 1.0)
+        return drawn.view(len(uniforms), *age.shape)

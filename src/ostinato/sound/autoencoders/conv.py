@@ -1,15 +1,16 @@
-"""The convolutional autoencoder: what sounds in a few numbers, and the waveform where it matters.
+"""The convolutional autoencoder: a spectral envelope, and the coefficients where it is loudest.
 
-A frame of 512 numbers has two parts. The *content*, 64 numbers, goes through convolutions to a
-smooth picture of the loudness of every bin of a lapped transform. That picture chooses the bins
-that are worth a number, the same ones when encoding as when decoding, so that no number is spent on
-saying which they are. The *details*, 448 numbers, are the coefficients of these bins, relative to
-the loudness expected there. Of all other bins an estimate is made from their neighbours; the quiet
-ones and all above 6.4 kHz sound as noise of the expected loudness.
+A frame of 512 numbers has two parts. From the *content*, 64 numbers, convolutions compute a smooth
+estimate of the power of every bin of a lapped transform. This estimate selects the loudest bins.
+Encoder and decoder compute the same selection, so no numbers are spent on the positions of these
+bins. The *details*, 448 numbers, are the coefficients of the selected bins, relative to the
+amplitudes expected there. All other bins are estimated from their neighbours. Noise of the expected
+power is added to quiet bins, and replaces everything above 6.4 kHz.
 """
 
 import math
 from collections.abc import Iterator
+from itertools import pairwise
 from typing import Annotated
 
 import torch
@@ -17,83 +18,96 @@ from pydantic import Field
 from torch import Tensor, nn
 
 from ostinato.core.schema import Positive, Schema
-from ostinato.sound.autoencoders import SIZE
 from ostinato.sound.data.sound import CHANNELS, FRAME
+from ostinato.sound.parts.autoencoder import SIZE, Autoencoder
 from ostinato.sound.parts.lapped import Lapped
 from ostinato.sound.parts.principal import principal_axes
 
 HOPS = 5
-"""Blocks of the transform in a frame."""
+"""Blocks of the transform per frame."""
 HOP = FRAME // HOPS
 BINS = 640
-"""Bins of the transform that are coded one by one, up to 6.4 kHz."""
+"""The number of bins that are coded individually, up to 6.4 kHz."""
 BANDS = 24
-"""Bands above them, of which only the loudness is coded; they sound as noise."""
+"""The number of bands above these bins. Only the power of a band is coded; it sounds as noise."""
+EDGES = [BINS + round(band * (HOP - BINS) / BANDS) for band in range(BANDS + 1)]
+"""The first bin of each band, and the end of the last one."""
+WIDTHS = [end - start for start, end in pairwise(EDGES)]
 FLOOR = 1e-3
-"""Power that is added to every bin before the logarithm, so that what is inaudible is all alike."""
+"""Power added to every bin before the logarithm, so that inaudible differences hardly count."""
 SPAN = math.sqrt(HOPS * CHANNELS * BINS)
-"""Square root of the number of loudnesses in a frame."""
-SOFTNESS = 0.25
-"""How softly bins are chosen in training, in powers of ten."""
+"""Square root of the number of individually coded bins in a frame, over all its blocks."""
 REACH_HOPS, REACH_BINS = 1, 2
-"""How far the neighbours of a bin lie that its estimate is made from."""
+"""How far away the neighbours of a bin that it is estimated from may be, in blocks and in bins."""
 PART, CONTEXT = 240, 4
-"""Frames that are encoded or decoded at a time, and how many on each side they can depend on."""
-WINDOWS = (512, 2048, 8192)
-"""Samples of the windows in which spectra are compared."""
-NOISE_MARGIN, NOISE_LEVEL = 2.0, 0.5
-"""Bins that are quieter than the quietest one with a number, by so many powers of ten, sound as
-noise of this share of their loudness: heard, but too quiet to matter to the waveform."""
-EAR = 0.3
-"""Weight of the spectra in the loss, beside the error of the waveform."""
-EAR_CROPS = 8
-"""Crops of a batch whose spectra are compared."""
-LIKELIHOOD = 0.5
-"""Weight of the nats of a coefficient under a Laplace distribution of the expected power."""
+"""Frames that are encoded or decoded at a time, and frames on each side that they depend on."""
+SPECTRAL_CROPS = 8
+"""Crops of a batch whose spectra are compared. Comparing all would take most of the time."""
 KNOTS, LOWEST, STEP = 33, -10.0, 0.5
-"""Where the true level of bins is measured, in powers of ten of what was expected of them."""
+"""The expected powers at which `Model.finish` measures true powers: how many there are, the lowest,
+and the distance between two of them. The last two are logarithms to base 10."""
 QUIET = 1e-6
-"""Power that is added to a spectrum before the logarithm."""
-PROJECTIONS = 60
-"""How often phases are made to agree."""
+"""Power added to a spectrum before the logarithm."""
 
 
 class Params(Schema):
-    """Sizes.
+    """Sizes, the weights of the loss, and how sound is made where there are no details.
 
     Attributes
     ----------
     content : int
-        Numbers of a frame that say what sounds; the rest of the 512 are coefficients.
+        How many of the 512 numbers of a frame are content. The others are details.
     width : int
         Channels of the convolutions.
+    softness : float
+        How softly bins are selected in training: the width of a logistic function of the logarithm
+        to base 10 of their power.
+    spectral_weight : float
+        Weight of the spectral distance in the loss, relative to the error of the waveform.
+    spectral_windows : list of int
+        Lengths of the windows in which spectra are compared, in samples.
+    likelihood_weight : float
+        Weight in the loss of the negative log-likelihood of a coefficient, in nats, under a Laplace
+        distribution of the expected power.
+    noise_margin, noise_level : float
+        Noise is added to a bin if its expected power is so many powers of ten below that of the
+        quietest selected bin. The amplitude of the noise is this fraction of the expected one, so
+        that it can be heard but hardly changes the waveform.
+    phase_iterations : int
+        Iterations to find consistent phases when a sound is continued from its content alone.
     """
 
     content: Annotated[int, Field(ge=1, le=256)]
     width: Positive
+    softness: Annotated[float, Field(gt=0)]
+    spectral_weight: Annotated[float, Field(ge=0)]
+    spectral_windows: Annotated[
+        list[Annotated[int, Field(ge=16, le=32768)]], Field(min_length=1, max_length=16)
+    ]
+    likelihood_weight: Annotated[float, Field(ge=0)]
+    noise_margin: Annotated[float, Field(ge=0)]
+    noise_level: Annotated[float, Field(ge=0)]
+    phase_iterations: Positive
 
 
-class Autoencoder(nn.Module):
-    """See the module.
+class Model(Autoencoder):
+    """See the docstring of the module.
 
-    Attributes
-    ----------
-    content : int
-        How many numbers of a frame, from the first on, say what sounds. Their differences are in
-        dB: the distance of two contents is about the root mean square difference of the loudness
-        of all bins.
-    overlap : int
-        Samples that its training crops need beyond whole frames.
+    The content is scaled in dB: the distance between two contents is about the root mean square
+    difference of the power of all bins.
     """
 
     overlap = HOP
 
     def __init__(self, params: Params):
         super().__init__()
+        self.params = params
         self.content = params.content
         self.details = SIZE - params.content
         channels, width, content = CHANNELS * BINS, params.width, params.content
         self.lapped = Lapped(HOP, HOP)
+        band = torch.arange(BANDS).repeat_interleave(torch.tensor(WIDTHS))
+        self.register_buffer("band", band, persistent=False)
         self.register_buffer("mean", torch.zeros(channels, 1))
         self.register_buffer("high_mean", torch.zeros(CHANNELS * BANDS, 1))
         self.register_buffer("spread", torch.ones(content, 1))
@@ -127,13 +141,7 @@ class Autoencoder(nn.Module):
 
     @torch.no_grad()
     def start(self, samples: Tensor) -> None:
-        """Start as the best linear picture: principal components of the loudness of frames.
-
-        Parameters
-        ----------
-        samples : Tensor[B, 2, frames * FRAME + HOP]
-            Sound for training.
-        """
+        """Start from the best linear estimate: principal components of the log power of frames."""
         spectra = [self._spectrum(part) for part in samples.split(32)]
         loudness = torch.cat([_loudness(_low(part)) for part in spectra])
         self.mean.copy_(loudness.mean((0, 2))[:, None])
@@ -147,65 +155,51 @@ class Autoencoder(nn.Module):
 
     @torch.no_grad()
     def finish(self, samples: Tensor) -> None:
-        """Measure how loud bins really are, given what is expected of them.
+        """Measure the true power of bins as a function of the expected power.
 
-        The choice of bins makes the trained picture steeper than the truth, which does no harm to
-        the choice, but to whatever is played from the picture alone.
-
-        Parameters
-        ----------
-        samples : Tensor[B, 2, frames * FRAME + HOP]
-            Sound for training.
+        Training with the selection of bins exaggerates the contrast of the estimate. This does not
+        harm the selection, but it would harm any sound that is made from the estimate alone.
         """
-        count = torch.ones(KNOTS)
-        total = torch.full((KNOTS,), 10**LOWEST)
+        count = torch.ones_like(self.levels)
+        total = torch.full_like(self.levels, 10**LOWEST)
         for part in samples.split(32):
             spectrum = self._spectrum(part)
             power, _ = self._power(self._content(spectrum))
             knot = ((power - LOWEST) / STEP).round().long().clamp(0, KNOTS - 1).flatten()
-            count.index_add_(0, knot, torch.ones(len(knot)))
-            total.index_add_(0, knot, _low(spectrum).real.square().flatten())
+            powers = _low(spectrum).real.square().flatten()
+            count.index_add_(0, knot, torch.ones_like(powers))
+            total.index_add_(0, knot, powers)
         self.levels.copy_(torch.log10(total / count).cummax(0).values)
 
     def forward(self, samples: Tensor) -> Tensor:
-        """The loss: errors of waveform and spectra in dB, and how well loudness is foretold.
+        """Add up the waveform error, the spectral distance, and the negative log-likelihood.
 
-        Bins are chosen softly here, so that the choice can be learned.
-
-        Parameters
-        ----------
-        samples : Tensor[B, 2, frames * FRAME + HOP]
-            In [-1, 1].
+        Bins are selected softly here, so that the selection has a gradient.
         """
         with torch.no_grad():
             spectrum = self._spectrum(samples)
         power, high = (part.float() for part in self._power(self._content(spectrum)))
         true = _low(spectrum).real
-        chosen = _grid(_softly_chosen(_frames(power), self.details))
+        chosen = _grid(_softly_chosen(_frames(power), self.details, self.params.softness))
         sent = true * chosen
         guess = sent + (1 - chosen) * self.neighbours(sent)
         error = (guess - true).square().sum() / true.square().sum().clamp_min(1e-9)
-        unlikely = _nats(true, power).mean() + _nats(10 ** (_high(spectrum) / 2), high).mean()
-        few = slice(EAR_CROPS)
-        noise = torch.randn(spectrum[few].shape)
-        heard = self._with_noise(guess[few], power[few], high[few], noise)
-        ear = _spectral_distance(self._samples(heard), samples[few, :, HOP:-HOP])
-        return 10 * torch.log10(error) + EAR * ear + LIKELIHOOD * unlikely
+        surprise = _nats(true, power).mean() + _nats(10 ** (_high(spectrum) / 2), high).mean()
+        few = slice(SPECTRAL_CROPS)
+        noise = torch.randn(spectrum[few].shape, device=spectrum.device)
+        heard = self._samples(self._with_noise(guess[few], power[few], high[few], noise))
+        distance = _spectral_distance(
+            heard, samples[few, :, HOP:-HOP], self.params.spectral_windows
+        )
+        return (
+            10 * torch.log10(error)
+            + self.params.spectral_weight * distance
+            + self.params.likelihood_weight * surprise
+        )
 
     @torch.no_grad()
     def encode(self, samples: Tensor) -> Tensor:
-        """Turn sound into numbers.
-
-        Parameters
-        ----------
-        samples : Tensor[2, S]
-            In [-1, 1].
-
-        Returns
-        -------
-        Tensor[ceil((S + HOP) / FRAME), 512]
-            Each frame's content, then its details, those of the loudest expected bins first.
-        """
+        """Return for each frame its content, then its details, in order of expected power."""
         count = -(-(samples.shape[1] + HOP) // FRAME)
         padded = nn.functional.pad(samples, (HOP, count * FRAME - samples.shape[1]))
         numbers = []
@@ -220,16 +214,7 @@ class Autoencoder(nn.Module):
 
     @torch.no_grad()
     def decode(self, numbers: Tensor) -> Tensor:
-        """Turn numbers into sound.
-
-        Parameters
-        ----------
-        numbers : Tensor[frames, 512]
-
-        Returns
-        -------
-        Tensor[2, frames * FRAME - HOP]
-        """
+        """Put the details into the bins that the content selects, and fill in the others."""
         sound = []
         for outer, inner in _parts(len(numbers)):
             content, details = numbers[None, outer].split([self.content, self.details], -1)
@@ -240,29 +225,18 @@ class Autoencoder(nn.Module):
             chosen = _grid(empty.scatter(-1, places, 1.0))
             guess = sent + (1 - chosen) * self.neighbours(sent)
             noise = torch.cat([_noise_of(frame) for frame in range(outer.start, outer.stop)], 1)
-            heard = self._with_noise(guess, power, high, noise[None])
-            # One block of the frame after completes the last samples of these.
+            heard = self._with_noise(guess, power, high, noise[None].to(guess))
+            # The first block of the next frame completes the last samples of this part.
             sound.append(self._samples(heard[..., inner.start * HOPS : inner.stop * HOPS + 1])[0])
         return torch.cat(sound, 1)
 
     @torch.no_grad()
     def complete(self, content: Tensor, begun: Tensor) -> Tensor:
-        """Find details for contents that go on from a sound, so that its tones go on.
+        """Find details for contents that continue a sound, so that its tones carry on.
 
-        What the contents say is how loud each bin is; phases that agree with one another and with
-        the sound before are found by going back and forth between spectra of that loudness and
-        spectra of a sound (Griffin and Lim 1984).
-
-        Parameters
-        ----------
-        content : Tensor[frames, content]
-            Those of the sound, then those that follow.
-        begun : Tensor[2, n * FRAME]
-            The sound, at most 240 frames of it.
-
-        Returns
-        -------
-        Tensor[frames, 512]
+        The contents determine the magnitude of each bin. Phases that are consistent with one
+        another and with the sound before are found by alternating between spectra of these
+        magnitudes and spectra of real signals (Griffin and Lim 1984).
         """
         known = _low(self._spectrum(nn.functional.pad(begun, (HOP, 0))[None]))
         given = known.shape[2]
@@ -280,15 +254,15 @@ class Autoencoder(nn.Module):
         return torch.cat(numbers)
 
     def _follow(self, known: Tensor, loudness: Tensor, seed: int) -> Tensor:
-        """Go on from blocks that are known with a loudness that is wanted.
+        """Continue known blocks with blocks of the given magnitudes.
 
         Complex Tensor[1, 2 * BINS, T] and Tensor[1, 2 * BINS, n] to complex
         Tensor[1, 2 * BINS, n].
         """
         count = known.shape[2]
         random = torch.rand(loudness.shape, generator=torch.Generator().manual_seed(seed))
-        phase = 2 * math.pi * random
-        for _ in range(PROJECTIONS):
+        phase = 2 * math.pi * random.to(loudness)
+        for _ in range(self.params.phase_iterations):
             spectrum = torch.cat([known, torch.polar(loudness, phase)], 2)
             sound = nn.functional.pad(self._samples(spectrum), (HOP, HOP))
             following = _low(self._spectrum(sound))[..., count:]
@@ -312,47 +286,47 @@ class Autoencoder(nn.Module):
         return self.down(loudness) + self.spread * self.encoder(every)
 
     def _power(self, content: Tensor) -> tuple[Tensor, Tensor]:
-        """Expected powers, as powers of ten, from Tensor[B, content, n].
+        """Compute the logarithm to base 10 of expected powers, from Tensor[B, content, n].
 
-        Of all bins, Tensor[B, 2 * BINS, T], and of all bands, Tensor[B, 2 * BANDS, T].
+        Of bins, Tensor[B, 2 * BINS, n * HOPS], and of bands, Tensor[B, 2 * BANDS, n * HOPS].
         """
         change = self.decoder(content / self.spread)
         low, high = change.split([CHANNELS * BINS, CHANNELS * BANDS], 1)
         return self.up(content) + low + self.mean, high + self.high_mean
 
     def _choice(self, content: Tensor) -> tuple[Tensor, Tensor]:
-        """Places in a frame whose coefficients are kept, the loudest first, and their levels.
+        """The selected places in each frame, the loudest first, and the amplitudes expected there.
 
-        A place's rank decides where its number stands: rounding can then do no more than exchange
-        two bins of the same loudness.
+        Details are stored in the order of this ranking, so that rounding errors can at most
+        exchange two bins of the same power.
         """
         power, places = _frames(self._power(content)[0]).topk(self.details, -1)
         return places, 10 ** (self._level(power) / 2)
 
     def _level(self, power: Tensor) -> Tensor:
-        """What power is to be expected where the picture says `power`."""
+        """The true power for an estimate, as measured by `finish`; logarithms to base 10."""
         place = ((power - LOWEST) / STEP).clamp(0, KNOTS - 1.001)
         below = place.floor()
         knot = below.long()
         return torch.lerp(self.levels[knot], self.levels[knot + 1], place - below)
 
     def _with_noise(self, guess: Tensor, power: Tensor, high: Tensor, noise: Tensor) -> Tensor:
-        """Add noise to the quiet bins and above them: Tensor[B, 2 * HOP, T]."""
+        """Add noise to quiet bins, and fill the bands above with noise: Tensor[B, 2 * HOP, T]."""
         low_noise, high_noise = noise.unflatten(1, (CHANNELS, HOP)).split([BINS, HOP - BINS], 2)
         frames = _frames(power)
-        least = frames.topk(self.details, -1).values[..., -1:] - NOISE_MARGIN
+        least = frames.topk(self.details, -1).values[..., -1:] - self.params.noise_margin
         quiet = _grid((frames < least).to(power.dtype))
-        filled = guess + NOISE_LEVEL * quiet * low_noise.flatten(1, 2) * 10 ** (
+        filled = guess + self.params.noise_level * quiet * low_noise.flatten(1, 2) * 10 ** (
             self._level(power) / 2
         )
         levels = 10 ** (high / 2).unflatten(1, (CHANNELS, BANDS))
-        levels = levels.repeat_interleave(_widths(), 2)
+        levels = levels.index_select(2, self.band)
         both = [filled.unflatten(1, (CHANNELS, BINS)), high_noise * levels]
         return torch.cat(both, 2).flatten(1, 2)
 
 
 class Neighbours(nn.Module):
-    """An estimate of each coefficient from those around it, by weights of its own."""
+    """A linear estimate of each coefficient from those around it; each bin has its own weights."""
 
     def __init__(self):
         super().__init__()
@@ -372,7 +346,7 @@ class Neighbours(nn.Module):
 
 
 def _mid_side(samples: Tensor) -> Tensor:
-    """Left and right to middle and side, or back: Tensor[B, 2, S]."""
+    """Left and right to mid and side, or back: Tensor[B, 2, S]."""
     return torch.stack(
         [samples[:, 0] + samples[:, 1], samples[:, 0] - samples[:, 1]], 1
     ) / math.sqrt(2)
@@ -383,30 +357,25 @@ def _loudness(spectrum: Tensor) -> Tensor:
 
 
 def _low(spectrum: Tensor) -> Tensor:
-    """The bins that are coded one by one: Tensor[B, 2 * HOP, T] to Tensor[B, 2 * BINS, T]."""
+    """Select the individually coded bins: Tensor[B, 2 * HOP, T] to Tensor[B, 2 * BINS, T]."""
     return spectrum.unflatten(1, (CHANNELS, HOP))[:, :, :BINS].flatten(1, 2)
 
 
 def _high(spectrum: Tensor) -> Tensor:
-    """Mean power of the bands above, as a power of ten: Tensor[B, 2 * BANDS, T]."""
+    """Logarithm to base 10 of the mean power of each band above: Tensor[B, 2 * BANDS, T]."""
     power = spectrum.unflatten(1, (CHANNELS, HOP))[:, :, BINS:].abs().square() / 2
-    means = [band.mean(2) for band in power.split(_widths().tolist(), 2)]
+    means = [band.mean(2) for band in power.split(WIDTHS, 2)]
     return torch.log10(torch.stack(means, 2) + QUIET**2).flatten(1, 2)
 
 
-def _widths() -> Tensor:
-    """Bins of each band."""
-    return torch.linspace(BINS, HOP, BANDS + 1).round().long().diff()
-
-
 def _nats(coefficients: Tensor, power: Tensor) -> Tensor:
-    """Surprise at coefficients, Laplace-distributed, without what is constant."""
+    """Negative log-likelihood of coefficients under Laplace distributions, without constants."""
     level = torch.exp(power * (math.log(10) / 2))
     return level.log() + math.sqrt(2) * (coefficients.square() + 1e-8).sqrt() / level
 
 
 def _noise_of(frame: int) -> Tensor:
-    """Noise of a frame, always the same: Tensor[2 * HOP, HOPS]."""
+    """Noise for a frame, always the same for the same number: Tensor[2 * HOP, HOPS]."""
     return torch.randn(CHANNELS * HOP, HOPS, generator=torch.Generator().manual_seed(frame))
 
 
@@ -420,16 +389,19 @@ def _grid(frames: Tensor) -> Tensor:
     return frames.unflatten(2, (-1, HOPS)).transpose(1, 2).flatten(2)
 
 
-def _softly_chosen(power: Tensor, count: int) -> Tensor:
-    """Choose the largest values of each frame in a way that has a gradient.
+def _softly_chosen(power: Tensor, count: int, softness: float) -> Tensor:
+    """Select the largest values of each frame in a differentiable way.
 
-    A logistic function of the distance to a threshold at which the choices sum to `count`. The
-    threshold moves with the values, and so does its gradient, or all of them would just grow.
+    The selection is a logistic function of the distance to a threshold, at which it sums to
+    `count`. The gradient also passes through the threshold, which depends on the values. Otherwise
+    all values would simply grow.
 
     Parameters
     ----------
     power : Tensor[B, n, F]
     count : int
+    softness : float
+        The width of the logistic function.
 
     Returns
     -------
@@ -437,24 +409,24 @@ def _softly_chosen(power: Tensor, count: int) -> Tensor:
         In [0, 1].
     """
     with torch.no_grad():
-        low = power.amin(-1, keepdim=True) - 20 * SOFTNESS
-        high = power.amax(-1, keepdim=True) + 20 * SOFTNESS
+        low = power.amin(-1, keepdim=True) - 20 * softness
+        high = power.amax(-1, keepdim=True) + 20 * softness
         for _ in range(20):
             middle = (low + high) / 2
-            many = torch.sigmoid((power - middle) / SOFTNESS).sum(-1, keepdim=True) > count
+            many = torch.sigmoid((power - middle) / softness).sum(-1, keepdim=True) > count
             low, high = torch.where(many, middle, low), torch.where(many, high, middle)
-        chosen = torch.sigmoid((power - low) / SOFTNESS)
+        chosen = torch.sigmoid((power - low) / softness)
         slope = chosen * (1 - chosen)
         slope = slope / slope.sum(-1, keepdim=True).clamp_min(1e-9)
     threshold = low + (slope * (power - power.detach())).sum(-1, keepdim=True)
-    return torch.sigmoid((power - threshold) / SOFTNESS)
+    return torch.sigmoid((power - threshold) / softness)
 
 
-def _spectral_distance(samples: Tensor, true: Tensor) -> Tensor:
-    """Mean difference of spectra in dB, over windows of several lengths."""
+def _spectral_distance(samples: Tensor, true: Tensor, windows: list[int]) -> Tensor:
+    """Mean absolute difference of spectra in dB, averaged over several window lengths."""
     distances = []
-    for size in WINDOWS:
-        window = torch.hann_window(size)
+    for size in windows:
+        window = torch.hann_window(size, device=true.device)
         spectra = [
             torch.stft(
                 x.flatten(0, 1),
@@ -472,7 +444,7 @@ def _spectral_distance(samples: Tensor, true: Tensor) -> Tensor:
 
 
 def _parts(count: int) -> Iterator[tuple[slice, slice]]:
-    """Cut frames into parts: which to look at, and which of those are the part's own."""
+    """Divide frames into parts: the frames to read, and which of these belong to the part."""
     for start in range(0, count, PART):
         stop = min(start + PART, count)
         first, last = max(0, start - CONTEXT), min(count, stop + CONTEXT)

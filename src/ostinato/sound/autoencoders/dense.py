@@ -1,4 +1,4 @@
-"""The autoencoder of one hidden layer: 22,050 samples, 512 numbers, 22,050 samples."""
+"""The autoencoder with one hidden layer: from 22,050 samples to 512 numbers and back."""
 
 import math
 
@@ -6,35 +6,25 @@ import torch
 from torch import Tensor, nn
 
 from ostinato.core.schema import Schema
-from ostinato.sound.autoencoders import SIZE
 from ostinato.sound.data.sound import CHANNELS, FRAME
+from ostinato.sound.parts.autoencoder import SIZE, Autoencoder
 from ostinato.sound.parts.principal import principal_axes
 
 UNIT = 1 / math.sqrt(CHANNELS * FRAME)
-"""Typical size of a weight. Weights are kept in this unit, so that a step of the optimiser is small
-beside them."""
+"""The typical size of a weight. Weights are stored in this unit, so that a step of the optimiser is
+small compared with them."""
 
 
 class Params(Schema):
-    """It has none: its size is that of a frame."""
+    """It has no parameters: all its sizes are fixed."""
 
 
-class Autoencoder(nn.Module):
-    """Each frame by itself, left and right together, through 512 numbers.
+class Model(Autoencoder):
+    """Encodes each frame by itself, both channels together; all 512 numbers are content.
 
-    The hidden layer is linear. Such a network's best weights are the principal components of the
-    frames (Baldi and Hornik 1989), so that is where it starts.
-
-    Attributes
-    ----------
-    content : int
-        How many numbers of a frame, from the first on, say what sounds: all.
-    overlap : int
-        Samples that its training crops need beyond whole frames: none.
+    The hidden layer is linear. The best weights of such a network are the principal components of
+    the frames (Baldi and Hornik 1989), so training starts from these.
     """
-
-    content = SIZE
-    overlap = 0
 
     def __init__(self, params: Params):
         super().__init__()
@@ -43,13 +33,7 @@ class Autoencoder(nn.Module):
 
     @torch.no_grad()
     def start(self, samples: Tensor) -> None:
-        """Set the weights to the principal components of sound.
-
-        Parameters
-        ----------
-        samples : Tensor[B, 2, frames * FRAME]
-            Sound for training.
-        """
+        """Set the weights to the principal components of the frames."""
         frames = _frames(samples).flatten(0, 1)
         mean, axes = principal_axes(frames, SIZE)
         self.encoder.weight.copy_(axes.T / UNIT)
@@ -57,63 +41,23 @@ class Autoencoder(nn.Module):
         self.decoder.weight.copy_(axes / UNIT)
         self.decoder.bias.copy_(mean / UNIT)
 
-    def finish(self, samples: Tensor) -> None:
-        """After training there is nothing left to do."""
-
     def forward(self, samples: Tensor) -> Tensor:
-        """Error of the reconstruction in dB below the sound.
-
-        Parameters
-        ----------
-        samples : Tensor[B, 2, frames * FRAME]
-            In [-1, 1].
-        """
+        """Compute the energy of the error relative to that of the sound, in dB."""
         frames = _frames(samples)
         error = self._out(self._in(frames)) - frames
         return 10 * torch.log10(error.square().sum() / frames.square().sum().clamp_min(1e-9))
 
     @torch.no_grad()
     def encode(self, samples: Tensor) -> Tensor:
-        """Turn sound into numbers.
-
-        Parameters
-        ----------
-        samples : Tensor[2, S]
-            In [-1, 1]; silence is added up to a whole frame.
-
-        Returns
-        -------
-        Tensor[ceil(S / FRAME), 512]
-        """
+        """Turn sound into the values of the hidden layer."""
         missing = -samples.shape[1] % FRAME
         return self._in(_frames(nn.functional.pad(samples, (0, missing))[None])[0])
 
     @torch.no_grad()
     def decode(self, numbers: Tensor) -> Tensor:
-        """Turn numbers into sound.
-
-        Parameters
-        ----------
-        numbers : Tensor[frames, 512]
-
-        Returns
-        -------
-        Tensor[2, frames * FRAME]
-        """
+        """Turn the values of the hidden layer into sound."""
         frames = self._out(numbers).view(-1, CHANNELS, FRAME)
         return frames.transpose(0, 1).flatten(1)
-
-    def complete(self, content: Tensor, begun: Tensor) -> Tensor:
-        """Add what the content leaves open: nothing.
-
-        Parameters
-        ----------
-        content : Tensor[frames, 512]
-            Of a sound and of what follows.
-        begun : Tensor[2, n * FRAME]
-            The sound.
-        """
-        return content
 
     def _in(self, frames: Tensor) -> Tensor:
         return self.encoder(frames) * UNIT

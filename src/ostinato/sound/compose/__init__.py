@@ -1,1 +1,1 @@
-"""Sound that goes on from a recording."""
+"""Continuing a recording."""

@@ -1,45 +1,46 @@
-"""Improvising: ten seconds of sound in, as many seconds as wanted come after them."""
+"""Improvising: continuing ten seconds of sound for as long as wanted."""
 
 import math
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from ostinato.core.seeds import derive
 from ostinato.scores.wav import PEAK, RATE
 from ostinato.sound.data.frames import NEXT, PAST
 from ostinato.sound.data.sound import FRAME
-from ostinato.sound.score_creators import ScoreCreator
+from ostinato.sound.parts.autoencoder import Autoencoder
+from ostinato.sound.parts.score_creator import ScoreCreator
 
 SEED_SAMPLES = PAST * FRAME
-"""Samples that an improvisation begins with, ten seconds."""
+"""The number of samples that an improvisation continues: ten seconds."""
 
 
 @torch.no_grad()
 def improvise(
-    autoencoder: nn.Module, creator: ScoreCreator, begun: Tensor, seconds: float, seed: int
+    autoencoder: Autoencoder, creator: ScoreCreator, begun: Tensor, seconds: float, seed: int
 ) -> Tensor:
-    """Go on from ten seconds of sound.
+    """Continue ten seconds of sound.
 
-    They are encoded; the score creator draws 5 frames after the last 40, these are appended, the
-    oldest 5 dropped, and so on; at the end everything is decoded.
+    The sound is encoded. The score creator draws the 5 frames that follow the last 40, these are
+    appended, and so on. At the end, everything is decoded.
 
     Parameters
     ----------
     autoencoder, creator
         Trained models.
     begun : Tensor[2, 441000]
-        What was heard, not silent. It is brought to the level of the training pieces, and the
-        result back to its own.
+        The sound, which must not be silent. It is scaled to the peak of the training pieces, and
+        the result is scaled back.
     seconds : float
-        How long to go on.
+        The length of the continuation.
     seed : int
-        Decides what is drawn.
+        Determines what is drawn.
 
     Returns
     -------
     Tensor[2, 441000 + seconds * 44100]
-        The beginning as decoded, and what follows.
+        The sound, encoded and decoded, and its continuation.
     """
     samples = begun.shape[1] + round(seconds * RATE)
     gain = PEAK / begun.abs().max()
@@ -48,7 +49,7 @@ def improvise(
     frames = math.ceil((samples + autoencoder.overlap) / FRAME)
     generator = torch.Generator().manual_seed(derive(seed, "improvise"))
     while len(content) < frames:
-        noise = torch.randn(1, NEXT, creator.size, generator=generator)
+        noise = torch.randn(1, NEXT, creator.size, generator=generator).to(content)
         following = creator.sample(content[None, -PAST:], noise)[0]
         content = torch.cat([content, following])
     numbers = autoencoder.complete(content, begun)

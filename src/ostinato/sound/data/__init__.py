@@ -1,1 +1,1 @@
-"""Sound to learn from, and every piece as an autoencoder's frames."""
+"""Sound to learn from, and its frames as an autoencoder encodes them."""

@@ -29,8 +29,8 @@ from ostinato.sound.data.sound import CHANNELS, FRAME, SOUND_COLUMNS, to_pcm
 
 SLOWEST, FASTEST = 0.85, 1.2
 LATEST_START = 0.25
-"""Bounds of what is drawn for a piece: the factor of its tempo, and the silence before it in
-seconds, so that notes do not all begin on the borders of frames."""
+"""Bounds of what is drawn for each piece: a factor for its tempo, and the silence before it in
+seconds, so that notes do not always begin at the borders of frames."""
 VELOCITY_SPREAD = 12.0
 QUIETEST, LOUDEST = 30, 120
 
@@ -43,11 +43,11 @@ def build_rendered(out: Path, corpus: Path, instruments: list[int], seed: int) -
     out : Path
         An empty folder.
     corpus : Path
-        What `ostinato.scores.corpus.build` wrote; the splits are its.
+        What `ostinato.scores.corpus.build` wrote. Its splits are kept.
     instruments : list of int
-        General MIDI programs, 0 to 127; each part of each piece gets one of them.
+        General MIDI programs, 0 to 127. One is drawn for each part of each piece.
     seed : int
-        Decides what is drawn for each piece.
+        Determines what is drawn for each piece.
     """
     rows = files.read_table(corpus / "songs.csv")
     rendered = Parallel(-1, return_as="generator")(
@@ -84,18 +84,18 @@ def varied(score: Score, instruments: list[int], seed: int) -> tuple[Score, floa
     score : Score
         The piece.
     instruments : list of int
-        Programs to draw from, one for each part that is no drum kit.
+        General MIDI programs, from which one is drawn for each part except drums.
     seed : int
-        Decides everything.
+        Determines what is drawn.
 
     Returns
     -------
     Score
-        As it is to be played.
+        The piece as it will be rendered.
     float
         Seconds of silence before it.
     str
-        What was drawn, to read.
+        A description of what was drawn.
     """
     rng = np.random.default_rng(seed)
     parts = [
@@ -123,8 +123,8 @@ def build_recorded(out: Path, folder: Path) -> None:
     out : Path
         An empty folder.
     folder : Path
-        Searched recursively; recordings of any length, since none is held in memory. Each is
-        brought to the same largest sample, so that a quiet one counts as much as a loud one.
+        Searched recursively. Recordings may have any length, since none is held in memory. Each is
+        scaled to the same peak, so that a quiet one counts as much as a loud one.
 
     Raises
     ------
@@ -169,7 +169,7 @@ def build_recorded(out: Path, folder: Path) -> None:
 
 
 def _append(path: Path, file) -> tuple[str, int]:
-    """Write a recording as 16 bits; what these hash to, and how many samples they are."""
+    """Write a recording as 16-bit samples; return their hash and their number."""
     samples, loudest = 0, 0.0
     for block in read_blocks(path):
         samples += len(block)

@@ -1,5 +1,6 @@
-"""The machine's own scores: every piece as frames of numbers, and windows over them."""
+"""Pieces as frames of numbers, encoded by an autoencoder, and windows over these frames."""
 
+import copy
 from pathlib import Path
 
 import numpy as np
@@ -13,21 +14,24 @@ from ostinato.scores.sources import SPLITS
 from ostinato.sound.data.sound import FRAME, Sounds
 
 PAST, NEXT = 40, 5
-"""Frames that are read (10 s), and frames that are written (1.25 s)."""
+"""The number of frames that a score creator reads (10 s), and that it draws next (1.25 s)."""
 WINDOW = PAST + NEXT
 QUIETER = 10.0
-"""How much quieter than a piece, in dB, its first and last frames may be."""
+"""How far below the mean power of a piece its first and last frames may be, in dB."""
 STRETCH, AROUND = 1200, 4
-"""Frames of a piece that are encoded at a time, and how many on each side they can depend on."""
+"""Frames of a piece that are encoded at a time, and frames on each side that they depend on."""
+UNIT = 2**-7
+"""Numbers are rounded to multiples of this, which half precision represents exactly up to 16."""
 FRAME_COLUMNS = ["id", "split", "first", "frames"]
 
 
 def build(out: Path, sounds: Sounds, autoencoder: nn.Module) -> None:
-    """Encode every piece: ``frames.npy`` and ``songs.csv``.
+    """Encode every piece: ``frames.npy``, in half precision, and ``songs.csv``.
 
-    Only the content of a frame is kept, the numbers that say what sounds. The silence before and
-    after the music, and the last tones dying away, are left out, or a score creator would learn to
-    come to an end.
+    Only the content of each frame is kept, not the details. Silence before and after the music, and
+    the decay of the last notes, are left out; otherwise a score creator would learn to fade out.
+    Numbers are computed in double precision and rounded coarsely, so that other processors give the
+    same bytes.
 
     Parameters
     ----------
@@ -41,10 +45,11 @@ def build(out: Path, sounds: Sounds, autoencoder: nn.Module) -> None:
     Raises
     ------
     UserError
-        When a split has no piece of 45 frames.
+        When a split has no piece of at least 45 frames.
     """
+    autoencoder = copy.deepcopy(autoencoder).double()
     encoded, rows, first = [], [], 0
-    for piece in progress(range(len(sounds)), len(sounds), "scores"):
+    for piece in progress(range(len(sounds)), len(sounds), "encode"):
         numbers = _contents(sounds, piece, autoencoder)[_music(sounds, piece)]
         encoded.append(numbers)
         rows.append(
@@ -67,7 +72,7 @@ def build(out: Path, sounds: Sounds, autoencoder: nn.Module) -> None:
 
 
 def _contents(sounds: Sounds, piece: int, autoencoder: nn.Module) -> np.ndarray:
-    """Encode the whole frames of a piece, some minutes at a time."""
+    """Encode the complete frames of a piece, five minutes at a time."""
     count = int(sounds.samples[piece]) // FRAME
     parts = []
     for first in range(0, count, STRETCH):
@@ -75,22 +80,23 @@ def _contents(sounds: Sounds, piece: int, autoencoder: nn.Module) -> np.ndarray:
         start = max(0, first - AROUND)
         end = min((last + AROUND) * FRAME, int(sounds.samples[piece]))
         sound = sounds.piece(piece, start * FRAME, end - start * FRAME)
-        numbers = autoencoder.encode(torch.from_numpy(sound))[first - start : last - start]
+        numbers = autoencoder.encode(torch.from_numpy(sound).double())[first - start : last - start]
         parts.append(numbers[:, : autoencoder.content].numpy())
-    return np.concatenate(parts)
+    return (np.rint(np.concatenate(parts) / UNIT) * UNIT).astype(np.float16)
 
 
 def _music(sounds: Sounds, piece: int) -> slice:
-    """Whole frames from the first to the last that is not much quieter than all together."""
+    """The complete frames of a piece, from the first to the last that is not too quiet."""
     count = int(sounds.samples[piece]) // FRAME
     frames = (sounds.piece(piece, f * FRAME, FRAME) for f in range(count))
-    powers = np.array([np.square(frame).mean() for frame in frames])
+    # Squares of 16-bit samples and their sums are exact in double precision.
+    powers = np.array([np.square(frame, dtype=np.float64).mean() for frame in frames])
     [loud] = np.nonzero(powers >= powers.mean() / 10 ** (QUIETER / 10))
     return slice(loud[0], loud[-1] + 1)
 
 
 class Windows:
-    """All windows of 45 frames of a split: 40 that were, and the 5 that came.
+    """All windows of 45 frames in a split: 40 past frames and the 5 that follow.
 
     Parameters
     ----------
@@ -104,7 +110,7 @@ class Windows:
     starts : ndarray[int64]
         The first frame of each window.
     size : int
-        Numbers of a frame.
+        Numbers per frame.
     """
 
     def __init__(self, folder: Path, split: str):
@@ -132,8 +138,9 @@ class Windows:
         Tensor[B, 45, size] of float32
         """
         rows = self.starts[which, None] + np.arange(WINDOW)
-        return torch.from_numpy(self._frames[rows])
+        return torch.from_numpy(self._frames[rows]).float()
 
     def frames(self) -> torch.Tensor:
         """Read all frames of the split: Tensor[frames, size] of float32."""
-        return torch.from_numpy(np.concatenate([self._frames[f : f + n] for f, n in self._pieces]))
+        every = np.concatenate([self._frames[f : f + n] for f, n in self._pieces])
+        return torch.from_numpy(every).float()

@@ -1,4 +1,4 @@
-"""Sound files of any kind, read block by block as 44.1 kHz stereo."""
+"""Reading sound files of any kind, block by block, as 44.1 kHz stereo."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,32 +14,33 @@ BLOCK_SECONDS = 10
 SILENCE = 1e-3
 """A recording whose loudest sample is below this (-60 dB) counts as silent."""
 EXACT_LENGTH = {"WAV", "WAVEX", "FLAC", "AIFF", "RF64", "W64", "AU", "CAF"}
-"""Formats whose header says exactly how many samples follow."""
+"""Formats whose header gives the exact number of samples."""
 
 
 class UnreadableSound(Exception):
-    """A file that holds no usable sound; the message is the reason."""
+    """A file contains no usable sound; the message is the reason."""
 
 
 def read_blocks(path: Path) -> Iterator[np.ndarray]:
-    """Read a sound file in blocks, so that its length does not matter.
+    """Read a sound file in blocks, so that the memory needed does not depend on its length.
 
     Parameters
     ----------
     path : Path
-        WAV, FLAC, OGG, MP3 or whatever else libsndfile reads, at any rate, mono or stereo.
+        WAV, FLAC, OGG, MP3 or any other file that libsndfile reads, at any sample rate, mono or
+        stereo.
 
     Yields
     ------
     ndarray[float32], shape [samples, 2]
-        Left and right at 44,100 samples a second, about ten seconds at a time. A mono file sounds
-        on both sides.
+        Left and right at 44,100 samples per second, about ten seconds at a time. Mono is copied to
+        both channels.
 
     Raises
     ------
     UnreadableSound
-        When it is no sound file or a damaged one, has more than two channels, or holds samples
-        that are no numbers.
+        When it is not a sound file or is damaged, has more than two channels, or contains samples
+        that are not finite.
     """
     try:
         with soundfile.SoundFile(path) as file:
@@ -78,7 +79,7 @@ def read_start(path: Path, samples: int) -> np.ndarray:
     path : Path
         As for `read_blocks`.
     samples : int
-        How many samples at 44,100 a second.
+        How many samples, at 44,100 per second.
 
     Returns
     -------
@@ -87,7 +88,7 @@ def read_start(path: Path, samples: int) -> np.ndarray:
     Raises
     ------
     UnreadableSound
-        As `read_blocks`, and when the file is shorter or that beginning is silent.
+        As for `read_blocks`, and when the file is too short or its beginning is silent.
     """
     blocks: list[np.ndarray] = []
     read = 0

@@ -1,4 +1,4 @@
-"""Sound as the stages keep it: 16-bit stereo samples in one file, and a table of the pieces."""
+"""Sound as the stages store it: 16-bit stereo samples in one file, and a table of the pieces."""
 
 from pathlib import Path
 
@@ -9,7 +9,7 @@ from ostinato.scores.wav import FULL_SCALE
 
 CHANNELS = 2
 FRAME = 11_025
-"""Samples of a frame, a quarter of a second."""
+"""Samples per frame and channel: a quarter of a second."""
 SOUND_COLUMNS = ["id", "title", "source", "split", "first", "samples", "hash", "rendering"]
 
 
@@ -19,14 +19,14 @@ class Sounds:
     Parameters
     ----------
     folder : Path
-        What `ostinato.sound.data.collection.build` wrote.
+        What a function of `ostinato.sound.data.collection` wrote.
 
     Attributes
     ----------
     id, title, split : list of str
-        A piece each.
+        One for each piece.
     samples : ndarray[int64], shape [pieces]
-        Length of each piece.
+        The length of each piece.
     """
 
     def __init__(self, folder: Path):
@@ -42,7 +42,7 @@ class Sounds:
         return len(self.id)
 
     def of(self, split: str) -> list[int]:
-        """Indices of the pieces of a split."""
+        """The indices of the pieces in a split."""
         return [i for i, name in enumerate(self.split) if name == split]
 
     def piece(self, index: int, first: int = 0, samples: int | None = None) -> np.ndarray:
@@ -51,11 +51,11 @@ class Sounds:
         Parameters
         ----------
         index : int
-            The piece.
+            The index of the piece.
         first : int
-            Where the part begins, in samples.
+            The first sample of the part.
         samples : int, optional
-            How many; to the end of the piece unless given.
+            The length of the part; by default, it extends to the end of the piece.
 
         Returns
         -------
@@ -69,6 +69,6 @@ class Sounds:
 
 
 def to_pcm(samples: np.ndarray) -> np.ndarray:
-    """Round samples in [-1, 1] to 16 bits; what is louder is clipped."""
+    """Round samples in [-1, 1] to 16 bits; larger ones are clipped."""
     scaled = np.floor(samples * FULL_SCALE + 0.5)
     return np.clip(scaled, -FULL_SCALE, FULL_SCALE - 1).astype("<i2")

@@ -1,4 +1,4 @@
-"""Training of the score creator."""
+"""Training the score creator."""
 
 from pathlib import Path
 from typing import Any
@@ -7,83 +7,79 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ostinato.core import training
+from ostinato.core import models, training
 from ostinato.core.noise import normals
 from ostinato.core.params import Params
 from ostinato.core.seeds import derive
-from ostinato.sound import score_creators
+from ostinato.core.training import Task
 from ostinato.sound.data.frames import NEXT, Windows
-from ostinato.sound.score_creators import ScoreCreator
+from ostinato.sound.parts.score_creator import PACKAGE
 
-FRAMES = Path("data/frames")
 VALID_WINDOWS = 2048
 TINY = 1e-6
-"""Added to the spread of numbers, which may be 0 in very few pieces."""
+"""Added to the standard deviations, which may be 0 if there are very few pieces."""
 CHUNK = 512
-WAYS = 4
-"""Ways from noise to each frame in a batch: they cost little beside reading the past."""
+"""The number of windows that are validated at a time."""
+STARTS = 4
+"""Noise samples for each frame in a batch. They cost little compared with reading the past."""
 
 
-def _ways(shape: tuple[int, ...], seed: int, *names: str | int) -> tuple[Tensor, Tensor]:
-    """Where ways begin, of that shape, and how far along to look, mostly about the middle."""
-    time = torch.sigmoid(normals(shape[:-1], seed, *names, "time"))
-    return normals(shape, seed, *names, "noise"), time
-
-
-def fit_score_creator(
-    params: Params,
-) -> tuple[ScoreCreator, dict[str, Any], list[dict[str, float]]]:
-    """Train the score creator that the parameters choose.
+def score_creator_task(params: Params, frames: Path) -> Task:
+    """Prepare the training of the score creator that the parameters choose.
 
     Parameters
     ----------
     params : Params
         The whole of params.yaml.
+    frames : Path
+        What `ostinato.sound.data.frames.build` wrote.
 
     Returns
     -------
-    ScoreCreator
-        With its best weights.
-    dict
-        The content of its config.json.
-    list of dict
-        Its history, as from `ostinato.core.training.train`.
+    Task
     """
     settings = params.score_creator.training
     seed = derive(params.seed, "score_creator")
-    windows, valid = Windows(FRAMES, "train"), Windows(FRAMES, "valid")
+    windows, valid = Windows(frames, "train"), Windows(frames, "valid")
     config = {
         "kind": "score_creator",
         "size": windows.size,
         "score_creator": params.config("score_creators"),
     }
     training.prepare(params.threads, seed)
-    model = score_creators.build(config["score_creator"], windows.size)
-    frames = windows.frames()
-    model.mean.copy_(frames.mean(0))
-    model.spread.copy_(frames.std(0) + TINY)
+    model = models.build(PACKAGE, config["score_creator"], windows.size)
+    every = windows.frames()
+    model.mean.copy_(every.mean(0))
+    model.spread.copy_(every.std(0) + TINY)
     chosen = np.linspace(0, len(valid) - 1, min(VALID_WINDOWS, len(valid))).astype(np.int64)
+
+    def noise(count: int, *names: str | int) -> tuple[Tensor, Tensor]:
+        """Draw noise, and times that are mostly near the middle (logit-normal)."""
+        shape = (STARTS, count, NEXT, windows.size)
+        time = torch.sigmoid(normals(shape[:-1], seed, *names, "time"))
+        return normals(shape, seed, *names, "noise"), time
 
     def batch(step: int) -> tuple[Any, ...]:
         rng = np.random.default_rng(derive(seed, "batch", step))
-        # What is random inside the network, too, depends on the step's number alone.
-        torch.manual_seed(derive(seed, "dropout", step))
-        shape = (WAYS, settings.batch, NEXT, windows.size)
-        ways = _ways(shape, seed, "batch", step)
-        return windows.take(rng.integers(len(windows), size=settings.batch)), *ways
+        which = rng.integers(len(windows), size=settings.batch)
+        return windows.take(which), *noise(settings.batch, "batch", step)
 
     @torch.no_grad()
     def validate() -> float:
         model.eval()
-        total = 0.0
-        for number, part in enumerate(np.split(chosen, range(CHUNK, len(chosen), CHUNK))):
-            ways = _ways((WAYS, len(part), NEXT, windows.size), seed, "valid", number)
-            total += model(valid.take(part), *ways).item() * len(part)
-        return total / len(chosen)
+        parts = np.split(chosen, range(CHUNK, len(chosen), CHUNK))
+        return training.mean_loss(
+            (model(valid.take(part), *noise(len(part), "valid", number)).item(), len(part))
+            for number, part in enumerate(parts)
+        )
 
-    key = training.fingerprint(
-        {"seed": params.seed, "threads": params.threads, "config": config, "training": settings},
-        [FRAMES / "frames.npy", FRAMES / "songs.csv"],
+    return Task(
+        what="score creator",
+        model=model,
+        config=config,
+        batch=batch,
+        validate=validate,
+        settings=settings,
+        seed=seed,
+        inputs=[frames / "frames.npy", frames / "songs.csv"],
     )
-    history = training.train(model, batch, validate, settings, key, "score creator")
-    return model.eval(), config, history

@@ -1,1 +1,1 @@
-"""Transforms that an autoencoder is made of."""
+"""The base classes of autoencoders and score creators, and their components."""

@@ -1,4 +1,4 @@
-"""The modulated lapped transform: overlapping frames that cancel each other's borders."""
+"""The modulated lapped transform: overlapping blocks whose aliasing cancels."""
 
 import math
 
@@ -9,17 +9,18 @@ from torch import Tensor, nn
 class Lapped(nn.Module):
     """A modified discrete cosine transform (MDCT) and the sine transform that goes with it.
 
-    Each block of `hop` samples is seen through a sine window twice as long. The cosine part alone
-    is an orthogonal transform: as many numbers as samples, and perfect reconstruction. Cosine and
-    sine parts together are the modulated complex lapped transform (Malvar 1999), whose squared
-    magnitude says how loud a frequency is whatever its phase.
+    Blocks begin every `hop` samples and are seen through a sine window twice as long. The cosine
+    part alone is an orthogonal transform: as many numbers as samples, and perfect reconstruction.
+    The cosine and sine parts together are the modulated complex lapped transform (Malvar 1999). Its
+    squared magnitude is the power at a frequency, whatever the phase.
 
     Parameters
     ----------
     hop : int
-        Samples from one block to the next; bin k lies at (k + 1/2) / 2 of the rate over `hop`.
+        Samples from one block to the next. The frequency of bin k is (k + 1/2) / (2 * hop) of the
+        sample rate.
     bins : int
-        How many bins are computed, from the lowest on; the others count as silent.
+        How many bins are computed, from the lowest on. The others are taken to be silent.
     """
 
     def __init__(self, hop: int, bins: int):
@@ -39,7 +40,7 @@ class Lapped(nn.Module):
         Parameters
         ----------
         samples : Tensor[..., (blocks + 1) * hop]
-            Block i reads samples from i * hop to (i + 2) * hop.
+            Block i reads the samples from i * hop to (i + 2) * hop.
 
         Returns
         -------
@@ -47,21 +48,21 @@ class Lapped(nn.Module):
             The real part is the MDCT.
         """
         seen = samples.unfold(-1, 2 * self.hop, self.hop) * self.window
-        # The odd bins of a transform twice as long lie half-way between those of this one.
+        # The bins of this transform are the odd bins of an FFT twice as long as the window.
         return torch.fft.rfft(seen, 4 * self.hop)[..., 1 : 2 * self.bins : 2] * self.phase
 
     def inverse(self, coefficients: Tensor) -> Tensor:
-        """Go back from MDCT coefficients, or from complex ones, to samples.
+        """Reconstruct samples from MDCT coefficients, or from complex ones.
 
         Parameters
         ----------
         coefficients : Tensor[..., blocks, bins or fewer]
-            Real: the MDCT. Complex: both parts, each of which is inverted, and the mean taken.
+            Real: the MDCT. Complex: both parts; each is inverted, and the results are averaged.
 
         Returns
         -------
         Tensor[..., (blocks + 1) * hop]
-            All samples but the first and last `hop` are complete.
+            The first and the last `hop` samples are incomplete.
         """
         if coefficients.is_complex():
             coefficients = coefficients / 2

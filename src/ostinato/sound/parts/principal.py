@@ -5,20 +5,20 @@ from torch import Tensor
 
 
 def principal_axes(rows: Tensor, count: int) -> tuple[Tensor, Tensor]:
-    """Find principal components (randomised, Halko et al. 2011).
+    """Compute principal components (randomised, Halko et al. 2011).
 
     Parameters
     ----------
     rows : Tensor[N, D]
     count : int
-        How many, at most; no more than there are rows or columns.
+        The number of components; fewer if there are fewer rows or columns.
 
     Returns
     -------
     Tensor[D]
         The mean.
     Tensor[D, count]
-        Orthonormal axes, the one of largest variance first.
+        Orthonormal axes, the one with the largest variance first.
     """
     mean = rows.mean(0)
     q = min(count + 64, *rows.shape)

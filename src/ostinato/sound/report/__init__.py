@@ -1,1 +1,1 @@
-"""Figures and pictures of sound beside the true one."""
+"""Metrics and pictures of sound, beside the original."""

@@ -1,4 +1,4 @@
-"""What an autoencoder of 512 numbers a frame has to be compared with."""
+"""Baselines for an autoencoder: other ways to represent a frame by 512 numbers."""
 
 from collections.abc import Callable
 
@@ -6,22 +6,22 @@ import numpy as np
 import scipy.fft
 import torch
 
-from ostinato.sound.autoencoders import SIZE
 from ostinato.sound.data.sound import CHANNELS, FRAME
+from ostinato.sound.parts.autoencoder import SIZE
 from ostinato.sound.parts.principal import principal_axes
 
 Codec = Callable[[np.ndarray], np.ndarray]
-"""From sound of whole frames, ndarray[float32] of shape [2, samples], to what is left of it after
+"""From sound in complete frames, ndarray[float32] of shape [2, samples], to the same sound after
 encoding and decoding."""
 
 
 def principal_components(training: torch.Tensor) -> Codec:
-    """The best that a linear autoencoder can do: 512 principal components of frames.
+    """Fit the best linear autoencoder: 512 principal components of frames.
 
     Parameters
     ----------
     training : Tensor[N, 2, FRAME]
-        Frames to fit it to; with fewer than 512 there are as many components.
+        The frames to fit it to. If N is less than 512, there are N components.
     """
     mean, axes = principal_axes(training.flatten(1), SIZE)
 
@@ -34,14 +34,14 @@ def principal_components(training: torch.Tensor) -> Codec:
 
 
 def largest_cosines(sound: np.ndarray) -> np.ndarray:
-    """The 512 largest coefficients of each frame's discrete cosine transform, channel by channel.
+    """Keep the 512 largest of all coefficients of a frame's discrete cosine transforms.
 
-    Which ones they are is not counted.
+    Each channel has a transform of its own. The positions of the coefficients are not counted.
 
     Parameters
     ----------
     sound : ndarray[float32], shape [2, samples]
-        Whole frames.
+        Complete frames.
     """
     frames = _frames(sound)
     coefficients = scipy.fft.dct(frames, norm="ortho", axis=2).reshape(len(frames), -1)

@@ -1,25 +1,24 @@
-"""What held-out pieces sound like after an autoencoder."""
+"""Held-out pieces before and after an autoencoder."""
 
 from pathlib import Path
 
-from torch import nn
-
 from ostinato.scores.wav import RATE, write_wav
 from ostinato.sound.data.sound import Sounds
+from ostinato.sound.parts.autoencoder import Autoencoder
 from ostinato.sound.report.autoencoder import codec
 from ostinato.sound.report.spectra import draw_spectra
 
 EXAMPLES, SECONDS = 3, 30
 
 
-def write_examples(out: Path, model: nn.Module, sounds: Sounds) -> None:
-    """Write what some test pieces sound like before and after, and pictures of both.
+def write_examples(out: Path, model: Autoencoder, sounds: Sounds) -> None:
+    """Write some test pieces before and after the autoencoder, and pictures of both.
 
     Parameters
     ----------
     out : Path
-        A folder; ``ID.wav``, ``ID-original.wav``, ``ID.png``.
-    model : nn.Module
+        The folder for ``ID.wav``, ``ID-original.wav`` and ``ID.png``.
+    model : Autoencoder
         Trained.
     sounds : Sounds
         The collection.

@@ -1,4 +1,4 @@
-"""How near one sound is to another, in figures."""
+"""Metrics of sound."""
 
 import librosa
 import numpy as np
@@ -9,11 +9,11 @@ from ostinato.sound.data.sound import FRAME
 MELS = 80
 WINDOW, HOP = 2048, 512
 RANGE = 80.0
-"""dB below the loudest place of the true sound, where listening ends."""
+"""Everything further below the loudest point of the original than this, in dB, is ignored."""
 
 
 def snr(true: list[np.ndarray], heard: list[np.ndarray]) -> float:
-    """Signal-to-noise ratio of all sounds together.
+    """The signal-to-noise ratio over all sounds together.
 
     Parameters
     ----------
@@ -33,14 +33,14 @@ def snr(true: list[np.ndarray], heard: list[np.ndarray]) -> float:
 
 
 def log_mel(samples: np.ndarray, floor: float) -> np.ndarray:
-    """Mel spectrum in dB.
+    """Compute a mel spectrogram in dB.
 
     Parameters
     ----------
     samples : ndarray[float32], shape [samples]
         At 44.1 kHz.
     floor : float
-        dB; what is quieter is raised to it.
+        In dB; lower values are raised to it.
 
     Returns
     -------
@@ -53,12 +53,12 @@ def log_mel(samples: np.ndarray, floor: float) -> np.ndarray:
 
 
 def log_mel_distance(true: np.ndarray, heard: np.ndarray) -> float:
-    """Mean absolute difference of two mel spectra in dB, over both channels.
+    """The mean absolute difference of two mel spectrograms in dB, over both channels.
 
     Parameters
     ----------
     true, heard : ndarray[float32], shape [2, samples]
-        What lies 80 dB below the loudest place of the true one counts as silence.
+        Levels more than 80 dB below the loudest point of `true` are raised to that level.
 
     Returns
     -------
@@ -73,17 +73,17 @@ def log_mel_distance(true: np.ndarray, heard: np.ndarray) -> float:
 
 
 def border_ratio(sounds: list[np.ndarray]) -> float:
-    """Energy of the derivative at the borders of frames against that elsewhere.
+    """The mean energy of the derivative at the borders of frames, divided by that elsewhere.
 
     Parameters
     ----------
     sounds : list of ndarray, shape [2, samples]
-        Each beginning with a frame.
+        Each begins at the border of a frame.
 
     Returns
     -------
     float
-        1 where borders are like any other place, more where they click.
+        1 if borders are like any other place, more if they click.
     """
     at_borders, elsewhere = [], []
     for sound in sounds:
@@ -96,11 +96,11 @@ def border_ratio(sounds: list[np.ndarray]) -> float:
 
 
 def level(sound: np.ndarray) -> float:
-    """Root mean square of samples in dB of full scale."""
+    """The root mean square of samples, in dB relative to full scale."""
     return float(10 * np.log10(np.mean(np.square(sound, dtype=np.float64)) + 1e-12))
 
 
 def mel_band(hertz: float) -> float:
-    """Where a frequency lies among the bands of `log_mel`."""
+    """The position of a frequency on the axis of `log_mel`, in bands."""
     top = librosa.hz_to_mel(RATE / 2)
     return float(librosa.hz_to_mel(hertz) / top * MELS)

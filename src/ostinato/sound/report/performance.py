@@ -1,24 +1,24 @@
-"""The improvisation on a held-out piece, and how it compares with what really followed."""
+"""The improvisation on a held-out piece, compared with the original continuation."""
 
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
-from torch import nn
 
 from ostinato.core.errors import UserError
 from ostinato.core.seeds import derive
 from ostinato.scores.wav import RATE, write_wav
 from ostinato.sound.compose.improvise import SEED_SAMPLES, improvise
 from ostinato.sound.data.sound import Sounds
+from ostinato.sound.parts.autoencoder import Autoencoder
+from ostinato.sound.parts.score_creator import ScoreCreator
 from ostinato.sound.report import measures
 from ostinato.sound.report.spectra import draw_spectra
-from ostinato.sound.score_creators import ScoreCreator
 
 
 def choose(sounds: Sounds, seconds: float, seed: int) -> int:
-    """Choose the test piece to begin as: one that lasts as long as the improvisation, if any does.
+    """Choose a test piece to continue: one that is as long as the improvisation, if there is any.
 
     Raises
     ------
@@ -40,7 +40,7 @@ def choose(sounds: Sounds, seconds: float, seed: int) -> int:
 def perform(
     out: Path,
     sounds: Sounds,
-    autoencoder: nn.Module,
+    autoencoder: Autoencoder,
     creator: ScoreCreator,
     seconds: float,
     seed: int,
@@ -56,14 +56,14 @@ def perform(
     autoencoder, creator
         Trained models.
     seconds : float
-        How long to go on after the first ten seconds.
+        The length of the continuation after the first ten seconds.
     seed : int
-        Decides the piece and what is drawn.
+        Determines the piece and what is drawn.
 
     Returns
     -------
     dict
-        See `compare`; also the ``piece``.
+        The ``piece``, and what `compare` returns.
     """
     piece = choose(sounds, seconds, seed)
     end = min(int(sounds.samples[piece]), SEED_SAMPLES + round(seconds * RATE))
@@ -82,7 +82,7 @@ def perform(
 
 
 def compare(heard: np.ndarray, true: np.ndarray) -> dict[str, Any]:
-    """Compare an improvisation with the piece it began as.
+    """Compare an improvisation with the piece that it continues.
 
     Parameters
     ----------
@@ -92,10 +92,11 @@ def compare(heard: np.ndarray, true: np.ndarray) -> dict[str, Any]:
     Returns
     -------
     dict
-        ``level``: root mean square in dB of full scale, of the first ten seconds (``seed``), and
-        second by second after them, ``improvised`` and ``true``; ``level_change``: the largest
-        difference of an improvised second from the seed; ``spectral_distance``: mean difference
-        in dB of the average mel spectra of both continuations.
+        ``level``: the root mean square in dB relative to full scale, of the first ten seconds
+        (``seed``) and of each second after them (``improvised`` and ``true``). ``level_change``:
+        the largest absolute difference between an improvised second and the seed.
+        ``spectral_distance``: the mean absolute difference, in dB, between the average mel spectra
+        of the two continuations.
     """
     start = measures.level(heard[:, :SEED_SAMPLES])
     levels = _levels(heard[:, SEED_SAMPLES:])

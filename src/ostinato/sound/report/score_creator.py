@@ -1,6 +1,7 @@
-"""Figures of a score creator on pieces that it never heard, and of its yardsticks."""
+"""Metrics of a score creator on held-out pieces, beside those of its baselines."""
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -10,47 +11,54 @@ from torch import Tensor
 from ostinato.core.noise import normals, uniforms
 from ostinato.core.progress import progress
 from ostinato.sound.data.frames import NEXT, PAST, Windows
-from ostinato.sound.fit.score_creator import CHUNK, FRAMES
 from ostinato.sound.parts.principal import principal_axes
-from ostinato.sound.score_creators import ScoreCreator
+from ostinato.sound.parts.score_creator import ScoreCreator
 
+CHUNK = 512
+"""The number of windows that are processed at a time."""
 DRAWS = 8
-"""Draws of each window."""
+"""The number of draws for each window."""
 COMPONENTS = 64
-"""Numbers of a frame that ridge regression sees at most."""
+"""The most principal components of a frame that ridge regression sees."""
 MUSIC = 50_000
-"""Training frames among which the nearest one is looked for, at most."""
+"""The most training frames among which the nearest one is searched for."""
 PENALTIES = (0.01, 0.1, 1.0, 10.0)
-"""Of ridge regression, in units of the mean square of a number times the number of windows."""
+"""Penalties of ridge regression, in units of the mean square of an input times the number of
+windows. The validation windows choose one."""
 
 
-def compare(model: ScoreCreator, name: str, seed: int) -> dict[str, Any]:
-    """Compare a score creator with its yardsticks on the test windows.
+def compare(model: ScoreCreator, frames: Path, name: str, seed: int) -> dict[str, Any]:
+    """Compare a score creator with its baselines on the test windows.
 
     Parameters
     ----------
     model : ScoreCreator
         Trained.
+    frames : Path
+        What `ostinato.sound.data.frames.build` wrote.
     name : str
-        What to call it.
+        What to call the model.
     seed : int
-        Decides them.
+        Determines what is drawn.
 
     Returns
     -------
     dict
-        In the unit of the numbers. ``energy_score`` of the model and of the yardsticks: distance
-        to the truth less half the distance of two draws. ``repeat_last`` and ``ridge`` always say
-        the same, so theirs is their distance; ``ridge_with_errors`` adds to ridge regression
-        one of the errors that it makes on the validation windows, drawn at random.
-        ``distance_of_mean``: of the mean of the draws.
-        ``distance_to_music``: of a frame from the nearest one of all training pieces; a draw that
-        is no chord is farther from music than the ``truth`` is. A mean is near to all music.
+        ``windows``, their number, and three metrics, in the same unit as the numbers of a frame,
+        for each model:
+
+        - ``energy_score`` (Gneiting and Raftery 2007): the mean distance from a draw to the truth,
+          minus half the mean distance between two draws. ``repeat_last`` and ``ridge`` are
+          deterministic, so their score is just the distance. ``ridge_with_errors`` adds to ridge
+          regression one of its errors on the validation windows, drawn at random.
+        - ``distance_of_mean``: from the mean of the draws to the truth.
+        - ``distance_to_music``: from a frame to the nearest training frame. A draw that is not a
+          plausible chord is farther from music than the ``truth``. A mean is near to all music.
     """
-    windows, test = Windows(FRAMES, "train"), Windows(FRAMES, "test")
-    predict, errors = ridge()
-    frames = windows.frames()
-    music = frames[torch.linspace(0, len(frames) - 1, min(MUSIC, len(frames))).long()]
+    windows, valid, test = (Windows(frames, split) for split in ("train", "valid", "test"))
+    predict, errors = ridge(windows, valid)
+    every = windows.frames()
+    music = every[torch.linspace(0, len(every) - 1, min(MUSIC, len(every))).long()]
     figures: dict[str, dict[str, list[Tensor]]] = {
         "energy_score": {},
         "distance_of_mean": {},
@@ -71,8 +79,9 @@ def compare(model: ScoreCreator, name: str, seed: int) -> dict[str, Any]:
         for who, drawn in answers.items():
             figures["energy_score"].setdefault(who, []).append(energy_score(drawn, true))
             figures["distance_of_mean"].setdefault(who, []).append(distance(drawn.mean(0), true))
-        for who, frames in {"truth": true, **{w: drawn[0] for w, drawn in answers.items()}}.items():
-            nearest = torch.cdist(frames.flatten(0, 1), music).amin(1)
+        firsts = {"truth": true, **{who: drawn[0] for who, drawn in answers.items()}}
+        for who, drawn in firsts.items():
+            nearest = torch.cdist(drawn.flatten(0, 1), music).amin(1)
             figures["distance_to_music"].setdefault(who, []).append(nearest)
     means = {
         figure: {who: torch.cat(values).mean().item() for who, values in by.items()}
@@ -82,17 +91,17 @@ def compare(model: ScoreCreator, name: str, seed: int) -> dict[str, Any]:
 
 
 def distance(one: Tensor, other: Tensor) -> Tensor:
-    """Distance of frames, root of the mean over the five: Tensor[..., 5, size] to Tensor[...]."""
+    """Root mean square of the distances of five frames: Tensor[..., 5, size] to Tensor[...]."""
     return (one - other).square().sum(-1).mean(-1).sqrt()
 
 
 def energy_score(draws: Tensor, true: Tensor) -> Tensor:
-    """Energy score of draws.
+    """Compute the energy score of draws; see `compare`.
 
     Parameters
     ----------
     draws : Tensor[n, B, 5, size]
-        With n = 1, something that always says the same.
+        A deterministic prediction if n is 1.
     true : Tensor[B, 5, size]
 
     Returns
@@ -107,19 +116,23 @@ def energy_score(draws: Tensor, true: Tensor) -> Tensor:
     return score
 
 
-def ridge() -> tuple[Callable[[Tensor], Tensor], Tensor]:
-    """Ridge regression from 40 frames to 5, the penalty chosen on the validation windows.
+def ridge(windows: Windows, valid: Windows) -> tuple[Callable[[Tensor], Tensor], Tensor]:
+    """Fit ridge regression from 40 frames to 5, with the penalty that is best in validation.
 
-    From frames of many numbers it sees their first 64 principal components.
+    It sees at most the first 64 principal components of each frame.
+
+    Parameters
+    ----------
+    windows, valid : Windows
+        The windows to train on, and those to choose the penalty on.
 
     Returns
     -------
     callable
         From Tensor[B, 40, size] to Tensor[B, 5, size].
     Tensor[validation windows, 5, size]
-        What is missing to the truth there.
+        Its errors on the validation windows: truth minus prediction.
     """
-    windows, valid = Windows(FRAMES, "train"), Windows(FRAMES, "valid")
     mean, axes = principal_axes(windows.frames(), min(COMPONENTS, windows.size))
 
     def seen(past: Tensor) -> Tensor:
@@ -140,11 +153,11 @@ def ridge() -> tuple[Callable[[Tensor], Tensor], Tensor]:
         added = torch.full((count,), float(penalty * unit))
         added[-1] = 0
         weights = torch.linalg.solve(gram + torch.diag(added), product)
-        missing = []
+        found = []
         for part in _chunks(len(valid)):
             past, true = valid.take(part).split([PAST, NEXT], 1)
-            missing.append(true - (seen(past) @ weights).unflatten(1, (NEXT, -1)))
-        errors = torch.cat(missing)
+            found.append(true - (seen(past) @ weights).unflatten(1, (NEXT, -1)))
+        errors = torch.cat(found)
         size = distance(errors, torch.zeros_like(errors)).mean()
         if best is None or size < best[0]:
             best = size, weights, errors

@@ -1,4 +1,4 @@
-"""Pictures of sound: mel spectra, one below the other."""
+"""Pictures of sound: mel spectrograms, one below the other."""
 
 from pathlib import Path
 
@@ -13,16 +13,16 @@ TICKS = (100, 500, 2000, 8000)
 
 
 def draw_spectra(path: Path, sounds: dict[str, np.ndarray], mark: float | None = None) -> None:
-    """Draw the mel spectra of sounds as PNG, all on the scale of the first.
+    """Draw mel spectrograms of sounds as a PNG file, all on the scale of the first.
 
     Parameters
     ----------
     path : Path
         The file.
     sounds : dict of str to ndarray[float32], shape [2, samples]
-        What to write above each, and the sound.
+        From the title of each to the sound.
     mark : float, optional
-        Second at which to draw a line.
+        The time in seconds at which to draw a line.
     """
     figure = Figure(figsize=(12, 2.6 * len(sounds)), layout="constrained")
     rows = figure.subplots(len(sounds), 1, sharex=True, squeeze=False)[:, 0]

@@ -1,26 +1,38 @@
-"""Three times convolution and pooling: 40 frames become 20, 10 and 5."""
+"""Three convolutions with pooling: 40 frames become 20, 10 and 5."""
 
 from torch import Tensor, nn
 
-from ostinato.core.schema import Positive, Schema
+from ostinato.core.schema import Positive
 from ostinato.sound.data.frames import NEXT
+from ostinato.sound.parts import score_creator
 
 KERNEL = 5
 
 
-class Params(Schema):
-    """Sizes.
+class Params(score_creator.Params):
+    """The parameters of all score creators, and a size.
 
     Attributes
     ----------
     channels : int
-        Of the convolutions.
-    flow : int
-        Width of the network that draws.
+        Channels of the convolutions.
     """
 
     channels: Positive
-    flow: Positive
+
+
+class Model(score_creator.ScoreCreator):
+    """Reads the past with convolutions over time.
+
+    Parameters
+    ----------
+    size : int
+        Numbers per frame.
+    params : Params
+    """
+
+    def __init__(self, size: int, params: Params):
+        super().__init__(Reader(2 * size, params.channels), size, params)
 
 
 class Reader(nn.Module):
@@ -29,25 +41,22 @@ class Reader(nn.Module):
     Parameters
     ----------
     inputs : int
-        Numbers of a frame.
-    params : Params
+        The number of inputs per frame.
+    channels : int
+        Channels of each convolution.
     """
 
-    def __init__(self, inputs: int, params: Params):
+    def __init__(self, inputs: int, channels: int):
         super().__init__()
-        channels = params.channels
         self.features = NEXT * channels
-        self.layers = nn.Sequential(
-            nn.Conv1d(inputs, channels, KERNEL, padding=KERNEL // 2),
-            nn.GELU(),
-            nn.MaxPool1d(2),
-            nn.Conv1d(channels, channels, KERNEL, padding=KERNEL // 2),
-            nn.GELU(),
-            nn.MaxPool1d(2),
-            nn.Conv1d(channels, channels, KERNEL, padding=KERNEL // 2),
-            nn.GELU(),
-            nn.MaxPool1d(2),
-        )
+        layers = []
+        for width in (inputs, channels, channels):
+            layers += [
+                nn.Conv1d(width, channels, KERNEL, padding=KERNEL // 2),
+                nn.GELU(),
+                nn.MaxPool1d(2),
+            ]
+        self.layers = nn.Sequential(*layers)
 
     def forward(self, past: Tensor) -> Tensor:
         """Tensor[B, 40, inputs] to Tensor[B, 5 * channels]."""

@@ -1,1 +1,1 @@
-"""Pieces that a token model writes."""
+"""Writing pieces with a token model."""

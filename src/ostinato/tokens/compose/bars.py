@@ -1,4 +1,4 @@
-"""Whether a tune in ABC can be read, and whether its bars add up."""
+"""Whether a tune in ABC can be read, and whether its bars have the right length."""
 
 import re
 import warnings
@@ -8,25 +8,25 @@ from itertools import pairwise
 import music21
 
 HEAD = "X:1\n"
-"""What ABC wants a tune to begin with, and `ostinato.tokens.data.tunes` leaves out."""
+"""The first line of a tune in ABC, which `ostinato.tokens.data.tunes` leaves out."""
 
 _LARGE = re.compile(r"\d{3}")
 
 
 def bounded(tune: str) -> bool:
-    """Say whether no number in a tune has three digits or more.
+    """Say whether all numbers in a tune have fewer than three digits.
 
-    music21 takes minutes for a note of 999 eighths, and a metre of 999/8 is no better.
+    music21 takes minutes to read a note of 999 eighths, or a metre of 999/8.
     """
     return not _LARGE.search(tune)
 
 
 def adds_up(tune: str) -> bool:
-    """Read a tune, and say whether its bars are as long as its metre wants.
+    """Read a tune, and say whether its bars are as long as its metre says.
 
-    A bar may be shorter where a section begins or ends: the first one, the last one, and those
-    beside a repeat sign or a double bar line. But two bars at least, and half of all, are whole,
-    and something sounds.
+    A bar may be shorter where a section begins or ends: the first bar, the last bar, and bars
+    beside a repeat sign or a double bar line. At least two bars, and at least half of all, must be
+    whole, and there must be a note.
 
     Parameters
     ----------
@@ -36,7 +36,7 @@ def adds_up(tune: str) -> bool:
     Returns
     -------
     bool
-        False, too, where it is not `bounded`, or music21 cannot read it.
+        False, too, if the tune is not `bounded`, or if music21 cannot read it.
     """
     if not bounded(tune):
         return False
@@ -49,14 +49,14 @@ def adds_up(tune: str) -> bool:
             bars = parsed.recurse().getElementsByClass(music21.stream.Measure)
             bars = [bar for bar in bars if bar.notesAndRests]
             lengths = [Fraction(bar.duration.quarterLength) for bar in bars]
-            # The first metre holds: music21 gives a bar that is too long one of its own.
+            # Only the first metre counts: music21 gives a bar that is too long its own metre.
             [metre, *_] = parsed.recurse().getElementsByClass(music21.meter.TimeSignature)
             full = Fraction(metre.barDuration.quarterLength)
             sounds = bool(parsed.recurse().notes)
-    # music21 raises whatever a mistake in the text leads to; each says that it is no tune.
+    # A mistake in the text can make music21 raise any exception; each means that it is no tune.
     except Exception:
         return False
-    # Where two bars meet, the line may belong to either.
+    # The line between two bars may belong to either of them.
     begins = [*(_edge(bar.leftBarline) for bar in bars), True]
     ends = [True, *(_edge(bar.rightBarline) for bar in bars)]
     lines = [begin or end for begin, end in zip(begins, ends, strict=True)]

@@ -1,4 +1,4 @@
-"""Pieces that a token model writes, as files to read and to hear."""
+"""Writing pieces with a token model, as text, MIDI, sound and pictures."""
 
 from pathlib import Path
 from typing import Any
@@ -25,7 +25,7 @@ from ostinato.tokens.data.streams import Streams
 from ostinato.tokens.model import NextToken
 
 STEPS_PER_BEAT = 4
-"""The grid of pictures."""
+"""The grid of the piano rolls, in steps per quarter note."""
 
 
 def write_pieces(
@@ -33,25 +33,25 @@ def write_pieces(
 ) -> None:
     """Write pieces.
 
-    Chords become ``piece-*.txt`` (the tokens), ``.mid``, ``.wav`` and ``.png``; tunes ``.abc``, and
-    the other three where music21 can read it; other text ``.txt``.
+    Chords become ``piece-*.txt`` (the tokens), ``.mid``, ``.wav`` and ``.png``. Tunes become
+    ``.abc``, and the last three as well if music21 can read them. Other text becomes ``.txt``.
 
     Parameters
     ----------
     out : Path
-        A folder.
+        The folder to write to.
     model : NextToken
     streams : Streams
-        Those that it was trained on.
+        The streams that it was trained on.
     settings : TokenCompose
         The section of params.yaml.
     seed : int
-        Each piece is a function of it and of the piece's number.
+        Each piece depends only on the seed and on its own number.
 
     Raises
     ------
     UserError
-        When the prompt has something that the model does not know.
+        When a token of the prompt is not in the vocabulary.
     """
     for number in progress(range(settings.pieces), settings.pieces, "token_compose"):
         rng = np.random.default_rng(derive(seed, "start", number))
@@ -66,13 +66,13 @@ def write_pieces(
 def start(
     settings: TokenCompose, model: NextToken, streams: Streams, rng: np.random.Generator
 ) -> tuple[list[int], list[int]]:
-    """Choose what a piece goes on with.
+    """Choose what a piece continues.
 
     Parameters
     ----------
     settings : TokenCompose
-        ``start`` is ``"beginning"``, of a piece, or of the text that was learned where that is one
-        piece; ``"window"``, one of a test piece; or ``"prompt"``.
+        ``start`` is ``"beginning"``, the beginning of a piece, or of the training text if that is a
+        single piece; ``"window"``, a window of a test piece; or ``"prompt"``.
     model : NextToken
     streams : Streams
     rng : Generator
@@ -81,9 +81,9 @@ def start(
     Returns
     -------
     given : list of int
-        Classes that the model reads, one at least.
+        Classes that the model reads, at least one.
     shown : list of int
-        Those of them that stand before what is written: the prompt, or the window of a tune.
+        Those that belong to the written piece: the prompt, or the window of a tune.
     """
     kind = model.data["kind"]
     if settings.start == "prompt":
@@ -99,9 +99,9 @@ def start(
 def window_of(
     model: NextToken, streams: Streams, rng: np.random.Generator
 ) -> tuple[list[int], list[int]]:
-    """Choose a window of a test piece, at random; of a tune the first one, which has its head.
+    """Choose a random window of a random test piece; for tunes, the first window, with the header.
 
-    For results see `start`.
+    For the results, see `start`.
     """
     pieces = streams.pieces("test")
     piece = pieces[rng.integers(len(pieces))]
@@ -133,7 +133,7 @@ def save(path: Path, tokens: list[str], data: dict[str, Any]) -> None:
     Parameters
     ----------
     path : Path
-        The files' names, without their suffixes.
+        The name of the files, without a suffix.
     tokens : list of str
     data : dict
         The config.json of the streams.

@@ -1,15 +1,15 @@
-"""Sampling: one token after the other, drawn from what the model says."""
+"""Sampling: tokens drawn one after another from the model's distribution."""
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from ostinato.core.categorical import draw
+from ostinato.core.categorical import draw, whole
 from ostinato.tokens import BOUNDARY
 from ostinato.tokens.model import NextToken
 
-LOWEST = 1e-30
-"""Temperature that is as good as any lower one, and leads to no infinite number."""
+MIN_TEMPERATURE = 1e-30
+"""Lower temperatures than this give the same result, but could give infinite logits."""
 
 
 @torch.inference_mode()
@@ -21,28 +21,28 @@ def sample(
     top_k: int = 0,
     top_p: float = 1.0,
 ) -> list[list[int]]:
-    """Write on after a prompt until a piece ends.
+    """Continue each prompt until the piece ends.
 
-    The LSTMs' state is carried from token to token, so that one costs the same wherever it stands.
+    The state of the LSTM is carried from token to token, so every token takes the same time.
 
     Parameters
     ----------
     model : NextToken
     prompt : Tensor[B, P] of int64
-        Classes, at least one; the boundary alone is the beginning of a piece.
+        Classes, at least one. A boundary alone begins a new piece.
     uniforms : Tensor[B, N]
-        Random numbers in [0, 1), one for each token that may be written.
+        Random numbers in [0, 1), one for each token.
     temperature, top_k, top_p
         See `distribution`.
 
     Returns
     -------
     list of list of int
-        What was written after each prompt, N tokens or fewer, the boundary left out; at least one.
+        What was written after each prompt: 1 to N tokens, without the boundary at the end.
     """
     logits, state = model.logits(prompt, model.initial(len(prompt)))
     logits = logits[:, -1:]
-    logits[..., BOUNDARY] = -torch.inf  # there is no piece of nothing
+    logits[..., BOUNDARY] = -torch.inf  # a piece is never empty
     ended = [False] * len(prompt)
     written = []
     for now in uniforms.T[..., None]:
@@ -60,18 +60,19 @@ def _until_boundary(tokens: list[int]) -> list[int]:
 
 
 def distribution(logits: Tensor, temperature: float, top_k: int, top_p: float) -> Tensor:
-    """Turn a model's logits into the probabilities with which tokens are drawn.
+    """Turn a model's logits into the probabilities that tokens are drawn with.
 
     Parameters
     ----------
     logits : Tensor[..., classes]
     temperature : float
-        Probabilities are proportional to p^(1/temperature); 0 leaves the most probable token.
+        Probabilities are proportional to p^(1/temperature). At 0, only the most probable token is
+        kept.
     top_k : int
-        Then only so many most probable tokens are left; 0 leaves all.
+        Next, only this many of the most probable tokens are kept; 0 keeps all.
     top_p : float
-        Then only the most probable tokens that it takes to reach this probability are left: nucleus
-        sampling (Holtzman et al., The curious case of neural text degeneration, ICLR 2020).
+        Last, only the most probable tokens that together reach this probability are kept. This is
+        nucleus sampling (Holtzman et al., The curious case of neural text degeneration, ICLR 2020).
 
     Returns
     -------
@@ -80,7 +81,7 @@ def distribution(logits: Tensor, temperature: float, top_k: int, top_p: float) -
     """
     if temperature == 0:
         return F.one_hot(logits.argmax(-1), logits.shape[-1]).double()
-    probabilities = (logits.double() / max(temperature, LOWEST)).softmax(-1)
+    probabilities = (logits.double() / max(temperature, MIN_TEMPERATURE)).softmax(-1)
     if not top_k and top_p == 1:
         return probabilities
     best = logits.argsort(dim=-1, descending=True, stable=True)
@@ -88,7 +89,8 @@ def distribution(logits: Tensor, temperature: float, top_k: int, top_p: float) -
     if top_k:
         ranked[..., top_k:] = 0
     if top_p < 1:
-        ranked = ranked / ranked.sum(-1, keepdim=True)
-        ranked = ranked * (ranked.cumsum(-1) - ranked < top_p)
+        counts = whole(ranked)
+        before = counts.cumsum(-1) - counts
+        ranked = ranked * (before < top_p * counts.sum(-1, keepdim=True).double())
     ranked = ranked / ranked.sum(-1, keepdim=True)
     return torch.zeros_like(ranked).scatter(-1, best, ranked)

@@ -1,9 +1,9 @@
-"""Scores as sequences of notes and chords, one token for whatever is struck together.
+"""Scores as sequences of notes and chords: one token for all notes that are struck together.
 
-As the third notebook writes them: a single note by its pitch name, such as ``F#4``; a chord by its
-pitch classes joined with dots, such as ``0.4.7``, so that a lone number is a chord in octaves.
-Times and lengths are lost, and so are the octaves of chords, unless they are asked for: then every
-token is the MIDI pitches joined with dots, such as ``48.64.67``.
+Tokens are written as in the third notebook. A single note is its pitch name, such as ``F#4``. A
+chord is its pitch classes, joined with dots, such as ``0.4.7``; a single number is a pitch class in
+several octaves. Times and lengths are lost, and so are the octaves of chords. With octaves, every
+token is its MIDI pitches, joined with dots, such as ``48.64.67``.
 """
 
 import re
@@ -20,7 +20,7 @@ from ostinato.scores.midi import read_midi
 from ostinato.scores.score import NOTE, TICKS_PER_BEAT, Metre, Part, Score, Tempo
 from ostinato.scores.sources import REJECTED_COLUMNS, Rejected
 from ostinato.tokens import BOUNDARY
-from ostinato.tokens.data.labels import UNNAMED, labels_of, learnable
+from ostinato.tokens.data.labels import UNLABELLED, labels_of, learnable
 from ostinato.tokens.data.streams import Piece, Vocabulary, write_streams
 
 NAMES = ("C", "C#", "D", "D#", "E", "F", "F#", "G", "G#", "A", "A#", "B")
@@ -28,10 +28,10 @@ _NOTE = re.compile(r"([A-G]#?)(-?\d)")
 _NUMBERS = re.compile(r"\d+(\.\d+)*")
 
 CHORD_OCTAVE = 60
-"""Chords of which only the pitch classes are known are played from middle C on."""
+"""Chords without octaves are played in the octave that starts at middle C."""
 VELOCITY = 80
 TOGETHER = TICKS_PER_BEAT // 24
-"""Ticks between notes of one chord, at the most: 25 ms at 100 quarter notes a minute."""
+"""The most ticks between two notes of a chord: 25 ms at 100 quarter notes a minute."""
 
 
 def build(out: Path, corpus: Path, octaves: bool, shifts: list[int], labelling: str | None) -> None:
@@ -46,14 +46,14 @@ def build(out: Path, corpus: Path, octaves: bool, shifts: list[int], labelling: 
     octaves : bool
         Whether chords keep their octaves.
     shifts : list of int
-        The lowest and the highest transposition in semitones, for training.
+        The lowest and the highest transposition for training, in semitones.
     labelling : str or None
-        As in `ostinato.tokens.data.labels.labels_of`; None unless pieces are classified.
+        From `ostinato.tokens.data.labels.labelling`.
 
     Raises
     ------
     UserError
-        When no song is left for some split, or there is only one label.
+        When a split has no song, or when all training songs have the same labels.
     """
     songs = files.read_table(corpus / "songs.csv")
     read = Parallel(-1, return_as="generator")(
@@ -64,7 +64,7 @@ def build(out: Path, corpus: Path, octaves: bool, shifts: list[int], labelling: 
     for song, tokens in progress(zip(songs, read, strict=True), len(songs), "tokens"):
         labels = labels_of(song["source"], labelling)
         if labelling and not labels:
-            rejected.append(Rejected(song["source"], UNNAMED))
+            rejected.append(Rejected(song["source"], UNLABELLED))
         elif not tokens:
             rejected.append(Rejected(song["source"], "no notes"))
         else:
@@ -74,15 +74,15 @@ def build(out: Path, corpus: Path, octaves: bool, shifts: list[int], labelling: 
     if labelling:
         pieces, unknown = learnable(pieces, "the corpus")
         rejected += unknown
-    about = {"kind": "chords", "octaves": octaves, "labelling": labelling}
-    write_streams(out, pieces, _vocabulary(number_of, pieces, shifts, octaves), about)
+    config = {"kind": "chords", "octaves": octaves, "labelling": labelling}
+    write_streams(out, pieces, _vocabulary(number_of, pieces, shifts, octaves), config)
     files.write_table(out / "rejected.csv", REJECTED_COLUMNS, map(vars, rejected))
 
 
 def _vocabulary(
     number_of: dict[str, int], pieces: list[Piece], shifts: list[int], octaves: bool
 ) -> Vocabulary:
-    """Take all tokens, and those of training songs in every transposition."""
+    """Collect all tokens, and the tokens of training songs in every transposition."""
     known = list(number_of)
     training = (piece.blocks() for piece in pieces if piece.split == "train")
     learned = {known[n] for blocks in training for numbers in blocks for n in numbers}
@@ -103,7 +103,7 @@ def _read(path: Path, octaves: bool) -> list[str]:
 
 
 def tokens_of(score: Score, octaves: bool) -> list[str]:
-    """Write a score as tokens.
+    """Turn a score into tokens.
 
     Parameters
     ----------
@@ -114,8 +114,8 @@ def tokens_of(score: Score, octaves: bool) -> list[str]:
     Returns
     -------
     list of str
-        A token for each time at which something is struck; what is struck within `TOGETHER` after
-        another note, as in a chord that was played, is one.
+        One for each time at which notes are struck. Notes within `TOGETHER` of the note before
+        belong to the same token, as in a chord played by hand.
     """
     notes = score.pitched
     first = np.concatenate([[True], np.diff(notes["onset"]) > TOGETHER])[: len(notes)]
@@ -137,19 +137,20 @@ def pitches_of(token: str, octaves: bool) -> list[int]:
     Parameters
     ----------
     token : str
-        From `tokens_of`.
+        As from `tokens_of`.
     octaves : bool
-        As there.
+        Whether chords have octaves.
 
     Returns
     -------
     list of int
-        MIDI pitches, the lowest first; those of a chord without octaves from middle C on.
+        MIDI pitches, the lowest first. Chords without octaves are placed in the octave that starts
+        at middle C.
 
     Raises
     ------
     UserError
-        When it is no token.
+        When it is not a token.
     """
     note = None if octaves else _NOTE.fullmatch(token)
     if note:
@@ -161,7 +162,7 @@ def pitches_of(token: str, octaves: bool) -> list[int]:
 
 
 def shifted(token: str, semitones: int, octaves: bool) -> str:
-    """Transpose a token; one with a pitch below 0 or above 127 gives an empty text."""
+    """Transpose a token; the result is empty if a pitch would be below 0 or above 127."""
     pitches = [pitch + semitones for pitch in pitches_of(token, octaves)]
     if octaves or _NOTE.fullmatch(token):
         return _token(pitches, octaves) if pitches[0] >= 0 and pitches[-1] <= 127 else ""
@@ -169,13 +170,13 @@ def shifted(token: str, semitones: int, octaves: bool) -> str:
 
 
 def score_of(tokens: list[str], octaves: bool) -> Score:
-    """Play tokens on a piano, one every eighth note at 120 quarter notes a minute.
+    """Turn tokens into a score for piano: eighth notes at 120 quarter notes a minute.
 
     Parameters
     ----------
     tokens : list of str
     octaves : bool
-        As in `tokens_of`.
+        Whether chords have octaves.
 
     Returns
     -------

@@ -1,4 +1,4 @@
-"""What a piece is called, for classification: the folders in which it lies."""
+"""The labels of a piece, for classification: the names of the folders that it lies in."""
 
 import re
 from pathlib import PurePosixPath
@@ -7,26 +7,46 @@ from ostinato.core.errors import UserError
 from ostinato.scores.sources import Rejected
 from ostinato.tokens.data.streams import Piece
 
-UNNAMED = "in no folder, which would be its label"
+UNLABELLED = "in no folder, which would be its label"
 """Why a piece cannot be classified."""
 
 _NUMBER = re.compile(r"#\d+$")
 
 
+def labelling(task: str, labels: str) -> str | None:
+    """Choose how pieces are labelled.
+
+    Parameters
+    ----------
+    task : str
+        ``"next"``, to predict the next token, or ``"classify"``.
+    labels : str
+        ``"one"`` or ``"several"``, for classification.
+
+    Returns
+    -------
+    str or None
+        `labels`; None unless pieces are classified.
+    """
+    return labels if task == "classify" else None
+
+
 def labels_of(source: str, labelling: str | None) -> tuple[str, ...]:
-    """Name the folders on the way to a piece.
+    """Name the folders that a piece lies in.
 
     Parameters
     ----------
     source : str
-        Its path below the folder of all, with ``#`` and its number if the file holds several.
+        The path of its file, relative to the folder of all pieces; followed by ``#`` and the number
+        of the piece if the file holds several.
     labelling : str or None
-        ``"one"``: only the outermost; ``"several"``; or nothing if pieces are not classified.
+        ``"one"``: only the outermost folder; ``"several"``: all of them; None: no labels.
 
     Returns
     -------
     tuple of str
-        The outermost first; the file, without its suffix, if it holds several and lies in none.
+        The outermost folder first. The name of the file, without its suffix, if the file holds
+        several pieces and lies in no folder.
     """
     path = PurePosixPath(_NUMBER.sub("", source))
     book = (path.stem,) if _NUMBER.search(source) else ()
@@ -34,23 +54,25 @@ def labels_of(source: str, labelling: str | None) -> tuple[str, ...]:
 
 
 def learnable(pieces: list[Piece], where: str) -> tuple[list[Piece], list[Rejected]]:
-    """Leave out what nobody could learn: held-out pieces with labels that no other has.
+    """Leave out validation and test pieces with a label that no training piece has.
 
     Parameters
     ----------
     pieces : list of Piece
     where : str
-        Where they are from, for the message.
+        Where they come from, for the error message.
 
     Returns
     -------
     list of Piece
+        Those that are left.
     list of Rejected
+        The others.
 
     Raises
     ------
     UserError
-        When the pieces for training are all called the same.
+        When all training pieces have the same labels.
     """
     learned = sorted({piece.labels for piece in pieces if piece.split == "train"})
     if len(learned) < 2:

@@ -1,4 +1,4 @@
-"""Text as a sequence of letters: each character is a class."""
+"""Text as a sequence of characters: each character is a class."""
 
 import codecs
 import hashlib
@@ -14,11 +14,11 @@ from ostinato.core.errors import UserError
 from ostinato.core.progress import progress
 from ostinato.scores.sources import REJECTED_COLUMNS, SPLITS, Rejected, files_in, printable, split
 from ostinato.tokens.data import tunes
-from ostinato.tokens.data.labels import UNNAMED, labels_of, learnable
+from ostinato.tokens.data.labels import UNLABELLED, labels_of, learnable
 from ostinato.tokens.data.streams import Piece, Vocabulary, write_streams
 
 BLOCK = 1 << 20
-"""Bytes of a text that are read at a time."""
+"""The number of bytes of a text that are read at a time."""
 
 
 def build(out: Path, source: str, folder: Path, labelling: str | None) -> None:
@@ -29,25 +29,26 @@ def build(out: Path, source: str, folder: Path, labelling: str | None) -> None:
     out : Path
         A folder.
     source : str
-        ``"tunes"``, dance tunes in ABC that come with music21, or ``"folder"``.
+        ``"tunes"``, the dance tunes in ABC that come with music21, or ``"folder"``.
     folder : Path
-        The person's texts for ``"folder"``, searched recursively. Where ABC files are among them,
-        only these are taken: each tune is a piece, cleaned by `ostinato.tokens.data.tunes.clean`.
-        Otherwise each file is one, and unless pieces are classified, of each the first 80 % are to
-        be learned, and the last 10 % are the test.
+        The user's texts for ``"folder"``, searched recursively. If there are ABC files, only these
+        are read: each tune is a piece, cleaned by `ostinato.tokens.data.tunes.clean`. Otherwise
+        each file is a piece, and unless pieces are classified, it is cut: the first 80 % are for
+        training, the next 10 % for validation, the last 10 % for the test.
     labelling : str or None
-        As in `ostinato.tokens.data.labels.labels_of`; None unless pieces are classified.
+        From `ostinato.tokens.data.labels.labelling`.
 
     Raises
     ------
     UserError
-        When there is no text, or only one character, or only one label.
+        When there is no text, only one character, or only one label; or when there are too few
+        pieces for three splits.
     """
     where, kind, texts, rejected = _found(source, folder)
     if labelling:
-        named = {text.source for text in texts if labels_of(text.source, labelling)}
-        rejected += [Rejected(t.source, UNNAMED) for t in texts if t.source not in named]
-        texts = [text for text in texts if text.source in named]
+        labelled = {text.source for text in texts if labels_of(text.source, labelling)}
+        rejected += [Rejected(t.source, UNLABELLED) for t in texts if t.source not in labelled]
+        texts = [text for text in texts if text.source in labelled]
     why = "".join(f"; {one.source}: {one.reason}" for one in rejected[:3])
     characters = sorted(set().union(*(text.characters for text in texts)))
     if len(characters) < 2:
@@ -76,7 +77,7 @@ def build(out: Path, source: str, folder: Path, labelling: str | None) -> None:
 
 @dataclass(frozen=True)
 class _Text:
-    """A text that was read once: what classes and splits need to know of it."""
+    """A text that was read once: what is needed to make classes and splits."""
 
     source: str
     blocks: Callable[[], Iterator[np.ndarray]]
@@ -84,11 +85,11 @@ class _Text:
     characters: set[int]
     digest: str
     key: str
-    """What decides its split."""
+    """Texts with the same key are in the same split."""
 
 
 def _found(source: str, folder: Path) -> tuple[str, str, list[_Text], list[Rejected]]:
-    """Read all texts: where they are, of which kind, the texts, and what is none."""
+    """Read all texts: give where they are, their kind, the texts, and the rejected files."""
     if source == "tunes":
         return "the music21 package", "tunes", *_different(map(_tune, tunes.built_in()))
     where = f"tokens.letters.folder: {folder}"
@@ -123,7 +124,7 @@ def _tune(named: tuple[str, str]) -> _Text:
 
 
 def _different(found: Iterable[_Text | Rejected]) -> tuple[list[_Text], list[Rejected]]:
-    """Leave out texts that are empty or stand there twice."""
+    """Leave out empty texts and duplicates."""
     texts: dict[str, _Text] = {}
     rejected = []
     for one in found:
@@ -150,11 +151,11 @@ def _scan(source: str, blocks: Callable[[], Iterator[np.ndarray]], key: str | No
 
 
 class _NotText(Exception):
-    """A file that holds something else; the message says where."""
+    """A file is not text in UTF-8; the message says where."""
 
 
 def _blocks(path: Path) -> Iterator[np.ndarray]:
-    """Read a text without its byte order mark: ndarrays[uint32] of code points."""
+    """Read a text, without its byte order mark, as code points: ndarrays[uint32]."""
     decoder = codecs.getincrementaldecoder("utf-8")()
     with path.open("rb") as file:
         data = b"-"

@@ -1,10 +1,12 @@
-"""Pieces as sequences of classes on disk, a long one for each split.
+"""Pieces as sequences of classes on disk: one long stream for each split.
 
-A stream is a boundary, the first piece, a boundary, the second one, ..., a boundary. It is written
-and read block by block: what a text costs in memory does not depend on its length.
+A stream is a boundary, the first piece, a boundary, the second piece, and so on; it ends with a
+boundary. Streams are written and read in blocks, so the memory needed does not depend on the length
+of a text.
 """
 
 import os
+import weakref
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -22,11 +24,11 @@ from ostinato.tokens import BOUNDARY
 
 PIECE_COLUMNS = ["source", "split", "first", "length", "labels"]
 CUTS = (8, 9, 10)
-"""Tenths of a piece that is cut, where its share for each split ends."""
+"""Where the part for each split ends in a piece that is cut, in tenths of its length."""
 
-LEARNED = 2_000_000
-"""Tokens of a training stream, in all its transpositions, that n-grams learn and that written music
-is compared with."""
+MAX_COMPARED = 2_000_000
+"""The most training tokens, counted in all transpositions, that n-grams learn from and that written
+music is compared with."""
 
 
 @dataclass(frozen=True)
@@ -38,13 +40,14 @@ class Piece:
     source : str
         Where it comes from, for tables.
     split : str
-        ``"train"``, ``"valid"``, ``"test"``; or ``"cut"``: its beginning, what follows, its end.
+        ``"train"``, ``"valid"``, ``"test"``; or ``"cut"``: the beginning is for training, the next
+        part for validation, and the end for the test.
     labels : tuple of str
-        What it is called, for classification.
+        Its labels, for classification.
     blocks : callable
-        Gives the piece from its beginning, ndarrays of int, some numbers at a time.
+        Returns an iterator over the piece, as consecutive ndarrays of int.
     length : int
-        How many there are.
+        The number of its tokens.
     """
 
     source: str
@@ -54,7 +57,7 @@ class Piece:
     length: int
 
     def parts(self) -> dict[str, int]:
-        """Say how many of its tokens go to which split, in order."""
+        """Count the tokens that go to each split, in the order of the piece."""
         if self.split != "cut":
             return {self.split: self.length}
         ends = [(tenths * self.length + 5) // 10 for tenths in CUTS]
@@ -69,12 +72,12 @@ class Vocabulary:
     Attributes
     ----------
     numbers : ndarray[int64], shape [classes - 1]
-        Which number in a piece is class 1, 2, ...; class 0 is the boundary.
+        The numbers in the pieces that become class 1, 2, and so on. Class 0 is the boundary.
     names : list of str
-        Of every class, as it is read and written; that of the boundary is empty.
+        The name of each class, as it is read and written. The boundary has an empty name.
     shifts : ndarray[int32], shape [any, classes]
-        What becomes of each class in a transposition, -1 where it is none; the first row changes
-        nothing.
+        What each class becomes in each transposition; -1 if there is no such class. The first row
+        changes nothing.
     """
 
     numbers: np.ndarray
@@ -83,7 +86,7 @@ class Vocabulary:
 
 
 def write_streams(
-    out: Path, pieces: list[Piece], vocabulary: Vocabulary, about: dict[str, Any]
+    out: Path, pieces: list[Piece], vocabulary: Vocabulary, config: dict[str, Any]
 ) -> None:
     """Write ``train.npy``, ``valid.npy``, ``test.npy``, ``shifts.npy``, ``pieces.csv`` and
     ``config.json``.
@@ -95,9 +98,9 @@ def write_streams(
     pieces : list of Piece
         At least one for each split, or one that is cut.
     vocabulary : Vocabulary
-        Has every number that occurs.
-    about : dict
-        What else config.json shall hold.
+        It has a class for every number in the pieces.
+    config : dict
+        What else is written into config.json.
 
     Raises
     ------
@@ -143,13 +146,13 @@ def write_streams(
     files.write_table(out / "pieces.csv", PIECE_COLUMNS, rows)
     learned = (piece for piece in pieces if piece.split == "train")
     labels = sorted({label for piece in learned for label in piece.labels})
-    files.write_json(out / "config.json", {**about, "labels": labels, "names": vocabulary.names})
+    files.write_json(out / "config.json", {**config, "labels": labels, "names": vocabulary.names})
 
 
 def _divided(
     blocks: Iterator[np.ndarray], parts: dict[str, int]
 ) -> Iterator[tuple[str, np.ndarray]]:
-    """Divide a piece's blocks among splits."""
+    """Divide the blocks of a piece among the splits."""
     left = dict(parts)
     for block in blocks:
         for split in parts:
@@ -159,7 +162,7 @@ def _divided(
 
 
 class Streams:
-    """What `write_streams` wrote, memory-mapped.
+    """The memory-mapped streams that `write_streams` wrote.
 
     Parameters
     ----------
@@ -167,30 +170,29 @@ class Streams:
 
     Attributes
     ----------
-    about : dict
+    config : dict
         The content of config.json.
     names : list of str
-        Of every class; see `Vocabulary`.
+        The name of each class; see `Vocabulary`.
     shifts : ndarray[int32], shape [any, classes]
-        As there.
+        See `Vocabulary`.
     labels : list of str
-        Of training pieces, in alphabetical order; none unless pieces are to be classified.
+        The labels of training pieces, in alphabetical order; none unless pieces are classified.
+    begins : ndarray[int64], shape [training pieces + 1]
+        Where the boundaries are in the training stream: one before each piece, and the last one.
     """
 
     def __init__(self, folder: Path):
-        self.about = files.read_json(folder / "config.json")
-        self.names: list[str] = self.about["names"]
-        self.labels: list[str] = self.about["labels"]
+        self.config = files.read_json(folder / "config.json")
+        self.names: list[str] = self.config["names"]
+        self.labels: list[str] = self.config["labels"]
         self.shifts = np.load(folder / "shifts.npy")
         self._pieces = files.read_table(folder / "pieces.csv")
         self._streams = {split: np.load(folder / f"{split}.npy", mmap_mode="r") for split in SPLITS}
         self._train = os.open(folder / "train.npy", os.O_RDONLY)
+        weakref.finalize(self, os.close, self._train)
         firsts = [int(piece["first"]) for piece in self._pieces if piece["split"] == "train"]
-        # Where the boundaries are that pieces begin after, and the last one.
-        self._begins = np.array([*firsts, len(self["train"])]) - 1
-
-    def __del__(self):
-        os.close(self._train)
+        self.begins = np.array([*firsts, len(self["train"])]) - 1
 
     def __getitem__(self, split: str) -> np.ndarray:
         """The stream of a split: memmap of unsigned int, shape [any]."""
@@ -205,25 +207,25 @@ class Streams:
         ]
 
     def targets(self, split: str) -> np.ndarray:
-        """Say which labels a split's pieces have: ndarray[float32], [pieces, labels], 0 or 1."""
-        called = [p["labels"].split("/") for p in self._pieces if p["split"] == split]
-        has = [[label in labels for label in self.labels] for labels in called]
+        """Mark the labels of a split's pieces with 1: ndarray[float32], shape [pieces, labels]."""
+        labels = [p["labels"].split("/") for p in self._pieces if p["split"] == split]
+        has = [[label in own for label in self.labels] for own in labels]
         return np.array(has, np.float32)
 
-    def transposed(self, piece: np.ndarray, shift: int) -> np.ndarray:
-        """Transpose classes by a row of `shifts`, or not where that leads out of MIDI."""
-        moved = self.shifts[shift][piece]
-        return piece if (moved < 0).any() else moved
+    def transpose(self, tokens: np.ndarray, shift: int) -> np.ndarray:
+        """Transpose classes by a row of `shifts`, unless a note would leave MIDI's range."""
+        moved = self.shifts[shift][tokens]
+        return tokens if (moved < 0).any() else moved
 
-    def learned(self) -> list[np.ndarray]:
-        """The training stream in every transposition, `LEARNED` tokens of them all at the most.
+    def transpositions(self) -> list[np.ndarray]:
+        """Return the training stream in every transposition, at most `MAX_COMPARED` tokens in all.
 
         Returns
         -------
         list of ndarray[int32], shape [any]
-            Pieces that a transposition leads out of MIDI are left out of it.
+            A piece is missing where a note would leave MIDI's range.
         """
-        stream = np.asarray(self["train"][: LEARNED // len(self.shifts)])
+        stream = np.asarray(self["train"][: MAX_COMPARED // len(self.shifts)])
         piece = np.cumsum(stream == BOUNDARY)
         found = []
         for shift in self.shifts:
@@ -231,58 +233,21 @@ class Streams:
             found.append(moved[~np.isin(piece, piece[moved < 0])])
         return found
 
-    def windows_of(self, length: int) -> int:
-        """Count the training windows of a length; see `windows`."""
-        return int(self._windows_until(length)[-1])
+    def read(self, first: int, count: int) -> np.ndarray:
+        """Read tokens of the training stream without keeping them in memory.
 
-    def windows(
-        self, numbers: np.ndarray, shifts: np.ndarray, length: int
-    ) -> tuple[np.ndarray, np.ndarray]:
-        """Cut windows out of the training stream and transpose them.
-
-        A window is moved over each piece by one, from where it has only the first token to where it
-        has only the last, and cut off where it reaches out of the piece; a piece no longer than it
-        is always whole. So every token is in as many windows as any other: ``length``.
+        The pages of a memory-mapped file stay in memory once they are read.
 
         Parameters
         ----------
-        numbers : ndarray[int64], shape [B]
-            Which windows, below `windows_of`.
-        shifts : ndarray[int64], shape [B]
-            Row of the transposition of each; see `transposed`.
-        length : int
-            Tokens after the first one, which is given.
+        first, count : int
+            Where to begin, and how many tokens to read.
 
         Returns
         -------
-        tokens : ndarray[int64], shape [B, length + 1]
-            What lies behind the end is the boundary.
-        lengths : ndarray[int64], shape [B]
-            Tokens that count after the first one, at least 1.
+        ndarray of unsigned int, shape [count]
         """
-        until = self._windows_until(length)
-        pieces = np.searchsorted(until, numbers, "right")
-        begin, end = self._begins[pieces], self._begins[pieces + 1]
-        first = end - (until[pieces] - numbers)
-        first = np.where(end - begin <= length, begin, first)
-        last = np.minimum(first + length, end)
-        first = np.maximum(first, begin)
-        lengths = last - first
-        tokens = np.full((len(numbers), length + 1), BOUNDARY)
-        for row, place, counted in zip(tokens, first.tolist(), lengths.tolist(), strict=True):
-            row[: counted + 1] = self._read(place, counted + 1)
-        moved = [self.transposed(*each) for each in zip(tokens, shifts, strict=True)]
-        return np.stack(moved).astype(np.int64), lengths
-
-    def _windows_until(self, length: int) -> np.ndarray:
-        """Count the windows of the training pieces up to each, it included."""
-        sizes = np.diff(self._begins)
-        return np.cumsum(np.where(sizes <= length, length, sizes + length - 1))
-
-    def _read(self, first: int, count: int) -> np.ndarray:
-        """Read so many tokens of the training stream from a place on."""
         stream = self["train"]
-        # Reading keeps nothing in memory; pages of a memmap would stay there.
         size = stream.dtype.itemsize
         data = os.pread(self._train, count * size, stream.offset + first * size)
         return np.frombuffer(data, stream.dtype)

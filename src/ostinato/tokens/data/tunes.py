@@ -1,8 +1,8 @@
-"""Dance tunes in ABC: music that is written in letters.
+"""Dance tunes in ABC: music written as text.
 
-The built-in ones are those of three collections that music21 brings along: O'Neill's Music of
-Ireland, Ryan's Mammoth Collection, Aird's Airs. Of a tune's head only metre, unit and key are kept,
-and of its body what sounds: no titles, no remarks of those who wrote them down, no fingerings.
+The built-in tunes are three collections that come with music21: O'Neill's Music of Ireland, Ryan's
+Mammoth Collection, and Aird's Airs. Only the metre, the unit note length and the key are kept from
+the header of a tune, and only the music from its body: no titles, no comments, no fingerings.
 """
 
 import re
@@ -12,16 +12,16 @@ import music21
 
 COLLECTIONS = ("airdsAirs", "oneills1850", "ryansMammoth")
 KEPT = ("M", "L", "K")
-"""Fields that are kept, in a head in this order: metre, unit of length, key."""
+"""Fields that are kept, in their order in a header: metre, unit note length, key."""
 
 INCIPIT = 12
-"""Notes by which versions of a tune are known as such."""
+"""The number of notes by which versions of the same tune are recognised."""
 
 _FIELD = re.compile(r"([A-Za-z+]):(?![|:])(.*)")
 _REMARKS = re.compile(r'"[^"]*"|!\w[^!\n]*!|%.*|\[(?![KLM]:)[A-Za-z]:[^\]]*\]|[*\\]')
 _VOICES = re.compile(r"^V:|\[V:", re.MULTILINE)
 _NO_MUSIC = re.compile(r"(?=[A-Za-z]{3})[A-Za-z]*[^\WA-GHKMOPQRSTUVXZa-gkuvxyz\d_]")
-"""Of a word of three letters, one that is no note, rest or ornament."""
+"""A word of three letters or more, up to a letter that is not a note, rest or ornament."""
 
 
 def read_book(text: str) -> list[tuple[int, str]]:
@@ -35,28 +35,28 @@ def read_book(text: str) -> list[tuple[int, str]]:
     Returns
     -------
     list of (int, str)
-        Number in the file, from 1 on, and what `clean` leaves, of each tune of which that is
-        something.
+        The number in the file, counted from 1, and the cleaned text of each tune. Tunes of which
+        `clean` leaves nothing are omitted.
     """
     head, *parts = re.split(r"^X:.*$", text, flags=re.MULTILINE)
-    # What stands before the first tune holds for all that do not say otherwise.
+    # Fields before the first tune are the defaults of all tunes.
     common = "".join(f"{line}\n" for line in head.splitlines() if _FIELD.match(line.strip()))
     cleaned = [(number, clean(common + part)) for number, part in enumerate(parts, 1)]
     return [(number, tune) for number, tune in cleaned if tune]
 
 
 def clean(part: str) -> str:
-    """Keep of a tune what sounds.
+    """Keep only the music of a tune, and the fields that are needed to read it.
 
     Parameters
     ----------
     part : str
-        All behind its line ``X:``; what holds for the whole file may stand before it.
+        Everything after the line ``X:``, optionally preceded by the fields of the whole file.
 
     Returns
     -------
     str
-        Fields and music, a line each; or nothing if it has no key, no music, or several voices.
+        Lines of fields and music; empty if the tune has no key, no music, or several voices.
     """
     head: dict[str, str] = {}
     music: list[str] = []
@@ -78,7 +78,7 @@ def clean(part: str) -> str:
 
 
 def incipit(tune: str) -> str:
-    """Name the first notes of a tune, without lengths and octaves, alike in its versions."""
+    """Return the first notes of a tune without lengths and octaves: the same in all versions."""
     music = "".join(line for line in tune.splitlines() if not _FIELD.match(line))
     return "".join(re.findall("[A-G]", music.upper())[:INCIPIT])
 
@@ -89,8 +89,8 @@ def built_in() -> list[tuple[str, str]]:
     Returns
     -------
     list of (str, str)
-        Where a tune stands, its file's path below the folder of collections, ``#`` and its number,
-        and the tune.
+        The source of each tune (the path of its file, relative to music21's corpus, ``#``, and its
+        number) and the tune.
     """
     folder = Path(music21.__file__).parent / "corpus"
     paths = (path for name in COLLECTIONS for path in sorted((folder / name).rglob("*.abc")))

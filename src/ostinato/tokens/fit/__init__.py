@@ -1,1 +1,1 @@
-"""Training of the token models."""
+"""Training the token models."""

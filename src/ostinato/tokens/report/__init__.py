@@ -1,1 +1,1 @@
-"""Figures of the token models beside n-grams."""
+"""Metrics of token models, beside those of n-grams and other baselines."""

@@ -1,0 +1,13 @@
+"""Stage encode: encodes every piece as frames of numbers, with the autoencoder."""
+
+from pathlib import Path
+
+from ostinato.core import training
+from ostinato.core.stage import stage
+from ostinato.sound.data import frames
+from ostinato.sound.data.sound import Sounds
+from ostinato.sound.parts import autoencoder
+
+with stage("data/frames") as (params, [out]):
+    training.prepare(params.threads, params.seed)
+    frames.build(out, Sounds(Path("data/audio")), autoencoder.load(Path("models/autoencoder")))
