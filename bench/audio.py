@@ -20,7 +20,7 @@ from ostinato.core.params import Params, read_params
 from ostinato.scores.wav import RATE
 from ostinato.sound.compose.improvise import SEED_SAMPLES, improvise
 from ostinato.sound.data.sound import Sounds
-from ostinato.sound.fit.autoencoder import fit_autoencoder
+from ostinato.sound.fit.autoencoder import autoencoder_task
 from ostinato.sound.fit.score_creator import score_creator_task
 from ostinato.sound.parts import autoencoder, score_creator
 from ostinato.sound.parts.autoencoder import Autoencoder
@@ -62,7 +62,8 @@ def autoencoder_table(params: Params, sounds: Sounds) -> None:
         if kind == params.autoencoder.kind:
             model = autoencoder.load(MODELS / "autoencoder")
         else:
-            task, _ = fit_autoencoder(chosen(params, "autoencoder", kind), AUDIO)
+            task = autoencoder_task(chosen(params, "autoencoder", kind), AUDIO)
+            training.fit(task)
             model = task.model
         figures = report.measure(model, kind, sounds, params.seed)
         names = ("snr", "log_mel_distance", "border_ratio")
@@ -88,7 +89,8 @@ def pieces_table(params: Params, sounds: Sounds) -> None:
     kind, heard, rows = params.autoencoder.kind, report.held_out(sounds), []
     for count in sorted({*SUBSETS, len(every)}):
         pieces = every[:count]
-        task, _ = fit_autoencoder(shorter, AUDIO, pieces)
+        task = autoencoder_task(shorter, AUDIO, pieces)
+        training.fit(task)
         options = task.model, kind, sounds, pieces, SUBSET_FRAMES, params.seed
         codecs = report.learned_codecs(*options)
         snr = {who: measures.snr(heard, list(map(one, heard))) for who, one in codecs.items()}

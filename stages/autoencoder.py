@@ -2,12 +2,9 @@
 
 from pathlib import Path
 
-from ostinato.core.models import weights_of, write_model
 from ostinato.core.stage import stage
-from ostinato.core.training import write_history
-from ostinato.sound.fit.autoencoder import fit_autoencoder
+from ostinato.core.training import fit_and_write
+from ostinato.sound.fit.autoencoder import autoencoder_task
 
 with stage("models/autoencoder", "results/autoencoder") as (params, [out, results]):
-    task, history = fit_autoencoder(params, Path("data/audio"))
-    write_model(out, task.model, task.config)
-    write_history(results, history, weights_of(task.model))
+    fit_and_write(autoencoder_task(params, Path("data/audio")), out, results)

@@ -2,6 +2,7 @@
 
 import argparse
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import torch
@@ -66,8 +67,12 @@ def _parser() -> argparse.ArgumentParser:
     command.add_argument(
         "-o", "--output", type=Path, required=True, help="the .mid or .wav file to write"
     )
-    command.add_argument("--bars", type=_whole, default=32, help="how many to go on (32)")
-    command.add_argument("--temperature", type=_temperature, default=0.9, help="0 to 10 (0.9)")
+    command.add_argument(
+        "--bars", type=_between(int, 1, 10_000), default=32, help="how many to go on (32)"
+    )
+    command.add_argument(
+        "--temperature", type=_between(float, 0, 10), default=0.9, help="0 to 10 (0.9)"
+    )
     command.add_argument("--seed", type=int, default=1, help="another one plays something else")
     command.add_argument(
         "--model",
@@ -81,12 +86,24 @@ def _parser() -> argparse.ArgumentParser:
     command.set_defaults(run=_improvise)
     command.add_argument("song", type=Path, help="WAV, FLAC, OGG or MP3, ten seconds or more")
     command.add_argument("-o", "--output", type=Path, required=True, help="the WAV file to write")
-    command.add_argument("--seconds", type=_seconds, default=30.0, help="how long to go on (30)")
+    command.add_argument(
+        "--seconds", type=_between(float, 0.1, 3600), default=30.0, help="how long to go on (30)"
+    )
     command.add_argument("--seed", type=int, default=1, help="another one plays something else")
     command.add_argument(
         "--models", type=Path, default=Path("models"), help="folder of the trained models"
     )
     return parser
+
+
+def _between(kind: type, least: float, most: float) -> Callable[[str], float]:
+    def number(text: str) -> float:
+        value = kind(text)
+        if not least <= value <= most:
+            raise argparse.ArgumentTypeError(f"{text} is not between {least} and {most}")
+        return value
+
+    return number
 
 
 def _systems(options: argparse.Namespace) -> None:
@@ -119,20 +136,6 @@ def _run(options: argparse.Namespace) -> None:
     print("all queued; `dvc exp run --run-all` runs them, `dvc exp show` compares them")
 
 
-def _whole(text: str) -> int:
-    number = int(text)
-    if not 1 <= number <= 10_000:
-        raise argparse.ArgumentTypeError(f"{text} is not between 1 and 10000")
-    return number
-
-
-def _temperature(text: str) -> float:
-    temperature = float(text)
-    if not 0 <= temperature <= 10:
-        raise argparse.ArgumentTypeError(f"{text} is not between 0 and 10")
-    return temperature
-
-
 def _continue(options: argparse.Namespace) -> None:
     kind = options.output.suffix.lower()
     if kind not in (".mid", ".midi", ".wav"):
@@ -151,13 +154,6 @@ def _continue(options: argparse.Namespace) -> None:
     else:
         files.write(options.output, midi_bytes(longer))
     print(options.output)
-
-
-def _seconds(text: str) -> float:
-    seconds = float(text)
-    if not 0 < seconds <= 3600:
-        raise argparse.ArgumentTypeError(f"{text} is not between 0 and 3600")
-    return seconds
 
 
 def _improvise(options: argparse.Namespace) -> None:

@@ -69,6 +69,8 @@ class Task:
         The files that `batch` and `validate` read.
     used : dict
         Anything else that determines the result; it can be written as JSON.
+    finish : callable
+        Called after training, when the model has its best weights.
     """
 
     what: str
@@ -80,6 +82,7 @@ class Task:
     seed: int
     inputs: list[Path]
     used: dict[str, Any] = field(default_factory=dict)
+    finish: Callable[[], None] = lambda: None
 
 
 def prepare(threads: int, seed: int) -> None:
@@ -218,7 +221,7 @@ def remove_old(cache: Path) -> None:
 
 
 def fit(task: Task, told: Callable[[dict[str, float]], None] = lambda row: None) -> History:
-    """Train a model and leave the best weights in it.
+    """Train a model, leave the best weights in it, and finish it.
 
     The learning rate falls along half a cosine. Training ends after ``max_steps``, or after
     ``patience`` validations in a row without improvement. With ``ema_decay``, a moving average of
@@ -269,6 +272,7 @@ def fit(task: Task, told: Callable[[dict[str, float]], None] = lambda row: None)
                 raise UserError(f"{task.what}: dvc has ended; stopped after step {run.step}")
         task.model.load_state_dict(run.best)
         task.model.eval()
+        task.finish()
         if not list(folder.glob("waiting-*")):
             run.path.unlink()
         return run.history

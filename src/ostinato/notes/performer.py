@@ -32,13 +32,8 @@ class Performer(nn.Module):
 
     Attributes
     ----------
-    num_uniforms : int
-        Number of random numbers needed per step.
-    context_length : int
-        Number of steps before a sequence that it reads.
-    exact : bool
-        Whether `log_prob` is exact. Otherwise it is a lower bound, in expectation over the
-        random numbers.
+    num_uniforms, context_length, exact
+        As for `ostinato.notes.generator.Generator`.
     """
 
     def __init__(self, config: dict[str, Any]):
@@ -138,24 +133,7 @@ class Performer(nn.Module):
         return velocities, State(decoder, velocity)
 
     def guess(self, notes: Tensor, past: Tensor, velocities: Tensor, uniforms: Tensor) -> Tensor:
-        """Draw the keys of each step of known music several times, given its true past.
-
-        Parameters
-        ----------
-        notes : Tensor[D, B, T, K]
-            What the generator wrote in each of D draws.
-        past : Tensor[B, P, 88]
-            Velocities of the steps before.
-        velocities : Tensor[B, T, 88]
-            The true velocities.
-        uniforms : Tensor[D, B, T, num_uniforms]
-            Random numbers in [0, 1).
-
-        Returns
-        -------
-        Tensor[D, B, T, 88]
-            0 or 1.
-        """
+        """Draw the keys of known music several times; as `Decoder.guess`, but of velocities."""
         return self.decoder.guess(notes, keys_of(past), keys_of(velocities), uniforms)
 
 

@@ -33,13 +33,8 @@ class System(nn.Module):
 
     Attributes
     ----------
-    num_uniforms : int
-        Number of random numbers needed per step.
-    context_length : int
-        Number of steps before a sequence that it reads.
-    exact : bool
-        Whether `log_prob` is exact. Otherwise it is a lower bound, in expectation over the
-        random numbers.
+    num_uniforms, context_length, exact
+        As for `ostinato.notes.generator.Generator`.
     holding : bool
         Whether a key is marked at every step at which it sounds, or only where it is struck.
     steps_per_beat : int
@@ -131,41 +126,16 @@ class System(nn.Module):
         return of_notes + of_keys, State(written, played)
 
     def step(self, state: State, uniforms: Tensor, temperature: float) -> tuple[Tensor, State]:
-        """Draw the next step and advance the state by it.
-
-        Parameters
-        ----------
-        state : State
-        uniforms : Tensor[B, 1, num_uniforms]
-            Random numbers in [0, 1).
-        temperature : float
-            For both parts; at 0, the most probable outcome is always taken.
-
-        Returns
-        -------
-        velocities : Tensor[B, 1, 88]
-        state : State
-        """
+        """Draw velocities of the next step, Tensor[B, 1, 88]; see `Generator.step`."""
         for_notes, for_keys = self.split(uniforms)
         notes, written = self.generator.step(state.generator, for_notes, temperature)
         velocities, played = self.performer.sample(notes, state.performer, for_keys, temperature)
         return velocities, State(written, played)
 
     def guess(self, batch: Batch, uniforms: Tensor) -> Tensor:
-        """Draw the keys of each step of known music several times, given its true past.
+        """Draw the keys of known music several times, Tensor[D, B, T, 88]; see `Generator.guess`.
 
-        Parameters
-        ----------
-        batch : Batch
-            Velocities of songs, from their first step on.
-        uniforms : Tensor[D, 2, B, T, num_uniforms]
-            Random numbers in [0, 1) for D draws: [:, 0] for latent decisions about the true notes,
-            [:, 1] for drawing.
-
-        Returns
-        -------
-        Tensor[D, B, T, 88]
-            0 or 1.
+        The batch contains velocities.
         """
         for_notes, for_keys = self.split(uniforms)
         notes = self.generator.guess(self._written(batch), for_notes)

@@ -218,7 +218,7 @@ class Repeating(Sampler):
             See `State`.
         """
         steps = features.shape[1]
-        struck = known.any(-1).int()
+        struck = (known.sum(-1) > 0).int()  # faster than any()
         strikes = self._lagged(struck, steps) > 0
         before = struck.cumsum(1) - struck + earlier[:, None]
         whole = run >= self._lagged(before, steps)

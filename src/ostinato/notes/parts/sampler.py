@@ -33,10 +33,13 @@ class Sampler(nn.Module):
     remembers_draws : bool
         Whether the state after `sample` depends on what was drawn. If so, and if something else is
         played, the state has to come from `log_prob` instead.
+    max_notes : int or None
+        Largest number of notes that `in_support` allows at a step; None if there is no limit.
     """
 
     exact = True
     remembers_draws = False
+    max_notes: int | None = None
 
     def __init__(self, num_uniforms: int, context_length: int = 1):
         super().__init__()
@@ -81,7 +84,7 @@ class Sampler(nn.Module):
         return None
 
     def in_support(self, notes: Tensor) -> Tensor:
-        """Tell which sets of notes can be drawn.
+        """Tell which sets of notes can be drawn: by default, those of at most `max_notes`.
 
         Parameters
         ----------
@@ -92,7 +95,9 @@ class Sampler(nn.Module):
         -------
         Tensor[...] of bool
         """
-        return torch.ones_like(notes[..., 0], dtype=torch.bool)
+        if self.max_notes is None:
+            return torch.ones_like(notes[..., 0], dtype=torch.bool)
+        return notes.sum(-1) <= self.max_notes
 
     def loss(
         self, features: Tensor, known: Tensor, state: Any, uniforms: Tensor

@@ -71,6 +71,7 @@ class Model(Sampler):
 
     def __init__(self, features: int, keys: int, params: Params):
         super().__init__(params.voices)
+        self.max_notes = params.voices
         self.keys = keys
         self.objective = params.objective
         networks = 1 if params.shared else params.voices
@@ -81,9 +82,6 @@ class Model(Sampler):
 
     def initial(self, past: Tensor, annotation: Tensor | None = None) -> State:
         return [recurrent.zero_state(self.voices[0], past)] * self.num_uniforms
-
-    def in_support(self, notes: Tensor) -> Tensor:
-        return notes.sum(-1) <= self.num_uniforms
 
     def loss(
         self, features: Tensor, known: Tensor, state: State, uniforms: Tensor

@@ -85,6 +85,7 @@ class Model(Sampler):
     def __init__(self, features: int, keys: int, params: Params):
         negatives = NEGATIVES if params.objective == "negatives" else 0
         super().__init__(params.voices + negatives)
+        self.max_notes = params.voices
         self.keys = keys
         self.params = params
         size = features + keys
@@ -106,9 +107,6 @@ class Model(Sampler):
 
     def initial(self, past: Tensor, annotation: Tensor | None = None) -> State:
         return [recurrent.zero_state(lstm, past) for lstm in self.lstms]
-
-    def in_support(self, notes: Tensor) -> Tensor:
-        return notes.sum(-1) <= self.params.voices
 
     def loss(
         self, features: Tensor, known: Tensor, state: State, uniforms: Tensor

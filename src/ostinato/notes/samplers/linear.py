@@ -23,12 +23,11 @@ class Params(Schema):
 class Model(Sampler):
     """The linear sampler; see `Sampler`. Its loss is the squared error, not a likelihood."""
 
+    max_notes = 1
+
     def __init__(self, features: int, keys: int, params: Params):
         super().__init__(num_uniforms=1)
         self.keys = nn.Linear(features, keys)
-
-    def in_support(self, notes: Tensor) -> Tensor:
-        return notes.sum(-1) <= 1
 
     def loss(
         self, features: Tensor, known: Tensor, state: None, uniforms: Tensor

@@ -37,14 +37,12 @@ class Model(Sampler):
 
     def __init__(self, features: int, keys: int, params: Params):
         super().__init__(params.max_notes, ascending.REACH)
+        self.max_notes = params.max_notes
         self.next = Ascending(features, keys, params.hidden, params.max_notes)
 
     def initial(self, past: Tensor, annotation: Tensor | None = None) -> Tensor:
         never = ascending.never(past, past.shape[2])
         return ascending.ages(past[:, :-1], never)[:, -1:] if past.shape[1] > 1 else never
-
-    def in_support(self, notes: Tensor) -> Tensor:
-        return notes.sum(-1) <= self.num_uniforms
 
     def log_prob(
         self, features: Tensor, known: Tensor, state: Tensor, uniforms: Tensor

@@ -46,15 +46,13 @@ class Model(Sampler):
 
     def __init__(self, features: int, keys: int, params: Params):
         super().__init__(params.passes)
+        self.max_notes = params.passes
         self.keys = keys
         self.network = nn.LSTM(features + keys, params.hidden, batch_first=True)
         self.answer = unions.Categoricals(params.hidden, 1, keys)
 
     def initial(self, past: Tensor, annotation: Tensor | None = None) -> State:
         return [recurrent.zero_state(self.network, past)] * self.num_uniforms
-
-    def in_support(self, notes: Tensor) -> Tensor:
-        return notes.sum(-1) <= self.num_uniforms
 
     def loss(
         self, features: Tensor, known: Tensor, state: State, uniforms: Tensor

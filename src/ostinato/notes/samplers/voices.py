@@ -38,11 +38,9 @@ class Model(Sampler):
 
     def __init__(self, features: int, keys: int, params: Params):
         super().__init__(params.voices)
+        self.max_notes = params.voices
         self.objective = params.objective
         self.voices = unions.Categoricals(features, params.voices, keys)
-
-    def in_support(self, notes: Tensor) -> Tensor:
-        return notes.sum(-1) <= self.num_uniforms
 
     def loss(
         self, features: Tensor, known: Tensor, state: None, uniforms: Tensor

@@ -142,10 +142,11 @@ class Model(Autoencoder):
     @torch.no_grad()
     def start(self, samples: Tensor) -> None:
         """Start from the best linear estimate: principal components of the log power of frames."""
-        spectra = [self._spectrum(part) for part in samples.split(32)]
-        loudness = torch.cat([_loudness(_low(part)) for part in spectra])
+        spectra = (self._spectrum(part.double()) for part in samples.split(32))
+        parts = [(_loudness(_low(spectrum)), _high(spectrum)) for spectrum in spectra]
+        loudness, high = (torch.cat(part) for part in zip(*parts, strict=True))
         self.mean.copy_(loudness.mean((0, 2))[:, None])
-        self.high_mean.copy_(torch.cat([_high(part) for part in spectra]).mean((0, 2))[:, None])
+        self.high_mean.copy_(high.mean((0, 2))[:, None])
         rows = _frames(loudness - self.mean).flatten(0, 1)
         _, axes = principal_axes(rows, self.content)
         self.spread.copy_((rows @ axes).std(0)[:, None] * 10 / SPAN)

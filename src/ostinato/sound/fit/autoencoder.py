@@ -1,6 +1,6 @@
 """Training the autoencoder."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +10,7 @@ import torch
 from ostinato.core import models, training
 from ostinato.core.params import Params
 from ostinato.core.seeds import derive
-from ostinato.core.training import History, Task
+from ostinato.core.training import Task
 from ostinato.sound.data.crops import Crops
 from ostinato.sound.data.sound import FRAME, Sounds
 from ostinato.sound.parts.autoencoder import PACKAGE
@@ -23,35 +23,7 @@ there are as many as fit into the pieces without overlap."""
 VALID_CROPS, FINISH_CROPS = 96, 256
 
 
-def fit_autoencoder(
-    params: Params, audio: Path, pieces: Sequence[int] | None = None
-) -> tuple[Task, History]:
-    """Train and finish the autoencoder that the parameters choose.
-
-    Parameters
-    ----------
-    params : Params
-        The whole of params.yaml.
-    audio : Path
-        What a function of `ostinato.sound.data.collection` wrote.
-    pieces : sequence of int, optional
-        The pieces to train on; by default, all training pieces.
-
-    Returns
-    -------
-    Task
-        The training; its model has the best weights and is finished.
-    History
-    """
-    task, finish = autoencoder_task(params, audio, pieces)
-    history = training.fit(task)
-    finish()
-    return task, history
-
-
-def autoencoder_task(
-    params: Params, audio: Path, pieces: Sequence[int] | None = None
-) -> tuple[Task, Callable[[], None]]:
+def autoencoder_task(params: Params, audio: Path, pieces: Sequence[int] | None = None) -> Task:
     """Prepare the training of the autoencoder that the parameters choose.
 
     Parameters
@@ -66,8 +38,6 @@ def autoencoder_task(
     Returns
     -------
     Task
-    callable
-        To be called after training; it finishes the model. See `Autoencoder.finish`.
     """
     settings = params.autoencoder.training
     sounds = Sounds(audio)
@@ -94,7 +64,7 @@ def autoencoder_task(
     def finish() -> None:
         model.finish(crops.draw(FINISH_CROPS, derive(seed, "finish")))
 
-    task = Task(
+    return Task(
         what="autoencoder",
         model=model,
         config=config,
@@ -105,5 +75,5 @@ def autoencoder_task(
         # songs.csv contains a hash of each piece's samples; the samples themselves are gigabytes.
         inputs=[audio / "songs.csv"],
         used={"pieces": [sounds.id[piece] for piece in pieces]},
+        finish=finish,
     )
-    return task, finish

@@ -59,13 +59,15 @@ class ScoreCreator(nn.Module):
     2023): at points on the straight line from noise to the true frame, it learns the direction of
     that line.
 
+    A score creator is a file with three classes: ``Params``, the schema of its parameters;
+    ``Reader(inputs, params)``, a module from Tensor[B, 40, inputs] to Tensor[B, reader.features];
+    and ``Model``, which derives from this class and names the reader.
+
     Parameters
     ----------
-    reader : nn.Module
-        From Tensor[B, 40, 2 * size], the normalised past frames and their differences, to
-        Tensor[B, reader.features].
     size : int
-        Numbers per frame.
+        Numbers per frame. The reader has twice as many inputs: the normalised past frames and
+        their differences.
     params : Params
 
     Attributes
@@ -74,14 +76,16 @@ class ScoreCreator(nn.Module):
         Mean and standard deviation of each number in the training data; to be set before training.
     """
 
-    def __init__(self, reader: nn.Module, size: int, params: Params):
+    reader_class: type[nn.Module]
+
+    def __init__(self, size: int, params: Params):
         super().__init__()
-        self.reader = reader
+        self.reader = self.reader_class(2 * size, params)
         self.size = size
         self.near, self.steps, self.jitter = params.near, params.flow_steps, params.jitter
         self.register_buffer("mean", torch.zeros(size))
         self.register_buffer("spread", torch.ones(size))
-        self.context = nn.Linear(reader.features + params.near * size, params.flow)
+        self.context = nn.Linear(self.reader.features + params.near * size, params.flow)
         self.position = nn.Parameter(torch.zeros(NEXT, params.flow))
         self.velocity = VelocityField(size, params.flow, params.blocks, params.dropout)
         self.dropout = nn.Dropout(params.dropout)

@@ -15,7 +15,7 @@ from ostinato.sound.report.baselines import Codec, largest_cosines, principal_co
 
 PIECES, SECONDS = 50, 60
 """The most held-out pieces that are measured, and the most seconds of each."""
-BASELINE_FRAMES = 20_000
+BASELINE_FRAMES = 10_000
 """The most frames from which principal components are computed."""
 
 

@@ -21,38 +21,16 @@ class Params(score_creator.Params):
     channels: Positive
 
 
-class Model(score_creator.ScoreCreator):
-    """Reads the past with convolutions over time.
-
-    Parameters
-    ----------
-    size : int
-        Numbers per frame.
-    params : Params
-    """
-
-    def __init__(self, size: int, params: Params):
-        super().__init__(Reader(2 * size, params.channels), size, params)
-
-
 class Reader(nn.Module):
-    """Convolutions over time.
+    """Convolutions over time."""
 
-    Parameters
-    ----------
-    inputs : int
-        The number of inputs per frame.
-    channels : int
-        Channels of each convolution.
-    """
-
-    def __init__(self, inputs: int, channels: int):
+    def __init__(self, inputs: int, params: Params):
         super().__init__()
-        self.features = NEXT * channels
+        self.features = NEXT * params.channels
         layers = []
-        for width in (inputs, channels, channels):
+        for width in (inputs, params.channels, params.channels):
             layers += [
-                nn.Conv1d(width, channels, KERNEL, padding=KERNEL // 2),
+                nn.Conv1d(width, params.channels, KERNEL, padding=KERNEL // 2),
                 nn.GELU(),
                 nn.MaxPool1d(2),
             ]
@@ -61,3 +39,9 @@ class Reader(nn.Module):
     def forward(self, past: Tensor) -> Tensor:
         """Tensor[B, 40, inputs] to Tensor[B, 5 * channels]."""
         return self.layers(past.mT).flatten(1)
+
+
+class Model(score_creator.ScoreCreator):
+    """Reads the past with convolutions; see `ScoreCreator`."""
+
+    reader_class = Reader

@@ -19,38 +19,22 @@ class Params(score_creator.Params):
     hidden: Positive
 
 
-class Model(score_creator.ScoreCreator):
-    """Reads the past with an LSTM.
-
-    Parameters
-    ----------
-    size : int
-        Numbers per frame.
-    params : Params
-    """
-
-    def __init__(self, size: int, params: Params):
-        super().__init__(Reader(2 * size, params.hidden), size, params)
-
-
 class Reader(nn.Module):
-    """An LSTM that starts from a zero state in every window.
+    """An LSTM that starts from a zero state in every window."""
 
-    Parameters
-    ----------
-    inputs : int
-        The number of inputs per frame.
-    hidden : int
-        Cells of the LSTM.
-    """
-
-    def __init__(self, inputs: int, hidden: int):
+    def __init__(self, inputs: int, params: Params):
         super().__init__()
-        self.features = hidden
-        self.input = nn.Linear(inputs, hidden)
-        self.lstm = nn.LSTM(hidden, hidden, batch_first=True)
+        self.features = params.hidden
+        self.input = nn.Linear(inputs, params.hidden)
+        self.lstm = nn.LSTM(params.hidden, params.hidden, batch_first=True)
 
     def forward(self, past: Tensor) -> Tensor:
         """Tensor[B, 40, inputs] to Tensor[B, hidden]."""
         outputs, _ = self.lstm(torch.relu(self.input(past)))
         return outputs[:, -1]
+
+
+class Model(score_creator.ScoreCreator):
+    """Reads the past with an LSTM; see `ScoreCreator`."""
+
+    reader_class = Reader
