@@ -2,7 +2,7 @@
 
     python bench/compose_speed.py
 
-Both compose 120 pieces of 240 steps together, with random weights of the sizes in params.yaml
+Both compose 120 pieces of 16 bars together, with random weights of the sizes in params.yaml
 and of its notebook, which take as long as trained ones. A18 is measured against its slow form, one
 piece at a time: that composes one piece in each turn, its time is multiplied by 120, and the ratio
 is the median of the turns. Random weights of the default system play at nearly every step, where
@@ -20,10 +20,20 @@ from reference_a18 import CONFIG, DECODER, SlowGenerator
 
 from ostinato.core import training
 from ostinato.core.params import read_params
-from ostinato.notes.compose.compose import HOUR_PIECES, HOUR_STEPS, SEED_STEPS, continue_keys
+from ostinato.notes.compose.compose import (
+    HOUR_BAR,
+    HOUR_BARS,
+    HOUR_PIECES,
+    SEED_STEPS,
+    continue_keys,
+)
+from ostinato.notes.data.positions import Positions
 from ostinato.notes.data.rolls import KEYS
 from ostinato.notes.fit.generator import config_of
 from ostinato.notes.system import System
+
+STEPS = HOUR_BARS * HOUR_BAR.bar
+"""Length of a piece, the given beginning included."""
 
 
 def main() -> None:
@@ -37,17 +47,17 @@ def main() -> None:
     keys = {**DECODER, "kind": "none", "decoder": {"name": "none"}}
     default, a18 = System(config_of(params), keys).eval(), System(CONFIG, DECODER).eval()
     begun = (torch.rand(HOUR_PIECES, SEED_STEPS, KEYS) < 0.03).float()
+    where = torch.from_numpy(Positions([HOUR_BAR], STEPS)(0, STEPS)).expand(HOUR_PIECES, -1, -1)
     slow = SlowGenerator(a18.generator)
     uniforms = {
-        system: torch.rand(HOUR_PIECES, SEED_STEPS + HOUR_STEPS, system.num_uniforms)
-        for system in (default, a18)
+        system: torch.rand(HOUR_PIECES, STEPS, system.num_uniforms) for system in (default, a18)
     }
 
     def hour(system: System) -> None:
-        continue_keys(system, begun, HOUR_STEPS, 1.0, uniforms[system])
+        continue_keys(system, begun, where, 1.0, uniforms[system])
 
     def alone() -> None:
-        slow.compose(a18.performer.decoder, begun[0], HOUR_STEPS, uniforms[a18][0])
+        slow.compose(a18.performer.decoder, begun[0], STEPS - SEED_STEPS, uniforms[a18][0])
 
     def seconds(compose: Callable[[], None]) -> float:
         start = time.perf_counter()

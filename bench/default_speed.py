@@ -6,7 +6,7 @@
 
 Each checkout runs its own code on its own data and models, so run `dvc repro` in this one first.
 They take turns, a process each time. A ratio is the median over the turns. Composing is 16 pieces
-of 240 steps, without writing them; the stage is measured as dvc runs it, its start included.
+of 16 bars, without writing them; the stage is measured as dvc runs it, its start included.
 """
 
 import argparse
@@ -29,7 +29,7 @@ from ostinato.notes.compose.compose import compose
 from ostinato.notes.data.fragments import Batches
 from ostinato.notes.data.songs import Songs
 
-PIECES, STEPS = 16, 240
+PIECES, BARS = 16, 16
 TRAINED = 9
 """Training steps, whose median counts; two come before that do not count."""
 
@@ -39,9 +39,12 @@ def composing() -> float:
     params = read_params(Path("params.yaml"))
     training.prepare(params.threads, 0)
     writer = system.load(Path("models/generator"), Path("models/decoder"))
-    songs = Songs(Path("data/dataset"), "holding" if writer.holding else "onset", velocities=True)
+    representation = getattr(writer, "representation", "onset")
+    songs = Songs(Path("data/dataset"), representation, velocities=True)
     settings = params.compose.model_copy(update={"learning": "none"})
-    return timed(lambda: compose(writer, songs, PIECES, STEPS, settings, derive(1, "compose")))
+    # Before, the number of new steps was said; the beginning has a bar.
+    length = BARS if "bars" in params.compose.model_fields_set else 16 * (BARS - 1)
+    return timed(lambda: compose(writer, songs, PIECES, length, settings, derive(1, "compose")))
 
 
 def training_step() -> float:

@@ -46,7 +46,7 @@ from ostinato.notes.data.dataset import SONG_COLUMNS
 from ostinato.notes.data.fragments import held_out
 from ostinato.notes.data.songs import STEP_NOTE, Songs
 from ostinato.notes.fit.dataset import Data
-from ostinato.notes.fit.generator import generator_task
+from ostinato.notes.fit.generator import config_of, generator_task
 from ostinato.notes.generator import Generator
 from ostinato.scores.sources import SPLITS
 
@@ -62,6 +62,7 @@ FULL: dict[str, Any] = {
         "memory": "none",
         "sampler": "tied",
         "repeating": False,
+        "metre": False,
         "training": {
             "optimizer": "adam",
             "batch": 4,
@@ -154,7 +155,7 @@ def write_dataset(out: Path, cells: dict[str, list[np.ndarray]]) -> None:
             found["pitch"], found["velocity"] = key + rolls.LOWEST, 64
             notes.append(found)
             name = f"{split}/{number}"
-            values = len(rows), name, name, split, "4/4", 16, len(frames), len(found)
+            values = len(rows), name, name, split, "4/4", 16, "0:16:4", len(frames), len(found)
             rows.append(dict(zip(SONG_COLUMNS, values, strict=True)))
     files.write_array(out / "notes.npy", np.concatenate(notes))
     files.write_table(out / "songs.csv", SONG_COLUMNS, rows)
@@ -187,9 +188,7 @@ def check(values: dict[str, Any], cells: dict[str, list[np.ndarray]], work: Path
     path = work / PARAMS
     path.write_text(yaml.safe_dump(values), encoding="utf-8")
     params = read_params(path)
-    parts = {"memory": params.config("memory"), "sampler": params.config("samplers")}
-    repeating = params.repeating if params.generator.repeating else None
-    sampler = Generator({"keys": rolls.KEYS, "repeating": repeating, **parts}).sampler
+    sampler = Generator(config_of(params)).sampler
     if not sampler.exact:
         raise UserError(f"{params.generator.sampler} only bounds the likelihood")
     for split, songs in cells.items():
@@ -288,7 +287,9 @@ def frame_nats(model: Generator, songs: Songs, split: str) -> np.ndarray:
         uniforms = batch.mask.new_zeros(
             *batch.mask.shape, model.num_uniforms
         )  # exact samplers use none
-        log_prob, _ = model.log_prob(batch.notes, model.initial(batch.past, batch.start), uniforms)
+        log_prob, _ = model.log_prob(
+            batch.notes, model.initial(batch.past, batch.positions), uniforms
+        )
         found.append(-log_prob[batch.mask > 0].cpu().double())
     return torch.cat(found).numpy()
 

@@ -13,6 +13,15 @@ PICTURE = Path("results/compose/piece-01.png")
 RESULTS = Path("results")
 LIKELIHOOD = RESULTS / "likelihood"
 HOLDING = "tied_holding"
+FEATURES = {
+    "four_keys": "steps at which exactly four keys sound",
+    "fewer_than_three": "steps at which fewer than three sound",
+    "note_length": "mean length of a note, steps",
+    "dissonance": "sounding steps with a second, seventh or tritone",
+    "top_by_step": "moves of the highest voice by 2 semitones or less",
+    "top_leaps": "moves by more than a fifth",
+    "parallels": "parallel fifths and octaves of the outer voices",
+}
 BASELINES = {
     "pca_512": "PCA-512",
     "dct_512": "DCT-512",
@@ -43,6 +52,9 @@ def table(report: dict, holding: dict) -> str:
         )
     rows.append(("share of onsets that are repeated", composed["repetition"], real["repetition"]))
     lines = ["| | composed | real |", "|---|---|---|"]
+    for name, title in FEATURES.items():
+        (one, spread), (other, around) = composed["features"][name], real["features"][name]
+        lines.append(f"| {title} | {one:.2f} ({spread:.2f}) | {other:.2f} ({around:.2f}) |")
     lines += [f"| {name} | {one:.2f} | {other:.2f} |" for name, one, other in rows]
     found = report["prediction"]
     if found["nll"] is None:

@@ -5,11 +5,13 @@ memory ``history_user`` and the sampler ``banning`` (objective ``marginals``). I
 baseline of the benchmarks, and a test holds both to the same loss and gradients.
 """
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
 from ostinato.notes.data.fragments import Batch
+from ostinato.notes.data.positions import STEP, Bars, Positions
 from ostinato.notes.data.rolls import CLASS_OF_KEY
 from ostinato.notes.generator import Generator
 from ostinato.notes.parts.memory import clock
@@ -19,6 +21,7 @@ CONFIG = {
     "keys": 12,
     "representation": "onset",
     "steps_per_beat": 4,
+    "metre": False,
     "memory": {
         "name": "history_user",
         "lags": [4, 8, 16, 32, 48, 64, 96, 128],
@@ -77,7 +80,7 @@ class SlowGenerator(nn.Module):
         """Compute the loss, as `Generator.forward` does."""
         size, steps = batch.mask.shape
         heard = torch.cat([batch.past, batch.notes], 1)
-        time = clock(batch.start, steps, batch.notes.dtype)
+        time = clock(batch.positions[..., STEP], batch.notes.dtype)
         local, read, aggregation = (
             self._zero(cell, size) for cell in (self.local, self.read, self.aggregation)
         )
@@ -148,7 +151,7 @@ class SlowGenerator(nn.Module):
         )
         voices = [self._zero(self.voice, 1) for _ in range(self.voices)]
         for step in range(len(begun) + steps):
-            time = clock(torch.tensor([step]), 1, begun.dtype)[:, 0]
+            time = clock(torch.tensor([[step]]), begun.dtype)[:, 0]
             inputs = torch.cat([heard[-1], time], 1)
             local, read = self.local(inputs, local), self.read(inputs, read)
             weights = self.weigh(read[0]).softmax(-1)
@@ -207,10 +210,11 @@ def random_batch(
     notes = (
         torch.rand(size, generator.context_length + steps, generator.keys, generator=rng) < 0.08
     ).float()
+    piece = Positions([Bars(0, 16, 4)], 32 * size + steps)
     batch = Batch(
         notes[:, : generator.context_length],
         notes[:, generator.context_length :],
         torch.ones(size, steps),
-        torch.arange(size) * 32,
+        torch.from_numpy(np.stack([piece(32 * row, steps) for row in range(size)])),
     )
     return batch, torch.rand(size, steps, generator.num_uniforms, generator=rng)

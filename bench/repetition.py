@@ -19,7 +19,7 @@ from ostinato.notes.compose.compose import SEED_STEPS, Piece, compose
 from ostinato.notes.data.songs import Songs
 from ostinato.notes.report import evaluate, metrics
 
-PIECES, STEPS, TEMPERATURES = 120, 240, (0.8, 0.9, 1.0)
+PIECES, BARS, TEMPERATURES = 120, 16, (0.6, 0.8, 1.0)
 
 
 def main() -> None:
@@ -28,7 +28,7 @@ def main() -> None:
     parser.add_argument("--threads", type=int, default=2)
     training.prepare(parser.parse_args().threads, 0)
     writer = system.load(Path("models/generator"), Path("models/decoder"))
-    songs = Songs(Path("data/dataset"), "holding" if writer.holding else "onset", velocities=True)
+    songs = Songs(Path("data/dataset"), writer.representation, velocities=True)
     valid = evaluate.songs_of(songs, "valid")
     known = metrics.Copies(evaluate.songs_of(songs, "train").rolls)
     settings = read_params(Path("params.yaml")).compose
@@ -37,7 +37,7 @@ def main() -> None:
     print(row("validation songs", evaluate.music_figures(valid, test, known, beat)))
     for temperature in TEMPERATURES:
         chosen = settings.model_copy(update={"temperature": temperature})
-        pieces = new_music(compose(writer, songs, PIECES, STEPS, chosen, 7), songs)
+        pieces = new_music(compose(writer, songs, PIECES, BARS, chosen, 7), songs)
         measured = evaluate.music_figures(pieces, valid, known, beat)
         print(row(f"temperature {temperature}", measured), flush=True)
 
@@ -46,10 +46,7 @@ def new_music(pieces: list[Piece], songs: Songs) -> evaluate.Pieces:
     """Take what is new, from the first whole bar on."""
     bars = [int(songs.bar[piece.song]) for piece in pieces]
     first = [-(-SEED_STEPS // bar) * bar for bar in bars]
-    rolls = [
-        (piece.roll[begin:] > 0).astype(np.uint8)
-        for piece, begin in zip(pieces, first, strict=True)
-    ]
+    rolls = [np.sign(piece.roll[begin:]) for piece, begin in zip(pieces, first, strict=True)]
     return evaluate.Pieces(rolls, bars)
 
 

@@ -21,7 +21,7 @@ def inputs(seed: int = 0) -> tuple[Tensor, Tensor, Tensor]:
     generator = torch.Generator().manual_seed(seed)
     notes = (torch.rand(BATCH, STEPS, KEYS, generator=generator) < 0.3).double()
     past = (torch.rand(BATCH, PAST, KEYS, generator=generator) < 0.3).double()
-    return notes, clock(torch.tensor([0, 7, 100]), STEPS, torch.float64), past
+    return notes, clock(torch.tensor([[0], [7], [100]]) + torch.arange(STEPS), torch.float64), past
 
 
 def make(module: ModuleType, **params: Any) -> Memory:

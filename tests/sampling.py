@@ -16,17 +16,24 @@ from ostinato.notes.parts.sampler import Sampler
 KEYS, BATCH, STEPS, FEATURES = 4, 2, 8, 5
 SETS = torch.tensor(list(itertools.product([0.0, 1.0], repeat=KEYS))).double()
 """All sets of notes."""
+WHOLE = torch.tensor(list(itertools.product([0.0, 1.0, -1.0], repeat=KEYS))).double()
+"""All that may be struck and held."""
 
 examples = settings(max_examples=20)
 """Enough for properties that hold everywhere; the first call of PyTorch may take long."""
 
 
 def build(
-    module: ModuleType, lags: list[int] | None = None, scale: float = 4, **params: Any
+    module: ModuleType,
+    lags: list[int] | None = None,
+    scale: float = 4,
+    lengths: bool = False,
+    **params: Any,
 ) -> Sampler:
     """A sampler in float64 with random weights, far from uniform; with lags, behind a gate."""
     torch.manual_seed(2)
-    model = module.Model(FEATURES, KEYS, module.Params(**params))
+    more = {"lengths": True} if lengths else {}
+    model = module.Model(FEATURES, KEYS, module.Params(**params), **more)
     for weight in model.parameters():
         weight.data *= scale
     if lags:
@@ -67,13 +74,30 @@ def music(model: Sampler, silent: bool = False, repeating: bool = False) -> Musi
     """Eight steps after random ones, or after silence; or music that repeats every two steps."""
     context = model.context_length + 3
     known = (random(BATCH, context + STEPS, KEYS, seed=1) < 0.3).double()
+    if has_lengths(model):
+        known = held(known, random(*known.shape, seed=7) < 0.6)
     if repeating:
         known[:, 2:] = known[:, :2].repeat(1, known.shape[1], 1)[:, : known.shape[1] - 2]
-        known[:, -3] = 1 - known[:, -3]
+        known[:, -3] = 1 - known[:, -3].abs()
+        known[:, -2][known[:, -3] == 0] = known[:, -2][known[:, -3] == 0].abs()
     if silent:
         known[:, :context] = 0
+        known[:, context] = known[:, context].abs()
     uniforms = random(BATCH, STEPS, model.num_uniforms, seed=2)
     return Music(random(BATCH, STEPS, FEATURES) - 0.5, known, uniforms)
+
+
+def has_lengths(model: Sampler) -> bool:
+    return getattr(getattr(model, "sampler", model), "lengths", False)
+
+
+def held(struck: Tensor, on: Tensor) -> Tensor:
+    """Whole notes: struck where they are, held after that for as long as a mask says."""
+    notes = struck.clone()
+    for step in range(1, notes.shape[1]):
+        lasts = (notes[:, step - 1] != 0) & on[:, step] & (notes[:, step] == 0)
+        notes[:, step][lasts] = -1
+    return notes
 
 
 def song(model: Sampler, notes: Tensor, features: int = FEATURES) -> Music:
@@ -110,7 +134,12 @@ def log_prob(model: Sampler, some: Music) -> Tensor:
 
 def exact(model: Sampler) -> Tensor:
     """What `log_prob` says about each of the sets at one first step."""
-    return log_prob(model, first(model, SETS))[:, 0]
+    return log_prob(model, first(model, sets(model)))[:, 0]
+
+
+def sets(model: Sampler) -> Tensor:
+    """All that may be drawn: Tensor[any, K]."""
+    return WHOLE if has_lengths(model) else SETS
 
 
 def draw(model: Sampler, count: int, temperature: float = 1.0) -> Tensor:
@@ -126,7 +155,7 @@ def check_frequencies(model: Sampler, probs: Tensor) -> None:
     uniforms = random(draws, 2, rows, 1, model.num_uniforms, seed=4)
     known = torch.cat([past, past[:, :1]], 1)  # what stands at the step itself does not count
     drawn = model.guess(features, known, uniforms).flatten(0, 2)
-    found = torch.stack([(drawn == one).all(-1).double().mean() for one in SETS])
+    found = torch.stack([(drawn == one).all(-1).double().mean() for one in sets(model)])
     assert ((found - probs).abs() <= 4 * (probs * (1 - probs) / len(drawn)).sqrt() + 1e-12).all()
 
 
@@ -135,12 +164,16 @@ def check_exact(model: Sampler) -> None:
     with torch.no_grad():
         log_probs = exact(model)
         assert abs(log_probs.exp().sum() - 1) < 1e-12
-        assert torch.equal(log_probs > -torch.inf, model.in_support(SETS))
+        every = sets(model)
+        silent = first_step(model, 1, 0)[1][0, -1] == 0  # what does not sound cannot be held
+        possible = model.in_support(every) & ~((every < 0) & silent).any(-1)
+        assert torch.equal(log_probs > -torch.inf, possible)
         check_frequencies(model, log_probs.exp())
 
 
 def check_steps(model: Sampler) -> None:
     """A whole sequence is the same as its parts, whatever was known before."""
+    model.eval()  # in training, a sampler may compute only a part of it
     for some in (music(model), music(model, silent=True), music(model, repeating=True)):
         for function in (model.loss, model.log_prob):
             whole, _ = function(some.features, some.known, model.initial(some.past), some.uniforms)
@@ -158,7 +191,7 @@ def check_order(model: Sampler) -> None:
     """A step's probability sees no later step, and no other sequence."""
     some = music(model)
     changed = some.known.clone()
-    changed[0, -3] = 1 - changed[0, -3]
+    changed[0, -3] = 1 - changed[0, -3].abs()
     before, after = log_prob(model, some), log_prob(model, some._replace(known=changed))
     torch.testing.assert_close(after[0, :-3], before[0, :-3])
     torch.testing.assert_close(after[1], before[1])
@@ -204,6 +237,7 @@ def check_drawing_goes_on(model: Sampler) -> None:
 def check_gradients(model: Sampler) -> None:
     """The loss is finite at every step and has a finite gradient at every weight."""
     some = music(model)
+    some.known[1, -4:] = some.known[1, -5:-4].abs()  # repeated at all lags
     some.known[0, -3] = 1  # which most samplers cannot draw
     some.features.requires_grad_()
     found = loss(model, some)

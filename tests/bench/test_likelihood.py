@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 import scipy.io
 import torch
+from making import positions
 
 from ostinato.core import files, training
 from ostinato.core.errors import UserError
@@ -87,7 +88,7 @@ def test_every_frame_of_every_song_counts_once(project, memory):
     for frames in cells["test"]:
         notes = torch.from_numpy(frames.astype(np.float32))[None]
         past = notes.new_zeros(1, network.context_length, 88)
-        begin = network.initial(past, torch.zeros(1, dtype=torch.int64))
+        begin = network.initial(past, positions(0, steps=notes.shape[1]))
         for step in range(notes.shape[1]):
             log_prob, begin = network.log_prob(notes[:, step : step + 1], begin, None)
             expected.append(-log_prob.item())

@@ -1,6 +1,7 @@
 """The fast form of A18 and the slow one of the benchmarks are the same mathematics."""
 
 import torch
+from making import positions
 from reference_a18 import CONFIG, DECODER, SlowGenerator, random_batch
 
 from ostinato.notes.compose.compose import continue_keys
@@ -16,7 +17,8 @@ def test_both_forms_give_the_same_loss_and_gradients_on_the_same_draws():
         weight.data *= 2
     slow = SlowGenerator(fast)
     batch, uniforms = random_batch(3, 20, fast)
-    batch = type(batch)(batch.past.double(), batch.notes.double(), batch.mask.double(), batch.start)
+    doubles = (each.double() for each in (batch.past, batch.notes, batch.mask))
+    batch = type(batch)(*doubles, batch.positions)
     batch.mask[1, 12:] = 0
     losses, gradients = [], []
     for model in (fast, slow):
@@ -33,7 +35,8 @@ def test_both_forms_compose_the_same_pieces_on_the_same_draws():
     fast = System(CONFIG, DECODER)
     begun = (torch.rand(3, 16, 88) < 0.04).float()
     uniforms = torch.rand(3, 46, fast.num_uniforms)
-    pieces = continue_keys(fast, begun * VELOCITY, 30, 1.0, uniforms) / VELOCITY
+    where = positions(0, 0, 0, steps=46)
+    pieces = continue_keys(fast, begun * VELOCITY, where, 1.0, uniforms) / VELOCITY
     assert pieces[:, 16:].sum() > 20
     for piece, one, other in zip(pieces, begun, uniforms, strict=True):
         slow = SlowGenerator(fast.generator).compose(fast.performer.decoder, one, 30, other)

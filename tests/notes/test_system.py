@@ -3,7 +3,7 @@ import copy
 import pytest
 import sampling
 import torch
-from making import CONFIG, DECODER
+from making import CONFIG, DECODER, positions
 
 from ostinato.core.errors import UserError
 from ostinato.core.models import write_model
@@ -26,12 +26,12 @@ def batch(model: System) -> tuple[Batch, torch.Tensor]:
     velocities = torch.where(played < 0.03, 10 * played + 0.1, 0)
     past = torch.zeros(2, model.context_length, 88).double()
     uniforms = torch.rand(2, STEPS, model.num_uniforms, generator=generator).double()
-    return Batch(past, velocities, torch.ones(2, STEPS), torch.tensor([0, 5])), uniforms
+    return Batch(past, velocities, torch.ones(2, STEPS), positions(0, 5, steps=STEPS)), uniforms
 
 
 def test_a_whole_sequence_is_the_same_as_its_steps(model):
     given, uniforms = batch(model)
-    begin = model.initial(given.past, given.start)
+    begin = model.initial(given.past, given.positions)
     whole, end = model.log_prob(given.notes, begin, uniforms)
     state, parts = begin, []
     for step in range(STEPS):
@@ -45,12 +45,12 @@ def test_a_whole_sequence_is_the_same_as_its_steps(model):
 
 def test_keys_and_classes_together_are_the_two_models(model):
     given, uniforms = batch(model)
-    whole, _ = model.log_prob(given.notes, model.initial(given.past, given.start), uniforms)
+    whole, _ = model.log_prob(given.notes, model.initial(given.past, given.positions), uniforms)
     keys = (given.notes > 0).double()
     decoder, generator = model.performer.decoder, model.generator
     notes, past = decoder.classes(keys), decoder.classes(given.past)
     for_notes, for_keys = model.split(uniforms)
-    of_notes, _ = generator.log_prob(notes, generator.initial(past, given.start), for_notes)
+    of_notes, _ = generator.log_prob(notes, generator.initial(past, given.positions), for_notes)
     of_keys, _ = decoder.log_prob(keys, decoder.initial(given.past), for_keys)
     torch.testing.assert_close(whole, of_notes + of_keys)
 
@@ -89,10 +89,10 @@ def test_nothing_is_made_without_a_device(model):
     given, uniforms = batch(model)
     chance = torch.stack([torch.stack([uniforms, uniforms])] * 2)
     with torch.device("meta"):
-        begin = model.initial(given.past, given.start)
+        begin = model.initial(given.past, given.positions)
         loss = model(given, uniforms)
-        log_prob, state = model.log_prob(given.notes, begin, uniforms)
-        step, _ = model.step(state, uniforms[:, :1], 0.9)
+        log_prob, _ = model.log_prob(given.notes, begin, uniforms)
+        step, _ = model.step(begin, uniforms[:, :1], 0.9)
         guesses = model.guess(given, chance)
     assert not any(tensor.is_meta for tensor in (loss, log_prob, step, guesses))
 
@@ -102,7 +102,7 @@ def test_guesses_are_what_it_would_draw_at_each_step(model):
     chance = sampling.random(2, 2, *given.mask.shape, model.num_uniforms, seed=4)
     guesses = model.guess(given, chance)
     for (hidden, uniforms), guess in zip(chance, guesses, strict=True):
-        state = model.initial(given.past, given.start)
+        state = model.initial(given.past, given.positions)
         for step in range(STEPS):
             now = slice(step, step + 1)
             drawn, _ = model.step(state, uniforms[:, now], 1.0)

@@ -73,3 +73,14 @@ def draw_at(logits: Tensor, uniforms: Tensor, temperature: float) -> Tensor:
     if temperature == 0:
         return logits.argmax(-1)
     return draw((logits / temperature).softmax(-1), uniforms)
+
+
+def sharpen(logits: Tensor, temperature: float) -> Tensor:
+    """Return the log-probabilities with which `draw_at` draws: Tensor[..., N] to the same shape.
+
+    Some of the logits have to be finite.
+    """
+    if temperature == 0:
+        likeliest = torch.zeros_like(logits).scatter(-1, logits.argmax(-1, keepdim=True), 1)
+        return likeliest.log()
+    return (logits / temperature).log_softmax(-1)

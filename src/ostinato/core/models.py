@@ -67,7 +67,7 @@ def read_model(folder: Path) -> tuple[dict[str, Any], dict[str, Tensor]]:
     return config, load_file(folder / "model.safetensors")
 
 
-def build(package: str, config: dict[str, Any], *args: Any) -> nn.Module:
+def build(package: str, config: dict[str, Any], *args: Any, **more: Any) -> nn.Module:
     """Build the model that a configuration names, with untrained weights.
 
     Parameters
@@ -77,8 +77,8 @@ def build(package: str, config: dict[str, Any], *args: Any) -> nn.Module:
         ``Model``, and ``Params``, the schema of its parameters.
     config : dict
         ``name``, which is the name of the module, and the parameters.
-    *args
-        Arguments of ``Model`` before the parameters.
+    *args, **more
+        Arguments of ``Model`` before and after the parameters.
 
     Raises
     ------
@@ -93,7 +93,7 @@ def build(package: str, config: dict[str, Any], *args: Any) -> nn.Module:
         raise UserError(
             f"a model of {config['name']} has other parameters than this version; train it anew"
         ) from error
-    return module.Model(*args, params)
+    return module.Model(*args, params, **more)
 
 
 def weights_of(module: nn.Module) -> int:

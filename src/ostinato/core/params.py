@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import yaml
-from pydantic import Field, ValidationError, model_validator
+from pydantic import BeforeValidator, Field, ValidationError, model_validator
 
 from ostinato.core.errors import UserError
 from ostinato.core.schema import (
@@ -63,14 +63,17 @@ class Dataset(Schema):
     """The time grid and the filters; see `ostinato.notes.data.dataset.Filters`."""
 
     steps_per_beat: Literal[1, 2, 3, 4, 5, 6, 8, 10, 12, 15, 16, 20, 24, 30, 32, 40, 48]
-    meters: Annotated[list[Annotated[str, Field(pattern=r"^\d+/\d+$")]], Field(min_length=1)]
+    meters: Annotated[
+        list[Annotated[str, Field(pattern=r"^\d+/\d+$")]],
+        BeforeValidator(lambda meters: [] if meters == "any" else meters),
+    ]
     pitches: Annotated[
         list[Annotated[int, Field(ge=21, le=108)]], Field(min_length=2, max_length=2)
     ]
     max_tempo_changes: Annotated[int, Field(ge=0)]
     grid_tolerance: Annotated[float, Field(ge=0, le=0.5)]
     max_off_grid: Fraction
-    representation: Literal["onset", "holding"]
+    representation: Literal["onset", "holding", "notes"]
 
     @model_validator(mode="after")
     def _order(self) -> "Dataset":
@@ -111,13 +114,15 @@ class Velocity(Schema):
 class Generator(Schema):
     """The model that writes music: 12 pitch classes or 88 keys per step.
 
-    With ``repeating``, a gate before the sampler may copy what was played some steps ago.
+    With ``repeating``, a gate before the sampler may copy what was played some steps ago. With
+    ``metre``, it knows where a step stands in its bar and in its piece.
     """
 
     keys: Literal[12, 88]
     memory: str
     sampler: str
     repeating: bool
+    metre: bool
     training: Training
 
 
@@ -125,7 +130,7 @@ class Compose(Schema):
     """How pieces are composed."""
 
     pieces: Annotated[int, Field(ge=1, le=10_000)]
-    steps: Annotated[int, Field(ge=1, le=20_000)]
+    bars: Annotated[int, Field(ge=1, le=2_000)]
     temperature: Annotated[float, Field(ge=0, le=10)]
     tempo: Annotated[float, Field(ge=10, le=400)]
     hour: bool
@@ -329,6 +334,13 @@ def read_params(path: Path) -> Params:
     if (keys == 88) != (kind == "none"):
         wanted = "has to be none" if keys == 88 else "has to be another"
         raise UserError(f"{path}: decoder.kind is {kind!r}: with generator.keys {keys} it {wanted}")
+    sampler = params.generator.sampler
+    able = import_module(f"{PACKAGES['samplers'][0]}.{sampler}").Model.draws_lengths
+    if params.dataset.representation == "notes" and not (able and keys == 88):
+        raise UserError(
+            f"{path}: dataset.representation is notes, which samplers.{sampler} cannot draw with "
+            f"generator.keys {keys}; choose onset or holding, or tied with 88 keys"
+        )
     return params
 
 

@@ -1,4 +1,7 @@
-"""A generator: a memory, which turns the past into features, and a sampler."""
+"""A generator: a memory, which turns the past into features, and a sampler.
+
+With whole notes, a step is 1 where a key is struck, -1 where it is held, and 0 where it is silent.
+"""
 
 from typing import Any, NamedTuple
 
@@ -7,7 +10,9 @@ from torch import Tensor, nn
 
 from ostinato.core import models
 from ostinato.notes.data.fragments import Batch
+from ostinato.notes.data.positions import STEP
 from ostinato.notes.parts.memory import clock
+from ostinato.notes.parts.metre import Metre
 from ostinato.notes.parts.repeating import Params, Repeating
 
 
@@ -18,14 +23,14 @@ class State(NamedTuple):
     ----------
     past : Tensor[B, context_length, K]
         The steps just before the next one.
-    step : Tensor[B] of int64
-        Index of the next step in its song.
+    positions : Tensor[B, any, 6] of int64
+        Where the next steps stand in their piece; see `ostinato.notes.data.positions`.
     memory, sampler : any
         Their states, which cover all steps before the last one of `past`.
     """
 
     past: Tensor
-    step: Tensor
+    positions: Tensor
     memory: Any
     sampler: Any
 
@@ -37,8 +42,9 @@ class Generator(nn.Module):
     ----------
     config : dict
         The content of a model's config.json, of which these are used: ``keys`` (12 pitch classes
-        or 88 keys), ``memory`` and ``sampler`` (a name and parameters each), and ``repeating``
-        (the parameters of the gate before the sampler, or None).
+        or 88 keys), ``representation``, ``memory`` and ``sampler`` (a name and parameters each),
+        ``repeating`` (the parameters of the gate before the sampler, or None), and ``metre``
+        (whether it knows bars, or only counts steps).
 
     Attributes
     ----------
@@ -53,24 +59,30 @@ class Generator(nn.Module):
     def __init__(self, config: dict[str, Any]):
         super().__init__()
         self.keys = config["keys"]
-        self.memory = models.build("ostinato.notes.memory", config["memory"], self.keys)
-        features = self.memory.num_features
-        sampler = models.build("ostinato.notes.samplers", config["sampler"], features, self.keys)
+        self.lengths = config["representation"] == "notes"
+        inputs = self.keys * (2 if self.lengths else 1)
+        self.memory = models.build("ostinato.notes.memory", config["memory"], inputs)
+        self.metre = Metre() if config["metre"] else None
+        features = self.memory.num_features + (self.metre.num_features if self.metre else 0)
+        more = {"lengths": True} if self.lengths else {}
+        sampler = models.build(
+            "ostinato.notes.samplers", config["sampler"], features, self.keys, **more
+        )
         if config["repeating"]:
             sampler = Repeating(sampler, features, Params(**config["repeating"]))
         self.sampler = sampler
         self.num_uniforms, self.exact = sampler.num_uniforms, sampler.exact
         self.context_length = max(self.memory.context_length, sampler.context_length)
 
-    def initial(self, past: Tensor, step: Tensor, annotation: Tensor | None = None) -> State:
+    def initial(self, past: Tensor, positions: Tensor, annotation: Tensor | None = None) -> State:
         """Make the state at the beginning of a sequence.
 
         Parameters
         ----------
         past : Tensor[B, P, K]
             The steps before it; P is at least `context_length`.
-        step : Tensor[B] of int64
-            Index of the first step in its song.
+        positions : Tensor[B, S, 6] of int64
+            Where the steps that follow stand in their piece. No more than S steps may follow.
         annotation : Tensor, optional
             As for `Sampler.initial`.
 
@@ -79,7 +91,8 @@ class Generator(nn.Module):
         State
         """
         past = past[:, past.shape[1] - self.context_length :]
-        return State(past, step, self.memory.initial(past), self.sampler.initial(past, annotation))
+        remembered = self.memory.initial(self._seen(past))
+        return State(past, positions, remembered, self.sampler.initial(past, annotation))
 
     def forward(self, batch: Batch, uniforms: Tensor) -> Tensor:
         """Compute the training loss: the mean of `losses` over the counted steps, Tensor[]."""
@@ -103,7 +116,7 @@ class Generator(nn.Module):
         count : Tensor[]
             Number of steps summed over.
         """
-        begin = self.initial(batch.past, batch.start, batch.annotation)
+        begin = self.initial(batch.past, batch.positions, batch.annotation)
         known, features, state = self._hear(batch.notes, begin)
         loss, _ = self.sampler.loss(features, known, state.sampler, uniforms)
         counted = batch.mask * self.sampler.in_support(batch.notes)
@@ -145,13 +158,12 @@ class Generator(nn.Module):
         notes : Tensor[B, 1, K]
         state : State
         """
-        time = clock(state.step, 1, state.past.dtype)
-        features, remembered = self.memory(state.past, time, state.memory)
+        features, state = self._features(state.past, state)
         notes, sampler = self.sampler.sample(
             features, state.past, state.sampler, uniforms, temperature
         )
         past = torch.cat([state.past[:, 1:], notes], 1)
-        return notes, State(past, state.step + 1, remembered, sampler)
+        return notes, state._replace(past=past, sampler=sampler)
 
     def guess(self, batch: Batch, uniforms: Tensor) -> Tensor:
         """Draw each step of known music several times, given its true past.
@@ -167,7 +179,7 @@ class Generator(nn.Module):
         -------
         Tensor[D, B, T, K]
         """
-        known, features, _ = self._hear(batch.notes, self.initial(batch.past, batch.start))
+        known, features, _ = self._hear(batch.notes, self.initial(batch.past, batch.positions))
         return self.sampler.guess(features, known, uniforms)
 
     def reading(self, notes: Tensor, state: State) -> Tensor | None:
@@ -183,27 +195,38 @@ class Generator(nn.Module):
         Tensor[B, T, lags] or None
             As from `Memory.reading`.
         """
-        heard = torch.cat([state.past, notes[:, :-1]], 1)
-        time = clock(state.step, notes.shape[1], notes.dtype)
+        heard = self._seen(torch.cat([state.past, notes[:, :-1]], 1))
+        time = clock(state.positions[:, : notes.shape[1], STEP], notes.dtype)
         return self.memory.reading(heard, time, state.memory)
 
     def _hear(self, notes: Tensor, state: State) -> tuple[Tensor, Tensor, State]:
-        """Run the memory over known notes.
+        """Compute the features of known notes.
 
         Returns
         -------
         known : Tensor[B, context_length + T, K]
             The steps before the notes, then the notes.
         features : Tensor[B, T, F]
-            The memory's features for each of their steps.
+            The features of each of their steps.
         state : State
             The state after the notes; the sampler's part is unchanged.
         """
-        known, steps = torch.cat([state.past, notes], 1), notes.shape[1]
-        time = clock(state.step, steps, notes.dtype)
-        features, remembered = self.memory(known[:, :-1], time, state.memory)
-        return (
-            known,
-            features,
-            State(known[:, steps:], state.step + steps, remembered, state.sampler),
-        )
+        known = torch.cat([state.past, notes], 1)
+        features, state = self._features(known[:, :-1], state)
+        return known, features, state._replace(past=known[:, notes.shape[1] :])
+
+    def _features(self, heard: Tensor, state: State) -> tuple[Tensor, State]:
+        """Compute the features of the steps after those of `past` in Tensor[B, C + T - 1, K]."""
+        steps = heard.shape[1] - state.past.shape[1] + 1
+        now, later = state.positions.tensor_split([steps], 1)
+        time = clock(now[..., STEP], heard.dtype)
+        features, memory = self.memory(self._seen(heard), time, state.memory)
+        if self.metre:
+            features = torch.cat([features, self.metre(now, features.dtype)], -1)
+        return features, state._replace(positions=later, memory=memory)
+
+    def _seen(self, notes: Tensor) -> Tensor:
+        """What the memory sees of notes: with lengths, struck and held keys separately."""
+        if not self.lengths:
+            return notes
+        return torch.cat([notes > 0, notes < 0], -1).to(notes.dtype)

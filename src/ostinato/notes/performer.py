@@ -22,7 +22,8 @@ class State(NamedTuple):
 class Performer(nn.Module):
     """Turns pitch classes into keys with velocities.
 
-    Velocities are MIDI velocities divided by 128, and 0 where a key is not played.
+    Velocities are MIDI velocities divided by 128, and 0 where a key is not played. Where keys are
+    held, not struck, they are negative.
 
     Parameters
     ----------
@@ -138,5 +139,5 @@ class Performer(nn.Module):
 
 
 def keys_of(velocities: Tensor) -> Tensor:
-    """Mark the keys that are played: 1 where there is a velocity."""
-    return (velocities > 0).to(velocities.dtype)
+    """Mark the keys that are played: 1 where there is a velocity, -1 where it is negative."""
+    return velocities.sign()

@@ -11,7 +11,7 @@ from ostinato.notes import generator, performer
 from ostinato.notes.data.fragments import Batch
 from ostinato.notes.data.rolls import KEYS
 from ostinato.notes.generator import Generator
-from ostinato.notes.performer import Performer
+from ostinato.notes.performer import Performer, keys_of
 
 
 class State(NamedTuple):
@@ -24,7 +24,8 @@ class State(NamedTuple):
 class System(nn.Module):
     """A distribution over sequences of sets of keys.
 
-    Velocities are MIDI velocities divided by 128, and 0 where a key is not played.
+    Velocities are MIDI velocities divided by 128, and 0 where a key is not played. Where keys are
+    held, not struck, they are negative.
 
     Parameters
     ----------
@@ -35,8 +36,8 @@ class System(nn.Module):
     ----------
     num_uniforms, context_length, exact
         As for `ostinato.notes.generator.Generator`.
-    holding : bool
-        Whether a key is marked at every step at which it sounds, or only where it is struck.
+    representation : str
+        ``"onset"``, ``"holding"`` or ``"notes"``; see `ostinato.notes.data.rolls.render_roll`.
     steps_per_beat : int
         Number of steps in a quarter note.
     """
@@ -48,7 +49,7 @@ class System(nn.Module):
         self.num_uniforms = self.generator.num_uniforms + self.performer.num_uniforms
         self.context_length = max(self.generator.context_length, self.performer.context_length)
         self.exact = self.generator.exact and self.performer.exact
-        self.holding = generator["representation"] == "holding"
+        self.representation = generator["representation"]
         self.steps_per_beat = generator["steps_per_beat"]
 
     def forward(self, batch: Batch, uniforms: Tensor) -> Tensor:
@@ -68,21 +69,21 @@ class System(nn.Module):
         for_notes, for_keys = self.split(uniforms)
         return self.generator(self._written(batch), for_notes) + self.performer(batch, for_keys)
 
-    def initial(self, past: Tensor, step: Tensor) -> State:
+    def initial(self, past: Tensor, positions: Tensor) -> State:
         """Make the state at the beginning of a sequence.
 
         Parameters
         ----------
         past : Tensor[B, P, 88]
             Velocities of the steps before it; P is at least `context_length`.
-        step : Tensor[B] of int64
-            Index of the first step in its song.
+        positions : Tensor[B, S, 6] of int64
+            As for `Generator.initial`.
 
         Returns
         -------
         State
         """
-        begun = self.generator.initial(self._notes(past), step)
+        begun = self.generator.initial(self._notes(past), positions)
         return State(begun, self.performer.initial(past))
 
     def follow(self, velocities: Tensor, state: State, uniforms: Tensor) -> State:
@@ -149,10 +150,10 @@ class System(nn.Module):
     def _written(self, batch: Batch) -> Batch:
         """Convert a batch of velocities to the notes that the generator writes."""
         past, notes = (self._notes(tensor) for tensor in (batch.past, batch.notes))
-        return Batch(past, notes, batch.mask, batch.start)
+        return Batch(past, notes, batch.mask, batch.positions)
 
     def _notes(self, velocities: Tensor) -> Tensor:
-        return self.performer.classes((velocities > 0).to(velocities.dtype))
+        return self.performer.classes(keys_of(velocities))
 
 
 def load(generator: Path, decoder: Path) -> System:

@@ -79,7 +79,7 @@ def test_a_batch_depends_on_its_number_alone(songs, table, keys):
 
 def test_a_pass_sees_every_fragment_once(songs, table):
     batches = Batches(songs, table, 1, STEPS, 0, rolls.CLASSES, seed=7)
-    seen = [int(batches(number).start[0]) for number in range(len(batches.rows))]
+    seen = [int(batches(number).positions[0, 0, 0]) for number in range(len(batches.rows))]
     assert sorted(seen) == sorted(batches.rows["start"].tolist())
 
 
@@ -101,8 +101,5 @@ def test_held_out_songs_are_whole_and_untransposed(songs: Songs):
         assert batch.mask[-1].all()  # nothing is longer than the longest
         for notes, mask in zip(batch.notes, batch.mask, strict=True):
             shown.append(notes[: int(mask.sum())].numpy().tobytes())
-    songs_drawn = [
-        rolls.render_onsets(songs.song(i), 0, int(songs.steps[i])).astype("f4").tobytes()
-        for i in songs.of("train")
-    ]
+    songs_drawn = [songs.roll(i, 0, int(songs.steps[i])).tobytes() for i in songs.of("train")]
     assert sorted(shown) == sorted(songs_drawn)

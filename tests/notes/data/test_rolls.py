@@ -8,7 +8,6 @@ from ostinato.notes.data.rolls import (
     KEYS,
     LOWEST,
     pitch_classes,
-    render_onsets,
     render_roll,
 )
 from ostinato.notes.data.songs import STEP_NOTE
@@ -40,14 +39,14 @@ def test_middle_c_is_class_0():
 
 def test_a_roll_shows_its_window_and_silence_before_the_song():
     song = notes((0, 60), (2, 64), (5, 67))
-    roll = render_onsets(song, -2, 6)
+    roll = render_roll(song, -2, 6)
     assert list(zip(*np.nonzero(roll), strict=True)) == [(2, 60 - LOWEST), (4, 64 - LOWEST)]
 
 
 def test_transposition_loses_what_leaves_the_keyboard():
     song = notes((0, 21), (0, 60), (1, 108))
-    assert render_onsets(song, 0, 2, -1).sum(1).tolist() == [1, 1]
-    assert render_onsets(song, 0, 2, 1).sum(1).tolist() == [2, 0]
+    assert (render_roll(song, 0, 2, -1) > 0).sum(1).tolist() == [1, 1]
+    assert (render_roll(song, 0, 2, 1) > 0).sum(1).tolist() == [2, 0]
 
 
 @given(
@@ -68,7 +67,10 @@ def test_a_held_note_stands_from_its_onset_to_its_end(rows, start):
                 expected[step - start, pitch - LOWEST] = velocity
         if start <= onset < start + 10:
             struck[onset - start, pitch - LOWEST] = velocity
-    found = render_roll(song, start, 10, holding=True)
+    found = render_roll(song, start, 10, representation="holding")
     assert ((found > 0) == (expected > 0)).all()
     assert (found[struck > 0] == struck[struck > 0]).all()
     assert (render_roll(song, start, 10) == struck).all()
+    whole = render_roll(song, start, 10, representation="notes")
+    assert ((whole != 0) == (expected > 0)).all()
+    assert (np.maximum(whole, 0) == struck).all()

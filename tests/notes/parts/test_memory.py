@@ -5,7 +5,7 @@ from ostinato.notes.parts.memory import clock, lagged
 
 
 def test_the_clock_counts_to_64_in_binary():
-    bits = clock(torch.tensor([62, 127]), 4, torch.float32)
+    bits = clock(torch.tensor([[62], [127]]) + torch.arange(4), torch.float32)
     numbers = (bits * 2 ** torch.arange(6)).sum(-1)
     assert numbers.tolist() == [[62, 63, 0, 1], [63, 0, 1, 2]]
 

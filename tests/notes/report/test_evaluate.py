@@ -2,7 +2,7 @@ import math
 
 import pytest
 import torch
-from making import CONFIG, DECODER
+from making import CONFIG, DECODER, positions
 
 from ostinato.notes.data.rolls import KEYS
 from ostinato.notes.data.songs import Songs
@@ -32,14 +32,15 @@ def test_an_exact_log_probability_is_the_same_for_all_draws(songs):
 @pytest.mark.parametrize("split", ["test", "train"])
 def test_it_is_that_of_the_system_mixed_with_independent_keys(songs, split, keys):
     """Songs are of different lengths: none counts for more, and nothing behind their ends."""
-    system, rates = build(ORDERED, keys), evaluate.key_rates(songs)
+    system, rates = build(ORDERED, keys), evaluate.state_rates(songs)
     total = own = steps = 0.0
     for song in songs.of(split):
         notes = torch.from_numpy(songs.roll(song, 0, int(songs.steps[song])))[None].float()
-        begin = system.initial(torch.zeros(1, system.context_length, KEYS), torch.zeros(1).long())
+        where = positions(0, steps=notes.shape[1])
+        begin = system.initial(torch.zeros(1, system.context_length, KEYS), where)
         uniforms = torch.zeros(*notes.shape[:2], system.num_uniforms)
         log_prob, _ = system.log_prob(notes, begin, uniforms)
-        other = torch.distributions.Bernoulli(rates).log_prob(notes.double()).sum(-1)
+        other = torch.where(notes > 0, rates[:, 1], rates[:, 0]).log().sum(-1)
         p = (1 - 1e-4) * log_prob.double().exp() + 1e-4 * other.exp()
         total += float(p.log().sum())
         own += float(log_prob.sum())
@@ -76,4 +77,4 @@ def test_held_notes_are_measured_as_they_are_written(songs):
     system = build(ORDERED)
     onset, held = (evaluate.prediction(system, s, "test", 1, 1) for s in (songs, holding))
     assert held["log_prob"] != onset["log_prob"]
-    assert (evaluate.key_rates(holding) > evaluate.key_rates(songs)).any()
+    assert (evaluate.state_rates(holding)[:, 1] > evaluate.state_rates(songs)[:, 1]).any()

@@ -16,10 +16,11 @@ def sampler(reach: int = 5):
     return sampling.build(tied, scale=2, **params)
 
 
-def wide(keys: int, reach: int, voice: int = 1):
+def wide(keys: int, reach: int, voice: int = 1, lengths: bool = False):
     torch.manual_seed(7)
     params = tied.Params(radius=3, match_steps=reach, match_radius=voice, **SIZES)
-    model = tied.Model(sampling.FEATURES, keys, params).double()
+    more = {"lengths": True} if lengths else {}
+    model = tied.Model(sampling.FEATURES, keys, params, **more).double()
     for weight in model.parameters():
         weight.data *= 2
     return model
@@ -40,40 +41,54 @@ def test_probabilities_of_all_sets_sum_to_one_after_any_past(keys, reach):
 def slowly(model, features: torch.Tensor, notes: torch.Tensor, begin: int = 0) -> list[float]:
     """The log-probability of each step of one sequence from one on, key by key."""
     steps, keys = notes.shape
-    ring, reach = keys == 12, model.match_steps
+    ring, reach, lengths = keys == 12, model.match_steps, model.lengths
     played = [frame.nonzero()[:, 0].tolist() for frame in notes]
+    struck = [(frame > 0).nonzero()[:, 0].tolist() for frame in notes]
     first = next(step for step in range(steps) if played[step])
     lstm = model.along_time
 
-    def around(frame: torch.Tensor, key: int, width: int) -> list[float]:
-        """What stands at the keys around one."""
+    def around(there: list[int], key: int, width: int) -> list[float]:
+        """Which of the keys around one are there."""
         if ring:
-            return [frame[(key + i) % 12].item() for i in range(-6, 6)]
-        places = range(key - width, key + width + 1)
-        return [frame[i].item() if 0 <= i < keys else 0.0 for i in places]
+            return [float((key + i) % 12 in there) for i in range(-6, 6)]
+        return [float(place in there) for place in range(key - width, key + width + 1)]
 
-    wholes = [tuple(p) if step >= first else None for step, p in enumerate(played)]
+    def matched(code: list, step: int) -> tuple[list[int], list[int], int]:
+        """What sounded and was struck at the match, and its length."""
+        lag, length = match(code, step, reach)
+        return (played[step - lag], struck[step - lag], length) if length else ([], [], 0)
+
+    wholes = [(tuple(p), tuple(q)) for p, q in zip(played, struck, strict=True)]
+    wholes = [whole if step >= first else None for step, whole in enumerate(wholes)]
     cells = [(torch.zeros(lstm.hidden_size).double(),) * 2 for _ in range(keys)]
     nats = []
     for step in range(begin, steps):
-        before = notes[step - 1] if step else torch.zeros(keys).double()
+        there, hit = (played[step - 1], struck[step - 1]) if step else ([], [])
+        most = max((len(p) for p in played[max(0, step - 32) : step]), default=0)
         nats.append(0.0)
         for key in range(keys):
-            seen = around(before, key, model.radius)
-            there = before.nonzero()[:, 0].tolist()
+            seen = around(there, key, model.radius)
             seen += [sum((other - key) % 12 == i for other in there) for i in range(12)]
-            seen += [len(there) / 4, *model.name.weight[key].tolist()]
-            seen += model.told(features[step]).tolist()
+            seen.append(len(there) / 4)
+            if not ring:
+                for distance in (key - min(there), max(there) - key) if there else ():
+                    seen += [float(distance % 12 == i) for i in range(12)] + [distance / 12]
+                seen += [] if there else [0.0] * 26
+            if lengths:
+                seen += [*around(hit, key, 12), len(hit) / 4, most / 4]
             if reach:
-                near = [around(frame, key, model.match_radius) for frame in notes]
+                near = [
+                    (around(p, key, model.match_radius), around(q, key, model.match_radius))
+                    for p, q in zip(played, struck, strict=True)
+                ]
                 voices = [near[i] if i >= first else None for i in range(steps)]
-                (lag, length), (of_voice, lengths) = (
-                    match(codes, step, reach) for codes in (wholes, voices)
-                )
-                came = notes[step - lag] if length else torch.zeros(keys).double()
-                seen += [*around(came, key, 12), math.log1p(length)]
-                seen += [notes[step - of_voice, key].item() if lengths else 0.0]
-                seen += [math.log1p(lengths)]
+                came, came_hit, length = matched(wholes, step)
+                own, own_hit, own_length = matched(voices, step)
+                seen += [*around(came, key, 12), math.log1p(length), float(key in own)]
+                seen.append(math.log1p(own_length))
+                if lengths:
+                    seen += [float(key in came_hit), float(key in own_hit)]
+            seen += model.name.weight[key].tolist() + model.told(features[step]).tolist()
             h, c = cells[key]
             gates = lstm.weight_ih_l0 @ torch.tensor(seen).double() + lstm.bias_ih_l0
             gates = gates + lstm.weight_hh_l0 @ h + lstm.bias_hh_l0
@@ -88,25 +103,81 @@ def slowly(model, features: torch.Tensor, notes: torch.Tensor, begin: int = 0) -
                 for place in range(key - 12, key)
             ]
             told.append(len(lower) / 4)
+            if not ring:
+                distance = key - lower[0] if lower else 0
+                told += [float(bool(lower) and distance % 12 == i) for i in range(12)]
+                told.append(distance / 12)
+            if lengths:
+                hit_lower = [other for other in struck[step] if other < key]
+                told += [float(place in hit_lower) for place in range(key - model.radius, key)]
+                told.append(len(hit_lower) / 4)
+                told.append(sum(other < key for other in there) / 4)
+                told.append(sum(other > key for other in there) / 4)
+                told += [(most - len(lower)) / 4, float(key in there), float(key in hit)]
+                told += intervals(key, lower, there)
             hidden = model.lasting(h) + model.remembered(features[step])
             hidden = hidden + model.lower(torch.tensor(told).double())
             hidden = torch.nn.functional.silu(hidden)
             hidden = hidden + torch.nn.functional.silu(model.deeper(hidden))
-            sounds = model.sounds(hidden).sigmoid().item()
+            sounds, *again = model.sounds(hidden).sigmoid().tolist()
             nats[-1] += math.log(sounds if key in played[step] else 1 - sounds)
+            if lengths and key in played[step] and key in there:
+                nats[-1] += math.log(again[0] if key in struck[step] else 1 - again[0])
     return nats
 
 
+def intervals(key: int, lower: list[int], before: list[int]) -> list[float]:
+    """Where voices were, as seen from a key; None stands for a voice that was not there."""
+
+    def code(now: int | None, then: int | None) -> list[float]:
+        if now is None or then is None:
+            return [0.0] * 25
+        return [float(max(-12, min(12, now - then)) == i) for i in range(-12, 13)]
+
+    voice = len(lower)
+    near = [before[i] if 0 <= i < len(before) else None for i in (voice - 1, voice, voice + 1)]
+    lowest = before[0] if before else None
+    own = None if near[1] is None else lowest + (near[1] - lowest) % 12
+    found = [code(key, one) for one in near]
+    found += [code(own, lowest), code(lower[0] if lower else key, lowest)]
+    return [value for one in found for value in one]
+
+
+def with_lengths(notes: torch.Tensor) -> torch.Tensor:
+    """The same frames where keys are held from one to the next, or struck again, as may be."""
+    on = sampling.random(*notes.shape, seed=3) < 0.6
+    found = notes.clone()
+    found[1:][(notes[1:] > 0) & (notes[:-1] > 0) & on[1:]] = -1
+    return found
+
+
+@pytest.mark.parametrize("lengths", [False, True])
 @pytest.mark.parametrize(
     ("lowest", "keys", "reach", "voice"), [(40, 36, 0, 1), (40, 36, 20, 2), (60, 12, 9, 5)]
 )
 @torch.no_grad()
-def test_it_agrees_with_a_slow_implementation_on_real_frames(lowest, keys, reach, voice):
-    model = wide(keys, reach, voice=voice)
+def test_it_agrees_with_a_slow_implementation_on_real_frames(lowest, keys, reach, voice, lengths):
+    model = wide(keys, reach, voice=voice, lengths=lengths)
     notes = torch.cat([torch.zeros(2, keys), sampling.chorale(lowest, keys)])
+    notes = with_lengths(notes) if lengths else notes
     some = sampling.song(model, notes[None])
     expected = torch.tensor(slowly(model, some.features[0], notes)).double()
     torch.testing.assert_close(sampling.log_prob(model, some)[0], expected)
+
+
+@torch.no_grad()
+def test_without_dropout_the_training_loss_is_right_on_average(monkeypatch):
+    """Of the keys that are silent all the time, some stand for all."""
+    model = wide(36, 20, lengths=True).train()
+    notes = with_lengths(sampling.chorale(40, 36))[None].expand(200, -1, -1)
+    some = sampling.song(model, notes)
+    some.features[:] = some.features[:1].clone()
+    found = sampling.loss(model, some).sum(1)
+    expected = -sampling.log_prob(model, some)[0].sum()
+    assert found.std() > 0
+    assert abs(found.mean() - expected) < 4 * found.std() / len(found) ** 0.5
+    monkeypatch.setattr(tied, "OTHERS", 1.0)
+    torch.testing.assert_close(sampling.loss(model, some)[0].sum(), expected)
 
 
 @torch.no_grad()

@@ -15,8 +15,9 @@ from ostinato.core.seeds import derive
 from ostinato.notes import system
 from ostinato.notes.compose.learning import continue_learning
 from ostinato.notes.data import rolls
-from ostinato.notes.data.dataset import quantise
+from ostinato.notes.data.dataset import bars_of, quantise
 from ostinato.notes.data.fragments import FRAGMENT, window
+from ostinato.notes.data.positions import Bars, Positions
 from ostinato.notes.data.songs import Songs
 from ostinato.notes.performer import VELOCITY
 from ostinato.notes.system import System
@@ -33,10 +34,10 @@ BLOCK = 16
 
 PIECE_COLUMNS = ["piece", "begins_as", "metre", "steps"]
 
-HOUR_PIECES, HOUR_STEPS, HOUR_PAUSE, HOUR_LENGTH = 120, 240, 24, 28_760
-HOUR_TEMPO = 120.0
-"""An hour of music: number of pieces, new steps in each, silent steps between them, total number
-of steps, and the tempo with 4 steps in a beat. A step always lasts 0.125 s."""
+HOUR_PIECES, HOUR_BARS, HOUR_BAR = 120, 16, Bars(0, 16, 4)
+HOUR_PAUSE, HOUR_LENGTH, HOUR_TEMPO = 24, 28_760, 120.0
+"""An hour of music: number of pieces, bars of each, the length of these bars; silent steps between
+pieces, total number of steps, and the tempo with 4 steps in a beat. A step always lasts 0.125 s."""
 
 
 @dataclass(frozen=True)
@@ -47,8 +48,8 @@ class Piece:
     ----------
     song : int
         Index of the song with whose first 16 steps it begins.
-    roll : ndarray[uint8], shape [16 + steps, 88]
-        MIDI velocities, 0 where no key is played.
+    roll : ndarray[int8], shape [steps, 88]
+        MIDI velocities, 0 where no key is played, in the representation of the system.
     """
 
     song: int
@@ -80,15 +81,15 @@ def write_pieces(
     """
     training.prepare(threads, seed)
     writer = system.load(models / "generator", models / "decoder")
-    songs = Songs(dataset, "holding" if writer.holding else "onset", velocities=True)
+    songs = Songs(dataset, writer.representation, velocities=True)
     seed = derive(seed, "compose")
-    pieces = compose(writer, songs, settings.pieces, settings.steps, settings, seed)
+    pieces = compose(writer, songs, settings.pieces, settings.bars, settings, seed)
     rows, steps_per_beat = [], writer.steps_per_beat
     for number, piece in enumerate(progress(pieces, len(pieces), "render"), 1):
         name = f"piece-{number:02d}"
         metre = main_metre(songs.metre[piece.song])
         title = f"{name}, beginning as {songs.title[piece.song]}"
-        notes = notes_of(piece.roll, metre, steps_per_beat, writer.holding)
+        notes = notes_of(piece.roll, metre, steps_per_beat, writer.representation)
         score = Score(notes, [Part("Piano")], [metre], [Tempo(0, settings.tempo)], title)
         files.write(out / f"{name}.mid", midi_bytes(score))
         write_wav(out / f"{name}.wav", synthesis.render(score))
@@ -103,9 +104,11 @@ def write_pieces(
         )
     files.write_table(out / "pieces.csv", PIECE_COLUMNS, rows)
     if settings.hour:
-        pieces = compose(writer, songs, HOUR_PIECES, HOUR_STEPS, settings, seed, HOUR_PIECES)
+        pieces = compose(
+            writer, songs, HOUR_PIECES, HOUR_BARS, settings, seed, HOUR_PIECES, HOUR_BAR
+        )
         metre, tempo = Metre(0, 4, 4), Tempo(0, HOUR_TEMPO * 4 / steps_per_beat)
-        notes = notes_of(hour_roll(pieces), metre, steps_per_beat, writer.holding)
+        notes = notes_of(hour_roll(pieces), metre, steps_per_beat, writer.representation)
         score = Score(notes, [Part("Piano")], [metre], [tempo], "An hour of music")
         files.write(out / "hour.mid", midi_bytes(score))
 
@@ -120,10 +123,11 @@ def compose(
     system: System,
     songs: Songs,
     pieces: int,
-    steps: int,
+    bars: int,
     settings: Compose,
     seed: int,
     block: int = BLOCK,
+    bar: Bars | None = None,
 ) -> list[Piece]:
     """Compose pieces, each of which continues the beginning of a test song.
 
@@ -138,14 +142,16 @@ def compose(
     songs : Songs
         The dataset in the system's representation, with velocities. Its test songs are taken in a
         random order, starting over if there are more pieces than songs.
-    pieces, steps : int
-        Number of pieces, and number of new steps in each.
+    pieces, bars : int
+        Number of pieces, and number of bars in each, the beginning included.
     settings : Compose
         Temperature and learning.
     seed : int
         Seed for the order of the songs and for all draws.
     block : int
         Number of pieces that are computed together.
+    bar : Bars, optional
+        The bars of all pieces; by default, each has those that its song begins with.
 
     Returns
     -------
@@ -157,8 +163,13 @@ def compose(
     rows["song"] = order[np.arange(pieces) % len(order)]
     begun = window(songs, rows, SEED_STEPS, 1, rolls.KEYS).notes
     if not system.performer.velocity:
-        begun = (begun > 0) * VELOCITY
-    shape = (SEED_STEPS + steps, system.num_uniforms)
+        begun = begun.sign() * VELOCITY
+    first_bars = [bar or songs.bars[song][0] for song in rows["song"]]
+    # At least one bar is new.
+    plans = [Positions([one], max(bars * one.bar, SEED_STEPS + 1)) for one in first_bars]
+    steps = max(plan.steps for plan in plans)
+    positions = torch.from_numpy(np.stack([plan(0, steps) for plan in plans]))
+    shape = (steps, system.num_uniforms)
     parts = []
     for first in range(0, pieces, block if settings.learning == "none" else 1):
         if settings.learning == "none":
@@ -166,22 +177,25 @@ def compose(
             # never end, and would keep the others waiting.
             rows_of = [first + i % min(block, pieces - first) for i in range(block)]
             uniforms = torch.stack([noise.uniforms(shape, seed, "piece", i) for i in rows_of])
-            parts.append(
-                continue_keys(system, begun[rows_of], steps, settings.temperature, uniforms)
-            )
+            given, where = begun[rows_of], positions[rows_of]
+            parts.append(continue_keys(system, given, where, settings.temperature, uniforms))
         else:
             uniforms = noise.uniforms(shape, seed, "piece", first)[None]
-            one, own = begun[first : first + 1], derive(seed, "learning", first)
-            parts.append(continue_learning(system, one, steps, settings, uniforms, own))
+            given, where = (each[first : first + 1] for each in (begun, positions))
+            own = derive(seed, "learning", first)
+            parts.append(continue_learning(system, given, where, settings, uniforms, own))
     played = midi_velocities(torch.cat(parts)[:pieces])
-    return [Piece(int(song), roll) for song, roll in zip(rows["song"], played, strict=True)]
+    return [
+        Piece(int(song), roll[: plan.steps])
+        for song, roll, plan in zip(rows["song"], played, plans, strict=True)
+    ]
 
 
 @torch.inference_mode()
 def continue_keys(
-    system: System, begun: Tensor, steps: int, temperature: float, uniforms: Tensor
+    system: System, begun: Tensor, positions: Tensor, temperature: float, uniforms: Tensor
 ) -> Tensor:
-    """Continue what was played. States, history and step numbers start at zero.
+    """Continue what was played. States and history start at zero.
 
     Parameters
     ----------
@@ -189,53 +203,60 @@ def continue_keys(
         Trained.
     begun : Tensor[B, S, 88]
         Given velocities, from the first step of a piece.
-    steps : int
-        Number of new steps.
+    positions : Tensor[B, N, 6] of int64
+        Where the N steps of each piece stand, those given included.
     temperature : float
         At 0, the most probable outcome is always taken.
-    uniforms : Tensor[B, S + steps, num_uniforms]
+    uniforms : Tensor[B, N, num_uniforms]
         Random numbers in [0, 1).
 
     Returns
     -------
-    Tensor[B, S + steps, 88]
+    Tensor[B, N, 88]
         Velocities, the given ones first.
     """
-    batch, given = begun.shape[:2]
-    silence = begun.new_zeros(batch, system.context_length, rolls.KEYS)
-    state = system.initial(silence, torch.zeros(batch, dtype=torch.int64, device=begun.device))
+    given, end = begun.shape[1], positions.shape[1]
+    silence = begun.new_zeros(len(begun), system.context_length, rolls.KEYS)
+    state = system.initial(silence, positions.to(begun.device))
     state = system.follow(begun, state, uniforms[:, :given])
     played = [begun]
-    for step in progress(range(given, given + steps), steps, "compose"):
+    for step in progress(range(given, end), end - given, "compose"):
         now, state = system.step(state, uniforms[:, step : step + 1], temperature)
         played.append(now)
     return torch.cat(played, 1)
 
 
-def notes_of(roll: np.ndarray, metre: Metre, steps_per_beat: int, holding: bool) -> np.ndarray:
+def notes_of(
+    roll: np.ndarray, metre: Metre, steps_per_beat: int, representation: str
+) -> np.ndarray:
     """Turn a roll into the notes of a score.
 
     Parameters
     ----------
-    roll : ndarray[uint8], shape [steps, 88]
-        MIDI velocities, 0 where no key is played.
+    roll : ndarray[int8], shape [steps, 88]
+        As from `ostinato.notes.data.rolls.render_roll`.
     metre : Metre
         The time signature of the whole piece.
     steps_per_beat : int
         Number of steps in a quarter note.
-    holding : bool
-        Whether a key is marked at every step at which it sounds. Otherwise only onsets are marked,
-        and a note sounds until the next onset of any key, for at most one bar.
+    representation : str
+        With ``"onset"``, a note sounds until the next onset of any key, for at most one bar. With
+        ``"holding"``, a key that is marked at consecutive steps is one note.
 
     Returns
     -------
     ndarray[NOTE]
     """
     ticks = TICKS_PER_BEAT // steps_per_beat
-    sounds = np.pad(roll > 0, ((1, 1), (0, 0)))
-    if holding:
-        keys, begins = np.nonzero((sounds[1:] & ~sounds[:-1]).T)
-        ends = np.nonzero((sounds[:-1] & ~sounds[1:]).T)[1]
+    if representation != "onset":
+        padded = np.pad(roll, ((1, 1), (0, 0)))
+        before, now = padded[:-1], padded[1:]
+        # What is held at the beginning of the roll begins there.
+        starts = (now != 0) & (before == 0) | (now > 0) & (representation == "notes")
+        # A note ends where the next one of its key starts, or where it is silent.
+        stops = (before != 0) & ((now == 0) | starts)
+        keys, begins = np.nonzero(starts.T)
+        ends = np.nonzero(stops.T)[1]
         lengths = (ends - begins) * ticks
     else:
         begins, keys = np.nonzero(roll)
@@ -271,21 +292,28 @@ def continue_score(system: System, score: Score, bars: int, temperature: float, 
     Raises
     ------
     UserError
-        If the score has no pitched notes.
+        If the score has no pitched notes, or bars that are no whole number of steps.
     """
     if not len(score.pitched):
         raise UserError("there are no notes to go on from")
     ticks = TICKS_PER_BEAT // system.steps_per_beat
     end = int((score.notes["onset"] + score.notes["length"]).max())
-    metre = [metre for metre in score.metres if metre.tick < end][-1]
-    bar = max(metre.bar // ticks, 1)
-    given = metre.tick // ticks + -(-(end - metre.tick) // (bar * ticks)) * bar
+    metres = [metre for metre in score.metres if metre.tick < end]
+    try:
+        before = bars_of(metres, system.steps_per_beat)
+    except ValueError as error:
+        steps = f"of which there are {system.steps_per_beat} in a quarter note"
+        raise UserError(f"{error}, {steps}") from error
+    given = Positions(before, -(-end // ticks)).steps
     heard = quantise(score, system.steps_per_beat)
-    roll = rolls.render_roll(heard, 0, given, holding=system.holding)
+    roll = rolls.render_roll(heard, 0, given, representation=system.representation)
     begun = torch.from_numpy(roll / np.float32(128))[None]
-    uniforms = noise.uniforms((1, given + bars * bar, system.num_uniforms), seed, "continue")
-    played = midi_velocities(continue_keys(system, begun, bars * bar, temperature, uniforms))
-    new = notes_of(played[0, given:], metre, system.steps_per_beat, system.holding)
+    plan = Positions(before, given + bars * before[-1].bar)
+    steps = plan.steps
+    where = torch.from_numpy(plan(0, steps))[None]
+    uniforms = noise.uniforms((1, steps, system.num_uniforms), seed, "continue")
+    played = midi_velocities(continue_keys(system, begun, where, temperature, uniforms))
+    new = notes_of(played[0, given:], metres[-1], system.steps_per_beat, system.representation)
     new["onset"] += given * ticks
     new["part"] = len(score.parts)
     notes = tidy(np.concatenate([score.notes, new]))
@@ -294,9 +322,9 @@ def continue_score(system: System, score: Score, bars: int, temperature: float, 
 
 
 def midi_velocities(velocities: Tensor) -> np.ndarray:
-    """Convert velocities divided by 128 to MIDI velocities: Tensor[...] to ndarray[uint8]."""
-    whole = (velocities * 128 + 0.5).floor().clamp(1, 127)
-    return torch.where(velocities > 0, whole, 0).cpu().numpy().astype(np.uint8)
+    """Convert velocities divided by 128 to MIDI velocities: Tensor[...] to ndarray[int8]."""
+    whole = (velocities.abs() * 128 + 0.5).floor().clamp(1, 127)
+    return (whole * velocities.sign()).cpu().numpy().astype(np.int8)
 
 
 def hour_roll(pieces: list[Piece]) -> np.ndarray:
@@ -305,12 +333,12 @@ def hour_roll(pieces: list[Piece]) -> np.ndarray:
     Parameters
     ----------
     pieces : list of Piece
-        120 pieces with 240 new steps each.
+        120 pieces of 256 steps.
 
     Returns
     -------
-    ndarray[uint8], shape [28760, 88]
+    ndarray[int8], shape [28760, 88]
     """
-    pause = np.zeros((HOUR_PAUSE, rolls.KEYS), np.uint8)
+    pause = np.zeros((HOUR_PAUSE, rolls.KEYS), np.int8)
     parts = [part for piece in pieces for part in (piece.roll[SEED_STEPS:], pause)]
     return np.concatenate(parts)[:HOUR_LENGTH]

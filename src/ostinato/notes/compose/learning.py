@@ -26,12 +26,17 @@ than the one before, freed memory could never be reused, and each piece would ta
 
 
 def continue_learning(
-    system: System, begun: Tensor, steps: int, settings: Compose, uniforms: Tensor, seed: int
+    system: System,
+    begun: Tensor,
+    positions: Tensor,
+    settings: Compose,
+    uniforms: Tensor,
+    seed: int,
 ) -> Tensor:
     """Continue what was played while learning from it.
 
-    States, history and step numbers start at zero. Each piece has its own weights, so pieces are
-    composed one by one.
+    States and history start at zero. Each piece has its own weights, so pieces are composed one by
+    one.
 
     Parameters
     ----------
@@ -39,29 +44,29 @@ def continue_learning(
         Trained; its weights are not changed.
     begun : Tensor[1, S, 88]
         Given velocities, from the first step of a piece.
-    steps : int
-        Number of new steps.
+    positions : Tensor[1, N, 6] of int64
+        Where the N steps of the piece stand, those given included.
     settings : Compose
         Temperature and learning.
-    uniforms : Tensor[1, S + steps, num_uniforms]
+    uniforms : Tensor[1, N, num_uniforms]
         Random numbers in [0, 1).
     seed : int
         Seed for the random numbers used in learning.
 
     Returns
     -------
-    Tensor[1, S + steps, 88]
+    Tensor[1, N, 88]
         Velocities, the given ones first.
     """
     trained, system = system.state_dict(), copy.deepcopy(system)
     optimizer = torch.optim.Adam(system.parameters(), settings.learning_rate)
     fresh = copy.deepcopy(optimizer.state_dict())
-    played, given = begun, begun.shape[1]
-    for step in progress(range(given, given + steps), steps, "compose, learning"):
+    played, given, end = begun, begun.shape[1], positions.shape[1]
+    for step in progress(range(given, end), end - given, "compose, learning"):
         if settings.learning == "reset":
             system.load_state_dict(trained)
             optimizer.load_state_dict(fresh)
-        batch, heard = _heard(played, system.context_length)
+        batch, heard = _heard(played, positions, system.context_length)
         shape = (*batch.mask.shape, system.num_uniforms)
         for number in range(settings.learning_steps):
             chance = noise.uniforms(shape, seed, step, number).to(begun.device)
@@ -71,14 +76,14 @@ def continue_learning(
             optimizer.step()
         with torch.no_grad():
             # The weights have changed, so the state is computed anew from what was heard.
-            state = system.initial(batch.past, batch.start)
+            state = system.initial(batch.past, positions[:, step - heard.shape[1] :])
             state = system.follow(heard, state, uniforms[:, step - heard.shape[1] : step])
             now, _ = system.step(state, uniforms[:, step : step + 1], settings.temperature)
         played = torch.cat([played, now], 1)
     return played
 
 
-def _heard(played: Tensor, context: int) -> tuple[Batch, Tensor]:
+def _heard(played: Tensor, positions: Tensor, context: int) -> tuple[Batch, Tensor]:
     """Make a batch of the last steps played, padded at the end with silence that is masked.
 
     Returns
@@ -91,10 +96,11 @@ def _heard(played: Tensor, context: int) -> tuple[Batch, Tensor]:
     padded = functional.pad(played, (0, 0, context, 0))
     heard = played[:, first:]
     rest = (0, -heard.shape[1] % PART)
+    place = torch.arange(first, played.shape[1] + rest[1], device=played.device)
     batch = Batch(
         padded[:, first : first + context],
         functional.pad(heard, (0, 0, *rest)),
         functional.pad(heard.new_ones(heard.shape[:2]), rest),
-        torch.tensor([first], device=played.device),
+        positions[:, place.clamp(max=positions.shape[1] - 1)],
     )
     return batch, heard

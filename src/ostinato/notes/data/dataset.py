@@ -1,5 +1,6 @@
 """The dataset: notes of our MIDI files on a grid of steps, without songs that do not fit."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -9,12 +10,13 @@ from joblib import Parallel, delayed
 from ostinato.core import files
 from ostinato.core.errors import UserError
 from ostinato.core.progress import progress
+from ostinato.notes.data.positions import Bars, Positions
 from ostinato.notes.data.songs import STEP_NOTE
 from ostinato.scores.midi import read_midi
-from ostinato.scores.score import TICKS_PER_BEAT, Score, UnreadableScore
+from ostinato.scores.score import TICKS_PER_BEAT, Metre, Score, UnreadableScore
 from ostinato.scores.sources import SPLITS
 
-SONG_COLUMNS = ["song", "id", "title", "split", "metre", "bar", "steps", "notes"]
+SONG_COLUMNS = ["song", "id", "title", "split", "metre", "bar", "bars", "steps", "notes"]
 REJECTED_COLUMNS = ["id", "filter", "reason"]
 
 
@@ -27,7 +29,8 @@ class Filters:
     steps_per_beat : int
         Number of steps in a quarter note.
     meters : list of str
-        Time signatures that a song may have, such as ``"4/4"``.
+        Time signatures that a song may have, such as ``"4/4"``; if there are none, all whose bars
+        are a whole number of steps.
     pitches : list of int
         Lowest and highest MIDI pitch allowed.
     max_tempo_changes : int
@@ -67,7 +70,7 @@ def build(out: Path, corpus: Path, filters: Filters) -> None:
     paths = [corpus / "midi" / f"{song['id']}.mid" for song in songs]
     read = Parallel(-1, return_as="generator")(delayed(_read)(p, filters) for p in paths)
     rows, rejected, notes = [], [], []
-    for song, (found, bar) in zip(songs, progress(read, len(songs), "dataset"), strict=True):
+    for song, (found, bars) in zip(songs, progress(read, len(songs), "dataset"), strict=True):
         if isinstance(found, tuple):
             name, reason = found
             rejected.append({"id": song["id"], "filter": name, "reason": reason})
@@ -82,8 +85,9 @@ def build(out: Path, corpus: Path, filters: Filters) -> None:
                 "title": song["title"],
                 "split": song["split"],
                 "metre": song["metre"],
-                "bar": bar,
-                "steps": -(-end // bar) * bar,
+                "bar": bars[0].bar,
+                "bars": " ".join(":".join(map(str, each)) for each in bars),
+                "steps": Positions(bars, end).steps,
                 "notes": len(found),
             }
         )
@@ -102,13 +106,42 @@ def build(out: Path, corpus: Path, filters: Filters) -> None:
     files.write_table(out / "rejected.csv", REJECTED_COLUMNS, rejected)
 
 
-def _read(path: Path, filters: Filters) -> tuple[np.ndarray | tuple[str, str], int]:
+def _read(path: Path, filters: Filters) -> tuple[np.ndarray | tuple[str, str], list[Bars]]:
     try:
         score = read_midi(path, pickup=False)
     except UnreadableScore as error:  # it could be imported, but is too long as our MIDI
-        return ("midi", str(error)), 1
-    bar = score.metres[0].bar * filters.steps_per_beat // TICKS_PER_BEAT
-    return rejection(score, filters) or quantise(score, filters.steps_per_beat), max(bar, 1)
+        return ("midi", str(error)), []
+    if reason := rejection(score, filters):
+        return reason, []
+    return quantise(score, filters.steps_per_beat), bars_of(score.metres, filters.steps_per_beat)
+
+
+def bars_of(metres: Sequence[Metre], steps_per_beat: int) -> list[Bars]:
+    """Convert time signatures to bars.
+
+    In 6/8, 9/8, 12/8 and the like, three eighths are a beat.
+
+    Parameters
+    ----------
+    metres : sequence of Metre
+        In order; the first at tick 0.
+    steps_per_beat : int
+        Number of steps in a quarter note.
+
+    Raises
+    ------
+    ValueError
+        When a bar is not a whole number of steps; the message names the time signature.
+    """
+    found = []
+    for metre in metres:
+        bar, rest = divmod(metre.bar * steps_per_beat, TICKS_PER_BEAT)
+        if rest or not bar:
+            raise ValueError(f"a bar of {metre} is no whole number of steps")
+        compound = metre.unit >= 8 and metre.beats > 3 and metre.beats % 3 == 0
+        beat = max(1, bar * (3 if compound else 1) // metre.beats)
+        found.append(Bars(metre.tick * steps_per_beat // TICKS_PER_BEAT, bar, beat))
+    return found
 
 
 def rejection(score: Score, filters: Filters) -> tuple[str, str] | None:
@@ -129,9 +162,13 @@ def rejection(score: Score, filters: Filters) -> tuple[str, str] | None:
     notes = score.pitched
     if len(notes) == 0:
         return "notes", "no notes"
-    strange = [m for m in score.metre.split() if m not in filters.meters]
+    strange = [m for m in score.metre.split() if filters.meters and m not in filters.meters]
     if strange:
         return "meters", f"metre {' '.join(strange)} is not in dataset.meters"
+    try:
+        bars_of(score.metres, filters.steps_per_beat)
+    except ValueError as error:
+        return "meters", f"{error}; raise dataset.steps_per_beat"
     lowest, highest = filters.pitches
     outside = notes["pitch"][(notes["pitch"] < lowest) | (notes["pitch"] > highest)]
     if len(outside):

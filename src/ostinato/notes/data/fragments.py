@@ -31,12 +31,11 @@ class Batch:
     past : Tensor[B, P, K] of float
         The P steps before, with zeros before the beginning of the song.
     notes : Tensor[B, T, K] of float
-        1, or the velocity, where a key (or pitch class) is struck or where it sounds, depending on
-        the representation; see `Songs`.
+        The notes, or their velocities, of keys or pitch classes; see `Songs`.
     mask : Tensor[B, T] of float
         1 for the steps of the song, 0 for padding after its end.
-    start : Tensor[B] of int64
-        Index of the first step, counted from the beginning of the song.
+    positions : Tensor[B, T, 6] of int64
+        Where each step stands in its song; see `ostinato.notes.data.positions`.
     annotation : Tensor[B, T, K, A] or None
         What a sampler has precomputed for these steps; see `Batches`.
     """
@@ -44,7 +43,7 @@ class Batch:
     past: Tensor
     notes: Tensor
     mask: Tensor
-    start: Tensor
+    positions: Tensor
     annotation: Tensor | None = None
 
     def to(self, device: torch.device | str) -> "Batch":
@@ -114,6 +113,7 @@ def window(songs: Songs, rows: np.ndarray, steps: int, past: int, keys: int) -> 
         else:
             roll = songs.roll(song, start - past, past + steps)
             drawn[i] = np.roll(rolls.pitch_classes(roll), shift, -1)
+    positions = [songs.positions(song, start, steps) for song, start, _ in rows.tolist()]
     end = songs.steps[rows["song"]]
     mask = rows["start"][:, None] + np.arange(steps) < end[:, None]
     tensor = torch.from_numpy(drawn)
@@ -121,7 +121,7 @@ def window(songs: Songs, rows: np.ndarray, steps: int, past: int, keys: int) -> 
         tensor[:, :past],
         tensor[:, past:],
         torch.from_numpy(mask).float(),
-        torch.from_numpy(rows["start"].astype(np.int64)),
+        torch.from_numpy(np.stack(positions)),
     )
 
 

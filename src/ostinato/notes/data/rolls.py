@@ -10,7 +10,7 @@ OCTAVES = 9
 
 
 def render_roll(
-    notes: np.ndarray, start: int, steps: int, shift: int = 0, holding: bool = False
+    notes: np.ndarray, start: int, steps: int, shift: int = 0, representation: str = "onset"
 ) -> np.ndarray:
     """Render some steps of a song as a piano roll.
 
@@ -24,25 +24,28 @@ def render_roll(
         Number of steps.
     shift : int
         Semitones to transpose by; notes that leave the keyboard are dropped.
-    holding : bool
-        Whether a note is marked at every step at which it sounds, or only where it is struck.
+    representation : str
+        ``"onset"``: a key is marked where it is struck. ``"holding"``: it is marked at every step
+        at which it sounds. ``"notes"``: likewise, but with a negative sign where it is held.
 
     Returns
     -------
-    ndarray[uint8], shape [steps, 88]
-        MIDI velocities, 0 where no note is marked. An onset takes precedence over a note that is
-        still sounding.
+    ndarray[int8], shape [steps, 88]
+        MIDI velocities, 0 where no note is marked. If a key is struck while it sounds, the first
+        note ends there, and the second lasts until the end of both.
     """
-    roll = np.zeros((steps, KEYS), np.uint8)
+    roll = np.zeros((steps, KEYS), np.int8)
     first, last = np.searchsorted(notes["onset"], [start, start + steps])
     struck = notes[first:last]
-    if holding:
+    if representation != "onset":
         lasting = notes[:last]
         lasting = lasting[lasting["onset"] + lasting["length"] > start]
         begin = np.maximum(lasting["onset"] - start, 0)
         lengths = np.minimum(lasting["onset"] + lasting["length"] - start, steps) - begin
         places = np.repeat(begin + lengths - lengths.cumsum(), lengths) + np.arange(lengths.sum())
         _write(roll, places, np.repeat(lasting, lengths), shift)
+        if representation == "notes":
+            np.negative(roll, out=roll)
     _write(roll, struck["onset"] - start, struck, shift)
     return roll
 
@@ -51,11 +54,6 @@ def _write(roll: np.ndarray, steps: np.ndarray, notes: np.ndarray, shift: int) -
     keys = notes["pitch"].astype(np.int64) - LOWEST + shift
     inside = (keys >= 0) & (keys < KEYS)
     roll[steps[inside], keys[inside]] = notes["velocity"][inside]
-
-
-def render_onsets(notes: np.ndarray, start: int, steps: int, shift: int = 0) -> np.ndarray:
-    """Render the onsets in some steps of a song: as `render_roll`, but 1 where a key is struck."""
-    return (render_roll(notes, start, steps, shift) > 0).astype(np.uint8)
 
 
 def pitch_classes(roll: np.ndarray) -> np.ndarray:

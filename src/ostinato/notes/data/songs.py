@@ -6,6 +6,7 @@ import numpy as np
 
 from ostinato.core import files
 from ostinato.notes.data import rolls
+from ostinato.notes.data.positions import Bars, Positions
 
 STEP_NOTE = np.dtype(
     [("song", "<i4"), ("onset", "<i4"), ("length", "<i4"), ("pitch", "u1"), ("velocity", "u1")]
@@ -21,10 +22,10 @@ class Songs:
     folder : Path
         The folder that `ostinato.notes.data.dataset.build` wrote.
     representation : str
-        Where `roll` marks a key: ``"onset"``, only where it is struck, or ``"holding"``, at every
-        step at which it sounds.
+        How `roll` renders notes: ``"onset"``, ``"holding"`` or ``"notes"``; see
+        `ostinato.notes.data.rolls.render_roll`.
     velocities : bool
-        Whether `roll` returns velocities instead of 0 and 1.
+        Whether `roll` returns velocities instead of 1.
 
     Attributes
     ----------
@@ -32,13 +33,15 @@ class Songs:
         All notes, sorted by song, onset, pitch.
     steps, bar : ndarray[int64], shape [songs]
         Length of each song and of its bars, in steps.
+    bars : list of list of Bars
+        Where bars of which length begin in each song.
     split, metre, title, id : list of str
         One entry for each song.
     """
 
     def __init__(self, folder: Path, representation: str = "onset", velocities: bool = False):
         self.folder = folder
-        self.holding = representation == "holding"
+        self.representation = representation
         self.velocities = velocities
         rows = files.read_table(folder / "songs.csv")
         self.notes = np.load(folder / "notes.npy", mmap_mode="r")
@@ -46,6 +49,9 @@ class Songs:
         self.bar = np.array([int(row["bar"]) for row in rows])
         self.split = [row["split"] for row in rows]
         self.metre = [row["metre"] for row in rows]
+        self.bars = [
+            [Bars(*map(int, each.split(":"))) for each in row["bars"].split()] for row in rows
+        ]
         self.title = [row["title"] for row in rows]
         self.id = [row["id"] for row in rows]
         self._first = np.searchsorted(self.notes["song"], np.arange(len(rows) + 1))
@@ -67,7 +73,11 @@ class Songs:
         Returns
         -------
         ndarray[float32], shape [steps, 88]
-            0 or 1, or velocities divided by 128.
+            -1, 0 or 1, or velocities divided by 128.
         """
-        roll = rolls.render_roll(self.song(index), start, steps, shift, self.holding)
-        return roll / np.float32(128) if self.velocities else (roll > 0).astype(np.float32)
+        roll = rolls.render_roll(self.song(index), start, steps, shift, self.representation)
+        return roll / np.float32(128) if self.velocities else np.sign(roll, dtype=np.float32)
+
+    def positions(self, index: int, start: int, steps: int) -> np.ndarray:
+        """Describe where some steps of a song stand; see `Positions`."""
+        return Positions(self.bars[index], int(self.steps[index]))(start, steps)

@@ -21,7 +21,7 @@ class Data:
     dataset, fragments : Path
         The folders that the stages dataset and augment write.
     representation : str
-        ``"onset"`` or ``"holding"``, as for `Songs`.
+        As for `Songs`.
     steps : int
         T, length of a fragment.
     velocities : bool

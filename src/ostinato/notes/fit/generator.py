@@ -74,6 +74,7 @@ def config_of(params: Params) -> dict[str, Any]:
         "steps_per_beat": params.dataset.steps_per_beat,
         "memory": params.config("memory"),
         "sampler": params.config("samplers"),
+        "metre": params.generator.metre,
         "repeating": params.repeating if params.generator.repeating else None,
     }
 

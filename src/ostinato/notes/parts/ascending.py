@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from ostinato.core.categorical import draw_at, wide
+from ostinato.core.categorical import draw_at, sharpen, wide
 from ostinato.notes.data.rolls import CLASSES
 
 SPANS = 1, 4, 16, 64
@@ -96,18 +96,21 @@ def draw_notes(
     logits : callable
         (drawn, last, place, rows) -> logits, Tensor[M, K + 1], minus infinity for outcomes that are
         ruled out. `rows`, Tensor[M] of int64, are the indices of M sets; `drawn` and `last` are
-        those of `Draws`, and `place` is the same for all.
+        those of `Draws`, and `place` is the same for all. With lengths, Tensor[M, 2 K + 1]: strike
+        a key, hold a key, "end".
     silence : Tensor[N, K]
         Zeros.
     uniforms : Tensor[N, most]
         Random numbers in [0, 1), one for each draw.
     temperature : float
-        Logits are divided by it; at 0, each draw takes the most probable outcome.
+        Logits are divided by it; at 0, each draw takes the most probable outcome. With lengths,
+        this is so for the choice of the key that is struck. Whether one is struck, and which is
+        held, is a matter of rhythm: there, the temperature is twice as high, and at most 1.
 
     Returns
     -------
     Tensor[N, K]
-        1 where a note was drawn.
+        1 where a note was drawn; with lengths, -1 where it is held.
     """
     keys = silence.shape[1]
     drawn = silence.clone()
@@ -115,16 +118,34 @@ def draw_notes(
     last, ended = torch.zeros_like(rows), rows < 0
     for place in range(uniforms.shape[1]):
         found = logits(drawn[rows], last, place, rows)
-        outcome = draw_at(found, uniforms[rows, place], temperature)
-        ended = ended | (outcome == keys)
+        if found.shape[1] == keys + 1:
+            outcome = draw_at(found, uniforms[rows, place], temperature)
+        else:
+            outcome = draw_at(_by_part(found, temperature), uniforms[rows, place], 1.0)
+        ended = ended | (outcome == found.shape[1] - 1)
         if ended.all():
             break
         if len(rows) > FEW:
             left = ~ended
             rows, outcome, last, ended = (each[left] for each in (rows, outcome, last, ended))
-        drawn[rows[~ended], outcome[~ended]] = 1
-        last = torch.where(ended, last, outcome + 1)
+        state = 1 - 2 * (outcome >= keys).to(drawn.dtype)
+        drawn[rows[~ended], outcome[~ended] % keys] = state[~ended]
+        last = torch.where(ended, last, outcome % keys + 1)
     return drawn
+
+
+def _by_part(logits: Tensor, temperature: float) -> Tensor:
+    """Sharpen the choice between keys to strike, and then that between striking and all else.
+
+    Tensor[M, 2 K + 1] to the same shape; log-probabilities.
+    """
+    keys = logits.shape[1] // 2
+    struck, other = logits.split([keys, keys + 1], -1)
+    any_struck = struck.logsumexp(-1, keepdim=True)
+    rhythm = sharpen(torch.cat([any_struck, other], -1), min(1.0, 2 * temperature))
+    none = any_struck.isinf()
+    which = sharpen(struck.masked_fill(none, 0), temperature).masked_fill(none, -torch.inf)
+    return torch.cat([which + rhythm[:, :1], rhythm[:, 1:]], -1)
 
 
 def total(values: Tensor, draws: Draws, steps: int, most: int) -> Tensor:

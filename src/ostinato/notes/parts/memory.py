@@ -99,15 +99,12 @@ def lagged(heard: Tensor, lag: int, steps: int) -> Tensor:
     return heard[:, first : first + steps]
 
 
-def clock(step: Tensor, steps: int, dtype: torch.dtype) -> Tensor:
-    """Write the indices of consecutive steps, modulo 64, in binary, lowest bit first.
+def clock(step: Tensor, dtype: torch.dtype) -> Tensor:
+    """Write the indices of steps, modulo 64, in binary, lowest bit first.
 
     Parameters
     ----------
-    step : Tensor[B] of int64
-        Index of the first step.
-    steps : int
-        T, number of steps.
+    step : Tensor[B, T] of int64
     dtype : torch.dtype
         Type of the result.
 
@@ -116,6 +113,5 @@ def clock(step: Tensor, steps: int, dtype: torch.dtype) -> Tensor:
     Tensor[B, T, 6]
         0 or 1.
     """
-    numbers = step[:, None] + torch.arange(steps, device=step.device)
     bits = torch.arange(CLOCK_BITS, device=step.device)
-    return (numbers[..., None] >> bits & 1).to(dtype)
+    return (step[..., None] >> bits & 1).to(dtype)

@@ -26,6 +26,9 @@ SELDOM = -4.0
 FASTER = 8
 """How many times faster the weights of situations are learnt than other weights."""
 
+WORD = 48
+"""Number of keys that are packed into an integer."""
+
 NEVER = -1e30
 """Stands for minus infinity in intermediate results, in nats."""
 
@@ -171,15 +174,22 @@ class Repeating(Sampler):
         lags = torch.tensor([*self.lags, 0], device=way.device)
         place = torch.arange(known.shape[1] - way.shape[1], known.shape[1], device=way.device)
         copied = known.gather(1, (place - lags[way])[..., None].expand_as(drawn))
+        copied = _copied(copied, known[:, -way.shape[1] - 1 : -1])
         return torch.where(way[..., None] == len(self.lags), drawn, copied)
 
     def _same(self, known: Tensor, steps: int) -> Tensor:
-        """Compare the last steps with those at each lag before: Tensor[B, steps, lags] of bool."""
+        """Compare the last steps with copies at each lag: Tensor[B, steps, lags] of bool."""
         if steps == 1:
-            return (self._lagged(known, 1) == known[:, -1:, None]).all(-1)
-        sounds = known > 0  # one byte per key: this is memory-bound
-        now = sounds[:, -steps:]
-        return torch.stack([(one == now).all(-1) for one in self._views(sounds, steps)], -1)
+            copied = _copied(self._lagged(known, 1), known[:, -2:-1, None])
+            return (copied == known[:, -1:, None]).all(-1)
+        sounds, struck = _words(known != 0), _words(known > 0)
+        now, struck_now = (each[:, -steps:, None] for each in (sounds, struck))
+        before = functional.pad(sounds, (0, 0, 1, 0))[:, -steps - 1 : -1, None]
+        # As `_copied` and a comparison
+        other = (self._lagged(sounds, steps) ^ now) | (
+            (self._lagged(struck, steps) ^ struck_now) & now & before
+        )
+        return (other == 0).all(-1)
 
     def _runs(self, known: Tensor, same: Tensor, run: Tensor) -> Tensor:
         """Count for how long the music has been repeating, as of each of the last T steps.
@@ -196,7 +206,7 @@ class Repeating(Sampler):
         -------
         Tensor[B, T, lags]
         """
-        struck = known[:, -same.shape[1] :].any(-1, keepdim=True)
+        struck = (known[:, -same.shape[1] :] > 0).any(-1, keepdim=True)
         total = (same & struck).cumsum(1).to(run.dtype)
         # A run counts from the last step that did not repeat, or continues that from before.
         return total - torch.where(same, -run[:, None], total).cummax(1).values
@@ -218,7 +228,7 @@ class Repeating(Sampler):
             See `State`.
         """
         steps = features.shape[1]
-        struck = (known.sum(-1) > 0).int()  # faster than any()
+        struck = (known.relu().sum(-1) > 0).int()  # faster than any()
         strikes = self._lagged(struck, steps) > 0
         before = struck.cumsum(1) - struck + earlier[:, None]
         whole = run >= self._lagged(before, steps)
@@ -242,3 +252,14 @@ class Repeating(Sampler):
         """View, for each lag, what was so many steps before each of the last steps."""
         first = known.shape[1] - steps
         return [known[:, first - lag : first - lag + steps] for lag in self.lags]
+
+
+def _copied(notes: Tensor, before: Tensor) -> Tensor:
+    """Copy notes to after a step: a key that would be held is struck if it does not sound there."""
+    return torch.where(before == 0, notes.abs(), notes)
+
+
+def _words(keys: Tensor) -> Tensor:
+    """Pack sets of keys into words, which are compared faster: Tensor[..., K] to Tensor[..., W]."""
+    padded = functional.pad(keys.long(), (0, -keys.shape[-1] % WORD)).unflatten(-1, (-1, WORD))
+    return (padded << torch.arange(WORD, device=keys.device)).sum(-1)

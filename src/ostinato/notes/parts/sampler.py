@@ -33,12 +33,16 @@ class Sampler(nn.Module):
     remembers_draws : bool
         Whether the state after `sample` depends on what was drawn. If so, and if something else is
         played, the state has to come from `log_prob` instead.
+    draws_lengths : bool
+        Whether it can also be built with ``Model(features, keys, params, lengths=True)``. Then
+        notes are 1 where a key is struck, -1 where it is held, and 0 where it is silent.
     max_notes : int or None
         Largest number of notes that `in_support` allows at a step; None if there is no limit.
     """
 
     exact = True
     remembers_draws = False
+    draws_lengths = False
     max_notes: int | None = None
 
     def __init__(self, num_uniforms: int, context_length: int = 1):
@@ -89,7 +93,6 @@ class Sampler(nn.Module):
         Parameters
         ----------
         notes : Tensor[..., K]
-            0 or 1.
 
         Returns
         -------
@@ -97,7 +100,7 @@ class Sampler(nn.Module):
         """
         if self.max_notes is None:
             return torch.ones_like(notes[..., 0], dtype=torch.bool)
-        return notes.sum(-1) <= self.max_notes
+        return notes.count_nonzero(-1) <= self.max_notes
 
     def loss(
         self, features: Tensor, known: Tensor, state: Any, uniforms: Tensor

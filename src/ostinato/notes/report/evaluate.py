@@ -19,7 +19,7 @@ from ostinato.notes.data import rolls
 from ostinato.notes.data.dataset import quantise
 from ostinato.notes.data.fragments import Batch, held_out
 from ostinato.notes.data.songs import Songs
-from ostinato.notes.report import metrics, plots
+from ostinato.notes.report import features, metrics, plots
 from ostinato.notes.system import System
 from ostinato.scores import plotting
 from ostinato.scores.midi import read_midi
@@ -41,11 +41,11 @@ def write_report(out: Path, dataset: Path, models: Path, composed: Path, params:
     seed = derive(params.seed, "evaluate")
     training.prepare(params.threads, seed)
     writer = system.load(models / "generator", models / "decoder")
-    songs = Songs(dataset, "holding" if writer.holding else "onset")
+    songs = Songs(dataset, writer.representation)
     steps_per_beat = writer.steps_per_beat
-    valid, test = songs_of(songs, "valid"), songs_of(songs, "test")
+    valid, test = songs_of(songs, "valid", SEED_STEPS), songs_of(songs, "test")
     pieces = compositions(composed, steps_per_beat)
-    known = metrics.Copies(songs_of(songs, "train").rolls)
+    known = metrics.Copies(songs_of(songs, "train").onsets)
     report = {
         "prediction": prediction(writer, songs, "test", params.evaluate.draws, seed),
         "compositions": music_figures(pieces, test, known, steps_per_beat),
@@ -54,7 +54,7 @@ def write_report(out: Path, dataset: Path, models: Path, composed: Path, params:
     files.write_metrics(out / "evaluate.json", report)
     folder = out / "evaluate"
     sets = {"compositions": pieces, "test songs": test, "validation songs": valid}
-    counted = {name: metrics.histograms(s.rolls, steps_per_beat) for name, s in sets.items()}
+    counted = {name: metrics.histograms(s.onsets, steps_per_beat) for name, s in sets.items()}
     plotting.save(folder / "histograms.png", plots.histograms(counted))
     similar = {
         "compositions": report["compositions"]["self_similarity"],
@@ -62,8 +62,9 @@ def write_report(out: Path, dataset: Path, models: Path, composed: Path, params:
     }
     plotting.save(folder / "self_similarity.png", plots.self_similarity(similar))
     longest = max(songs.of("test"), key=lambda song: int(songs.steps[song]))
-    onsets = songs.roll(longest, 0, int(songs.steps[longest]))
-    weights = reading(writer, onsets)
+    whole = 0, int(songs.steps[longest])
+    onsets = songs.roll(longest, *whole)
+    weights = reading(writer, onsets, songs.positions(longest, *whole))
     if weights is not None:
         lags, bar = writer.generator.memory.lags, int(songs.bar[longest])
         plotting.save(folder / "reading.png", plots.reading(onsets, weights, lags, bar))
@@ -72,16 +73,32 @@ def write_report(out: Path, dataset: Path, models: Path, composed: Path, params:
 MOST = 65_536
 """Largest number of songs times steps times draws that are evaluated at once."""
 
+STATES = 0, 1, -1
+"""What a key does, as a number in a roll: it is silent, struck or held."""
+
 MIXED = 1e-4
 """Weight of the independent keys that each system is mixed with; see `prediction`."""
 
 
 @dataclass(frozen=True)
 class Pieces:
-    """Music to be measured: a roll of each piece, from a bar line on, and its bar in steps."""
+    """Music to be measured.
+
+    Attributes
+    ----------
+    rolls : list of ndarray[int8], shape [steps, 88]
+        Whole notes, from a bar line on: 1 where a key is struck, -1 where it is held.
+    bars : list of int
+        Number of steps in a bar.
+    """
 
     rolls: list[np.ndarray]
     bars: list[int]
+
+    @property
+    def onsets(self) -> list[np.ndarray]:
+        """Rolls of ndarray[uint8], shape [steps, 88]: 1 where a key is struck."""
+        return [(roll > 0).astype(np.uint8) for roll in self.rolls]
 
 
 @torch.no_grad()
@@ -91,8 +108,9 @@ def prediction(
     """Measure how well a system predicts each step of some songs, given the true past.
 
     For ``log_prob``, the system is mixed with a simple model that can play anything: at each step,
-    with probability 1e-4, all keys sound independently, each as often as in the training songs. So
-    a step that the system cannot draw has a high but finite cost, the same for all systems.
+    with probability 1e-4, all keys are struck, held or silent independently, each as often as in
+    the training songs. So a step that the system cannot draw has a high but finite cost, the same
+    for all systems.
 
     Parameters
     ----------
@@ -117,12 +135,13 @@ def prediction(
         it is exact; otherwise it is a lower bound in expectation, the log-mean-exp over `draws`
         draws of whole songs. ``impossible_steps``: the share of steps that the system cannot draw.
         ``precision``, ``recall``, ``f1``: of one draw of the keys of a step against what was
-        played, counted over all steps and draws together. ``octave_accuracy``: only for systems
-        with a decoder, the share of sounding pitch classes all of whose keys it finds.
+        played, counted over all steps and draws together; to hold a key is not to strike it.
+        ``octave_accuracy``: only for systems with a decoder, the share of sounding pitch classes
+        all of whose keys it finds.
     """
     names = ("steps", "own", "log_prob", "impossible", "hits", "drawn", "played")
     counts = dict.fromkeys(names, 0.0)
-    rates = key_rates(songs)
+    rates = state_rates(songs)
     parts = list(held_out(songs, split, system.context_length, rolls.KEYS, MOST // draws))
     for number, part in enumerate(progress(parts, len(parts), "evaluate")):
         for name, value in _count(system, part, rates, draws, derive(seed, number)).items():
@@ -142,18 +161,19 @@ def prediction(
     return found
 
 
-def key_rates(songs: Songs) -> Tensor:
-    """Compute how often each key is marked in the training songs.
+def state_rates(songs: Songs) -> Tensor:
+    """Compute how often each key is silent, struck (or marked), and held in the training songs.
 
     Returns
     -------
-    Tensor[88] of float64
-        A share of all steps, strictly between 0 and 1: half a step is added to the count of each
-        key, and one step to their total.
+    Tensor[88, 3] of float64
+        Shares of all steps, strictly between 0 and 1: half a step is added to each count.
     """
-    drawn = [songs.roll(i, 0, int(songs.steps[i])) for i in songs.of("train")]
-    stands = sum(roll.sum(0, dtype=float) for roll in drawn)
-    return torch.from_numpy((stands + 0.5) / (sum(map(len, drawn)) + 1))
+    counts = np.full((rolls.KEYS, 3), 0.5)
+    for song in songs.of("train"):
+        roll = songs.roll(song, 0, int(songs.steps[song]))
+        counts += np.stack([(roll == state).sum(0) for state in STATES], -1)
+    return torch.from_numpy(counts / counts.sum(-1, keepdims=True))
 
 
 def _count(system: System, batch: Batch, rates: Tensor, draws: int, seed: int) -> dict[str, float]:
@@ -162,22 +182,23 @@ def _count(system: System, batch: Batch, rates: Tensor, draws: int, seed: int) -
     uniforms = noise.uniforms(shape, seed, "evaluate").to(batch.mask.device)
     keys, mask = batch.notes, batch.mask
     times = 1 if system.exact else draws
-    begin = system.initial(batch.past.repeat(times, 1, 1), batch.start.repeat(times))
+    begin = system.initial(batch.past.repeat(times, 1, 1), batch.positions.repeat(times, 1, 1))
     for_truth = uniforms[:times, 0].flatten(0, 1)
     log_probs, _ = system.log_prob(keys.repeat(times, 1, 1), begin, for_truth)
     log_probs = log_probs.double().unflatten(0, (times, -1))
-    anything = (keys * rates.log() + (1 - keys) * (-rates).log1p()).sum(-1)
+    # As an index, -1 is the last of the three states.
+    anything = rates.log()[torch.arange(rolls.KEYS), keys.long()].sum(-1)
     mixed = torch.logaddexp(math.log1p(-MIXED) + log_probs, math.log(MIXED) + anything)
     by_song = (mixed * mask).sum(-1)
-    drawn = (system.guess(batch, uniforms) > 0) * mask[..., None]
+    drawn = system.guess(batch, uniforms).sign() * mask[..., None]
     return {
         "steps": float(batch.mask.sum()),
         "own": float(log_probs.masked_fill(mask == 0, 0).mean(0).sum()),
         "log_prob": float((by_song.logsumexp(0) - math.log(times)).sum()),
         "impossible": float((log_probs.isinf() * mask).mean(0).sum()),
-        "hits": float((drawn * keys).sum()),
-        "drawn": float(drawn.sum()),
-        "played": float((keys * mask[..., None]).sum() * draws),
+        "hits": float(((drawn == keys) & (drawn != 0)).sum()),
+        "drawn": float(drawn.abs().sum()),
+        "played": float((keys * mask[..., None]).abs().sum() * draws),
     }
 
 
@@ -231,43 +252,54 @@ def music_figures(
         reference. ``silent_steps``: share of steps without an onset. ``longest_copy``: length of
         the longest run copied from a training song, in steps, as maximum and mean over the pieces.
         ``self_similarity``: for each lag in bars, the mean over the pieces. ``repetition``: the
-        share of onsets that are repeated exactly, averaged over the pieces.
+        share of onsets that are repeated exactly, averaged over the pieces. ``features``: mean and
+        standard deviation of what is counted in windows of 8 bars; see
+        `ostinato.notes.report.features.figures`.
     """
-    copies = [known.longest(roll) for roll in pieces.rolls]
+    onsets = pieces.onsets
+    copies = [known.longest(roll) for roll in onsets]
     similar = {
         lag: [
             value
-            for roll, bar in zip(pieces.rolls, pieces.bars, strict=True)
+            for roll, bar in zip(onsets, pieces.bars, strict=True)
             if (value := metrics.self_similarity(roll, bar, lag)) is not None
         ]
         for lag in metrics.BARS
     }
     repeated = [
         value
-        for roll, bar in zip(pieces.rolls, pieces.bars, strict=True)
+        for roll, bar in zip(onsets, pieces.bars, strict=True)
         if (value := metrics.repetition(roll, steps_per_beat, bar)) is not None
     ]
     return {
         "distance": metrics.distances(
-            metrics.histograms(pieces.rolls, steps_per_beat),
-            metrics.histograms(reference.rolls, steps_per_beat),
+            metrics.histograms(onsets, steps_per_beat),
+            metrics.histograms(reference.onsets, steps_per_beat),
         ),
-        "silent_steps": metrics.silence(pieces.rolls),
+        "silent_steps": metrics.silence(onsets),
         "longest_copy": {"max": max(copies), "mean": float(np.mean(copies))},
         "self_similarity": {
             str(lag): float(np.mean(values)) for lag, values in similar.items() if values
         },
         "repetition": float(np.mean(repeated)) if repeated else 0.0,
+        "features": features.summary(pieces.rolls, pieces.bars, steps_per_beat),
     }
 
 
-def songs_of(songs: Songs, split: str) -> Pieces:
-    """Render the onsets of the songs of a split as rolls of 88 keys."""
-    chosen = songs.of(split)
-    return Pieces(
-        [rolls.render_onsets(songs.song(i), 0, int(songs.steps[i])) for i in chosen],
-        songs.bar[chosen].tolist(),
-    )
+def songs_of(songs: Songs, split: str, given: int = 0) -> Pieces:
+    """Render the songs of a split, from the first bar line at which `given` steps are over."""
+    chosen, drawn = songs.of(split), []
+    for song in chosen:
+        bar = int(songs.bar[song])
+        first = -(-given // bar) * bar
+        drawn.append(
+            _whole_notes(songs.song(song), first, max(int(songs.steps[song]) - first, bar))
+        )
+    return Pieces(drawn, songs.bar[chosen].tolist())
+
+
+def _whole_notes(notes: np.ndarray, start: int, steps: int) -> np.ndarray:
+    return np.sign(rolls.render_roll(notes, start, steps, representation="notes"))
 
 
 def compositions(folder: Path, steps_per_beat: int) -> Pieces:
@@ -278,13 +310,13 @@ def compositions(folder: Path, steps_per_beat: int) -> Pieces:
         notes = quantise(score, steps_per_beat)
         bar = max(score.metres[0].bar * steps_per_beat // TICKS_PER_BEAT, 1)
         first = -(-SEED_STEPS // bar) * bar
-        drawn.append(rolls.render_onsets(notes, first, max(int(piece["steps"]) - first, bar)))
+        drawn.append(_whole_notes(notes, first, max(int(piece["steps"]) - first, bar)))
         bars.append(bar)
     return Pieces(drawn, bars)
 
 
 @torch.no_grad()
-def reading(system: System, roll: np.ndarray) -> np.ndarray | None:
+def reading(system: System, roll: np.ndarray, positions: np.ndarray) -> np.ndarray | None:
     """Compute where a generator's memory reads the past, as it processes a piece.
 
     Parameters
@@ -293,6 +325,8 @@ def reading(system: System, roll: np.ndarray) -> np.ndarray | None:
         Trained.
     roll : ndarray[float32], shape [steps, 88]
         The piece, in the system's representation.
+    positions : ndarray[int64], shape [steps, 6]
+        Where its steps stand; see `ostinato.notes.data.positions`.
 
     Returns
     -------
@@ -302,6 +336,6 @@ def reading(system: System, roll: np.ndarray) -> np.ndarray | None:
     generator = system.generator
     notes = system.performer.classes(torch.from_numpy(roll)[None])
     past = torch.zeros(1, generator.context_length, generator.keys)
-    begin = generator.initial(past, torch.zeros(1, dtype=torch.int64))
+    begin = generator.initial(past, torch.from_numpy(positions)[None])
     weights = generator.reading(notes, begin)
     return None if weights is None else weights[0].numpy()

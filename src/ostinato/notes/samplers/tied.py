@@ -4,9 +4,10 @@ Along time, each key has an LSTM that sees what the previous step played around 
 keys, from the lowest to the highest, each key decides whether it sounds, given what was decided
 below. All keys share their weights, so intervals matter and positions on the keyboard hardly do;
 these are the tied parallel networks of Johnson (2017, "Generating polyphonic music using tied
-parallel networks"). Each key also sees where the music was the same before, and what came next: the
-match of the whole step and, since voices repeat separately, that of its own surroundings. The
-likelihood is exact.
+parallel networks"). With lengths, a key that sounded at the previous step and sounds on is held or
+struck again; all others are struck. Each key also sees where the music was the same before, and
+what came next: the match of the whole step and, since voices repeat separately, that of its own
+surroundings. The likelihood is exact.
 """
 
 from collections.abc import Iterator
@@ -39,6 +40,23 @@ MANY = 4
 SELDOM = -3.0
 """Initial logit of the probability that a key sounds."""
 
+INTERVALS, INTERVAL = 5, 2 * CLASSES + 1
+"""Numbers of intervals that compare a key with where voices were, and of the values of each."""
+
+NOWHERE = -1000
+"""Stands for a key that does not exist."""
+
+LATELY = 32
+"""Steps over which the largest number of keys that sound at once is found."""
+
+OTHERS = 0.1
+"""In training, the share of keys computed among those that are silent in a whole fragment. They
+stand for all of these, and count as much more."""
+
+
+Rows = tuple[Tensor, Tensor]
+"""N keys that are computed: indices of their pieces, and the keys."""
+
 
 class Params(Schema):
     """Sizes of the tied sampler.
@@ -54,7 +72,8 @@ class Params(Schema):
     match_steps : int
         Number of steps back that are searched for matches; 0: no matches.
     match_radius : int
-        Number of semitones on both sides that have to repeat in a match of a key's surroundings.
+        Number of semitones on both sides that have to repeat in a match of a key's surroundings;
+        with lengths, 7 at the most.
     dropout, input_dropout : float
         Dropout rate of the LSTM's outputs and of the network's hidden layer, and that of the LSTM's
         inputs.
@@ -92,47 +111,54 @@ class Model(Sampler):
     """The tied sampler; see `Sampler`. It takes 12 keys to be pitch classes.
 
     It needs one random number per key. The temperature applies to the choice of the next key that
-    sounds, if any. Sharpening the decision of each key instead would bring silence, since few keys
-    are more likely to sound than not.
+    sounds, if any, and of whether it is held. Sharpening the decision of each key instead would
+    bring silence, since few keys are more likely to sound than not.
     """
 
-    def __init__(self, features: int, keys: int, params: Params):
-        context_length = params.match_steps + matches.LONGEST if params.match_steps else 1
+    draws_lengths = True
+
+    def __init__(self, features: int, keys: int, params: Params, lengths: bool = False):
+        context_length = params.match_steps + matches.LONGEST if params.match_steps else LATELY
         super().__init__(keys, context_length)
-        self.keys = keys
+        self.keys, self.lengths = keys, lengths
         self.ring = keys == CLASSES
         self.radius = min(params.radius, keys - 1)
-        self.match_radius = min(params.match_radius, (keys - 1) // 2)
+        widest = min((keys - 1) // 2, 7 if lengths else 15)
+        self.match_radius = min(params.match_radius, widest)
         self.match_steps = params.match_steps
-        seen = _seen(keys, self.radius)
-        matched = _seen(keys, CLASSES) + 3 if params.match_steps else 0
+        near, edges = _seen(keys, CLASSES), 0 if self.ring else 2 * CLASSES + 2
+        seen = _seen(keys, self.radius) + CLASSES + 1 + edges
+        lower = self.radius + CLASSES + 1 + (0 if self.ring else CLASSES + 1)
+        matched = near + 3 if params.match_steps else 0
+        if lengths:
+            seen += near + 2
+            lower += self.radius + 6 + INTERVALS * INTERVAL
+            matched += 2 if params.match_steps else 0
         self.name = nn.Embedding(keys, NAMES)
         self.told = nn.Linear(features, TOLD)
-        inputs = seen + CLASSES + 1 + NAMES + TOLD + matched
-        self.along_time = nn.LSTM(inputs, params.cells, batch_first=True)
+        self.along_time = nn.LSTM(seen + NAMES + TOLD + matched, params.cells, batch_first=True)
         self.remembered = nn.Linear(features, params.hidden)
         self.lasting = nn.Linear(params.cells, params.hidden)
-        self.lower = nn.Linear(self.radius + CLASSES + 1, params.hidden, bias=False)
+        self.lower = nn.Linear(lower, params.hidden, bias=False)
         self.deeper = nn.Linear(params.hidden, params.hidden)
-        self.sounds = nn.Linear(params.hidden, 1)
+        self.sounds = nn.Linear(params.hidden, 2 if lengths else 1)
         self.dropout, self.input_dropout = params.dropout, params.input_dropout
-        nn.init.constant_(self.sounds.bias, SELDOM)
+        nn.init.constant_(self.sounds.bias[:1], SELDOM)
         # The code of a step is the sum of its keys' random numbers (Zobrist hashing, 1970).
         numbers = torch.Generator().manual_seed(keys)
-        code = torch.randint(-(2**62), 2**62, (keys,), generator=numbers)
-        self.register_buffer("code", code, persistent=False)
+        codes = torch.randint(-(2**62), 2**62, (2, keys), generator=numbers)
+        self.register_buffer("codes", codes, persistent=False)
 
     @torch.no_grad()
     def annotate(self, song: Tensor) -> Tensor | None:
         """Find lag and length of the match of each key's surroundings, and of that of the step."""
         if not self.match_steps:
             return None
-        sounds = song > 0
         # Codes of whole steps that do not depend on the size of the keyboard.
-        number = torch.unique(sounds, dim=0, return_inverse=True)[1][:, None]
-        unknown = ~sounds.any(-1).cumsum(0).bool()[:, None]
+        number = torch.unique(song, dim=0, return_inverse=True)[1][:, None]
+        unknown = ~song.any(-1).cumsum(0).bool()[:, None]
         found = []
-        for codes in (self._voices(sounds), number):
+        for codes in (self._voices(song), number):
             known = codes.masked_fill(unknown, matches.UNKNOWN)[None]
             begin = matches.initial(known[:, :0], self.match_steps)
             match, _ = matches.follow(known[:, :-1], begin)
@@ -148,60 +174,104 @@ class Model(Sampler):
         whole, voices = (matches.initial(code, self.match_steps) for code in codes)
         return State(whole, voices, (cells, cells))
 
+    def loss(
+        self, features: Tensor, known: Tensor, state: State, uniforms: Tensor
+    ) -> tuple[Tensor, State]:
+        """See `Sampler`. Of the keys that are silent all the time, only some are computed."""
+        if not self.training:
+            return super().loss(features, known, state, uniforms)
+        sounds = known[:, -features.shape[1] - 1 :].any(1)
+        rows = (sounds | (uniforms[:, 0, : self.keys] < OTHERS)).nonzero(as_tuple=True)
+        weights = torch.where(sounds, 1, 1 / OTHERS)[rows]
+        cells = known.new_zeros(1, len(rows[0]), self.along_time.hidden_size)
+        begin = state._replace(cells=(cells, cells))
+        nats, state = self._nats(features, known, begin, rows)
+        each = nats.new_zeros(features.shape[:2]).index_add(0, rows[0], nats * weights[:, None])
+        return -each, state
+
     def log_prob(
         self, features: Tensor, known: Tensor, state: State, uniforms: Tensor
     ) -> tuple[Tensor, State]:
+        steps = features.shape[1]
+        rows = self._every(known)
         nats = []
-        for context, notes, after in self._contexts(features, known, state):
-            hidden = self._hidden(context, *_below(notes, self.radius))
-            logits = self._logits(self._drop(hidden, self.dropout))
-            nats.append(functional.logsigmoid(logits * (2 * notes - 1)).sum(-1))
-            state = after
+        for first, last in self._parts(known, steps):
+            told = features[:, first:last]
+            heard = known[:, : known.shape[1] - steps + last]
+            found, state = self._nats(told, heard, state, rows)
+            nats.append(found.unflatten(0, (len(known), self.keys)).sum(1))
         return torch.cat(nats, 1), state
 
     def sample(
         self, features: Tensor, past: Tensor, state: State, uniforms: Tensor, temperature: float
     ) -> tuple[Tensor, State]:
-        context, state = self._context(features, past, state)
-        return self._draw(context[:, 0], uniforms[:, 0], temperature)[:, None], state
+        context, state = self._context(features, past, state, self._every(past))
+        context = context.view(len(past), self.keys, -1)
+        most = _most(past, 1)[:, 0]
+        drawn = self._draw(context, past[:, -1], most, uniforms[:, 0], temperature)
+        return drawn[:, None], state
 
     def guess(self, features: Tensor, known: Tensor, uniforms: Tensor) -> Tensor:
-        steps, drawn, first = features.shape[1], [], 0
-        begin = self.initial(known[:, : known.shape[1] - steps])
-        for context, notes, _ in self._contexts(features, known, begin):
-            now = uniforms[:, 1, :, first : first + notes.shape[1]]
-            first += notes.shape[1]
-            rows = self._draw(context.flatten(0, 1), now.flatten(1, 2), 1.0)
-            drawn.append(rows.view(now.shape))
+        steps, drawn = features.shape[1], []
+        before = known.shape[1] - steps
+        state, rows = self.initial(known[:, :before]), self._every(known)
+        for first, last in self._parts(known, steps):
+            heard = known[:, : before + last - 1]
+            context, state = self._context(features[:, first:last], heard, state, rows)
+            context = context.view(len(known), self.keys, last - first, -1).transpose(1, 2)
+            now = uniforms[:, 1, :, first:last]
+            past = known[:, before + first - 1 : before + last - 1]
+            most = _most(heard, last - first)
+            contexts = (each.flatten(0, 1) for each in (context, past, most))
+            found = self._draw(*contexts, now.flatten(1, 2), 1.0)
+            drawn.append(found.view(now.shape))
         return torch.cat(drawn, 2)
 
-    def _contexts(
-        self, features: Tensor, known: Tensor, state: State
-    ) -> Iterator[tuple[Tensor, Tensor, State]]:
-        """Process known steps, all at once if a gradient is wanted, otherwise in parts.
+    def _every(self, notes: Tensor) -> Rows:
+        """Return the rows of all keys, those of a piece together."""
+        both = notes.new_ones(len(notes), self.keys).nonzero(as_tuple=True)
+        return both
 
-        Yields
-        ------
-        context : Tensor[B, t, K, H]
-        notes : Tensor[B, t, K]
-        state : State
-            The state after these steps.
-        """
-        steps = features.shape[1]
-        before = known.shape[1] - steps
+    def _parts(self, known: Tensor, steps: int) -> Iterator[tuple[int, int]]:
+        """Divide steps into parts: all at once if a gradient is wanted."""
         most = steps if torch.is_grad_enabled() else max(1, ROWS // known[:, 0].numel())
-        for first in range(0, steps, most):
-            told = features[:, first : first + most]
-            last = before + first + told.shape[1]
-            context, state = self._context(told, known[:, first : last - 1], state)
-            yield context, known[:, before + first : last], state
+        return ((first, min(first + most, steps)) for first in range(0, steps, most))
 
-    def _draw(self, context: Tensor, uniforms: Tensor, temperature: float) -> Tensor:
+    def _nats(
+        self, features: Tensor, known: Tensor, state: State, rows: Rows
+    ) -> tuple[Tensor, State]:
+        """Compute log-probabilities of the decisions at some keys, given all others: [N, T]."""
+        steps = features.shape[1]
+        context, state = self._context(features, known[:, :-1], state, rows)
+        notes, before = known[:, -steps:], known[:, -steps - 1 : -1]
+        most = _most(known[:, :-1], steps)
+        lower = [_picked(part, rows) for part in self._lower(notes, before, most)]
+        hidden = self._drop(self._hidden(context, lower), self.dropout)
+        played, past = (_picked(each[..., None], rows)[..., 0] for each in (notes, before))
+        return self._decided(self._logits(hidden), played, past), state
+
+    def _decided(self, logits: Tensor, notes: Tensor, before: Tensor) -> Tensor:
+        """Compute log-probabilities of what keys do: [..., 1 or 2] and [...] twice to [...]."""
+        sounds = functional.logsigmoid(logits[..., 0] * (2 * notes.abs() - 1))
+        if not self.lengths:
+            return sounds
+        sounded = before != 0
+        again = functional.logsigmoid(logits[..., 1] * notes)
+        nats = sounds + torch.where(sounded & (notes != 0), again, 0)
+        return nats.masked_fill((notes < 0) & ~sounded, -torch.inf)
+
+    def _draw(
+        self, context: Tensor, before: Tensor, most: Tensor, uniforms: Tensor, temperature: float
+    ) -> Tensor:
         """Draw one note after another.
 
         Parameters
         ----------
         context : Tensor[N, K, H]
+        before : Tensor[N, K]
+            The notes of the steps before.
+        most : Tensor[N]
+            The largest number of keys that lately sounded at once.
         uniforms : Tensor[..., N, K]
             For one or several draws in each context.
         temperature : float
@@ -214,34 +284,42 @@ class Model(Sampler):
         # Cumulative sums are a matrix product: cumsum of floats is not deterministic on CUDA.
         lower = torch.ones(self.keys, self.keys, device=context.device).triu()
 
-        def sounding(where: Tensor, drawn: Tensor, above: int = 0) -> Tensor:
-            below = (each[..., above:, :] for each in _below(drawn, self.radius))
-            found = self._logits(self._hidden(context[where, above:], *below))
-            return functional.pad(found, (above, 0))
+        def deciding(where: Tensor, drawn: Tensor, above: int = 0) -> Tensor:
+            below = (
+                each[..., above:, :] for each in self._lower(drawn, before[where], most[where])
+            )
+            hidden = self._hidden(context[where, above:], list(below))
+            return functional.pad(self._logits(hidden), (0, 0, above, 0))
 
         contexts = torch.arange(len(context), device=context.device).split(CACHED)
-        nothing = torch.zeros_like(context[:CACHED, :, 0])
-        first = torch.cat([sounding(part, nothing[: len(part)]) for part in contexts])
+        nothing = torch.zeros_like(before[:CACHED])
+        first = torch.cat([deciding(part, nothing[: len(part)]) for part in contexts])
 
         def logits(drawn: Tensor, last: Tensor, number: int, rows: Tensor) -> Tensor:
             where = rows % len(context)
             if not number:
                 # Nothing has been drawn, so all draws in a context begin with equal logits.
-                sounds = first[where]
+                found = first[where]
             elif len(rows) <= ascending.FEW:
-                sounds = sounding(where, drawn)
+                found = deciding(where, drawn)
             else:
                 # Keys up to the last are decided; rows go on together that have as many left.
                 order = last.argsort()
                 parts = [
-                    sounding(where[part], drawn[part], int(last[part[0]]))
+                    deciding(where[part], drawn[part], int(last[part[0]]))
                     for part in order.split(CACHED)
                 ]
-                sounds = torch.empty_like(first[where]).index_copy(0, order, torch.cat(parts))
-            decided = place < last[:, None]
-            this = functional.logsigmoid(sounds).masked_fill(decided, -torch.inf)
-            none_below = functional.logsigmoid(-sounds).masked_fill(decided, 0) @ lower.to(sounds)
-            return functional.pad(this, (0, 1)) + functional.pad(none_below, (1, 0))
+                found = torch.empty_like(first[where]).index_copy(0, order, torch.cat(parts))
+            decided, past = place < last[:, None], before[where]
+            silent = functional.logsigmoid(-found[..., 0]).masked_fill(decided, 0)
+            none_below = silent @ lower.to(silent)
+            states = [torch.ones_like(past)] + ([-torch.ones_like(past)] if self.lengths else [])
+            every = [
+                self._decided(found, state, past).masked_fill(decided, -torch.inf)
+                + functional.pad(none_below, (1, -1))
+                for state in states
+            ]
+            return torch.cat([*every, none_below[:, -1:]], -1)
 
         flat = uniforms.flatten(0, -2)
         silence = torch.zeros_like(flat, dtype=context.dtype)
@@ -288,23 +366,26 @@ class Model(Sampler):
         -------
         whole : Tensor[B, T, 1] of int64
         voices : Tensor[B, T, K] of int32
-            Codes of each key's surroundings, with one bit for each key in them.
+            Codes of each key's surroundings, with one or two bits for each key in them.
         """
-        sounds = notes > 0
-        begun = (sounds.any(-1).cumsum(1) > 0) | heard[:, None]
-        whole = (sounds * self.code).sum(-1, keepdim=True)
-        codes = whole, self._voices(sounds)
+        begun = ((notes != 0).any(-1).cumsum(1) > 0) | heard[:, None]
+        struck, held = self.codes
+        whole = ((notes > 0) * struck + (notes < 0) * held).sum(-1, keepdim=True)
+        codes = whole, self._voices(notes)
         unknown = ~begun[..., None]
         return tuple(code.masked_fill(unknown, matches.UNKNOWN) for code in codes)
 
-    def _voices(self, sounds: Tensor) -> Tensor:
-        """Compute codes of each key's surroundings: Tensor[..., K] of bool to the same of int32."""
-        near = self._around(sounds.int(), self.match_radius)
+    def _voices(self, notes: Tensor) -> Tensor:
+        """Compute codes of each key's surroundings: Tensor[..., K] to the same of int32."""
+        planes = [notes > 0, notes < 0] if self.lengths else [notes > 0]
+        near = torch.cat([self._around(one.int(), self.match_radius) for one in planes], -1)
         bits = torch.arange(near.shape[-1], dtype=torch.int32, device=near.device)
         return (near << bits).sum(-1, dtype=torch.int32)
 
-    def _context(self, features: Tensor, heard: Tensor, state: State) -> tuple[Tensor, State]:
-        """Compute what each key knows before any key decides.
+    def _context(
+        self, features: Tensor, heard: Tensor, state: State, rows: Rows
+    ) -> tuple[Tensor, State]:
+        """Compute what some keys know before any key decides.
 
         Parameters
         ----------
@@ -312,67 +393,113 @@ class Model(Sampler):
         heard : Tensor[B, C + T - 1, K]
             The C steps before them, and all but the last of the T steps.
         state : State
+        rows : Rows
+            Which keys.
 
         Returns
         -------
-        context : Tensor[B, T, K, H]
+        context : Tensor[N, T, H]
         state : State
         """
-        batch, steps = features.shape[:2]
+        steps = features.shape[1]
         before = heard[:, -steps:]
         found, state = self._follow(before, state)
-        shape = (batch, steps, self.keys)
-        seen = [
-            self._around(before, self.radius),
-            _classes(before),
-            before.sum(-1)[..., None, None].expand(*shape, 1) / MANY,
-            self.name.weight.expand(*shape, NAMES),
-            self.told(features)[:, :, None].expand(*shape, TOLD),
-        ]
+        pieces, keys = rows
+        seen = self._seen(before)
+        if self.lengths:
+            seen.append(_most(heard, steps)[..., None, None].expand(*before.shape, 1) / MANY)
         if found:
             now = torch.arange(heard.shape[1] - steps + 1, heard.shape[1] + 1, device=heard.device)
-            (whole, length), (voices, lengths) = (
-                (_came(heard, now[:, None], match), match.length.to(heard.dtype).log1p())
-                for match in found
-            )
-            seen += [
-                self._around(whole, CLASSES),
-                length[..., None].expand(*shape, 1),
-                voices[..., None],
-                lengths[..., None],
-            ]
-        rows = torch.cat(seen, -1).transpose(1, 2).flatten(0, 1)
-        rows = self._drop(rows, self.input_dropout)
-        lasting, cells = recurrent.run(self.along_time, [rows], state.cells)
+            seen += self._matched(heard, now[:, None], *found)
+        parts = [_picked(part, rows) for part in seen]
+        parts.append(self.name(keys)[:, None].expand(-1, steps, -1))
+        parts.append(self.told(features)[pieces])
+        inputs = self._drop(torch.cat(parts, -1), self.input_dropout)
+        lasting, cells = recurrent.run(self.along_time, [inputs], state.cells)
         lasting = self._drop(lasting, self.dropout)
-        lasting = lasting.unflatten(0, (batch, self.keys)).transpose(1, 2)
-        context = self.lasting(lasting) + self.remembered(features)[:, :, None]
+        context = self.lasting(lasting) + self.remembered(features)[pieces]
         return context, state._replace(cells=cells)
 
-    def _hidden(self, context: Tensor, near: Tensor, classes: Tensor, count: Tensor) -> Tensor:
-        """Combine what a key knows of the past and of the keys below it.
+    def _seen(self, before: Tensor) -> list[Tensor]:
+        """Look at the previous step from each key: tensors [B, T, K, any]."""
+        sounds = before.abs()
+        seen = [self._around(sounds, self.radius), _classes(sounds), self._counted(sounds)]
+        if not self.ring:
+            seen += _edges(sounds)
+        if self.lengths:
+            struck = before.relu()
+            seen += [self._around(struck, CLASSES), self._counted(struck)]
+        return seen
+
+    def _counted(self, notes: Tensor) -> Tensor:
+        return notes.sum(-1)[..., None, None].expand(*notes.shape, 1) / MANY
+
+    def _matched(
+        self, heard: Tensor, now: Tensor, whole: matches.Match, voices: matches.Match
+    ) -> list[Tensor]:
+        """Look at what came at the matches: tensors [B, T, K, any]."""
+        dtype = heard.dtype
+        came, own = _came(heard, now, whole), _came(heard, now, voices)
+        length = whole.length.to(dtype).log1p()[..., None].expand(*own.shape, 1)
+        seen = [
+            self._around(came.abs(), CLASSES),
+            length,
+            own.abs()[..., None],
+            voices.length.to(dtype).log1p()[..., None],
+        ]
+        if self.lengths:
+            seen += [came.relu()[..., None], own.relu()[..., None]]
+        return seen
+
+    def _lower(self, notes: Tensor, before: Tensor, most: Tensor) -> list[Tensor]:
+        """Look at what the keys below each key do, and at what is left to do.
 
         Parameters
         ----------
-        context : Tensor[..., H]
-        near : Tensor[..., radius]
-            Which of the nearest keys below it sound.
-        classes : Tensor[..., 12]
-            How many keys below it sound at each interval modulo octaves.
-        count : Tensor[..., 1]
-            How many keys below it sound.
+        notes, before : Tensor[..., K]
+            The notes of a step, and of the step before it.
+        most : Tensor[...]
+            The largest number of keys that lately sounded at once.
 
         Returns
         -------
-        Tensor[..., H]
+        list of Tensor[..., K, any]
+            With lengths, the last one contains intervals; see `_leading`.
         """
-        lower = self.lower(torch.cat([near, classes, count / MANY], -1))
-        return functional.silu(context + lower)
+        sounds = notes.abs()
+        below = [_near(sounds, self.radius), _classes_below(sounds), _count_below(sounds) / MANY]
+        if not self.ring:
+            below.append(_above_lowest(sounds))
+        if self.lengths:
+            struck, sounded = notes.relu(), before.abs()
+            left = sounded.sum(-1)[..., None, None] - _count_below(sounded) - sounded[..., None]
+            below += [
+                _near(struck, self.radius),
+                _count_below(struck) / MANY,
+                _count_below(sounded) / MANY,
+                left / MANY,
+                (most[..., None, None] - _count_below(sounds)) / MANY,
+                sounded[..., None],
+                before.relu()[..., None],
+                _leading(sounds, sounded),
+            ]
+        return below
+
+    def _hidden(self, context: Tensor, lower: list[Tensor]) -> Tensor:
+        """Combine what a key knows of the past and of the keys below it: Tensor[..., H]."""
+        if self.lengths:
+            *lower, intervals = lower
+            codes = functional.one_hot(intervals, INTERVAL + 1)[..., 1:]
+            lower.append(codes.flatten(-2).to(context.dtype))
+        return functional.silu(context + self.lower(torch.cat(lower, -1)))
 
     def _logits(self, hidden: Tensor) -> Tensor:
-        """Compute logits of sounding, at least float32: Tensor[..., H] to Tensor[...]."""
+        """Compute logits, at least float32: Tensor[..., H] to Tensor[..., 1 or 2].
+
+        The first is that of sounding, the second that of being struck again.
+        """
         hidden = hidden + functional.silu(self.deeper(hidden))
-        return wide(self.sounds(hidden)[..., 0])
+        return wide(self.sounds(hidden))
 
     def _drop(self, values: Tensor, share: float) -> Tensor:
         """Drop out the same numbers at all steps (Gal and Ghahramani, 2016, arXiv:1512.05287).
@@ -396,6 +523,14 @@ class Model(Sampler):
         return functional.pad(values, (width, width)).unfold(-1, 2 * width + 1, 1)
 
 
+def _picked(values: Tensor, rows: Rows) -> Tensor:
+    """Pick the values of some keys: Tensor[B, T, K, any] to Tensor[N, T, any]."""
+    by_key = values.transpose(1, 2)
+    if len(rows[0]) == by_key[:, :, 0, 0].numel():
+        return by_key.flatten(0, 1)
+    return by_key[rows]
+
+
 def _seen(keys: int, width: int) -> int:
     """Return the number of keys that `Model._around` looks up."""
     return CLASSES if keys == CLASSES else 2 * width + 1
@@ -415,29 +550,101 @@ def _classes(values: Tensor) -> Tensor:
     return counts[..., (keys[:, None] + classes) % CLASSES]
 
 
-def _below(notes: Tensor, width: int) -> tuple[Tensor, Tensor, Tensor]:
-    """Look up what sounds below each key.
+def _near(notes: Tensor, width: int) -> Tensor:
+    """Look up the nearest keys below each key: Tensor[..., K] to Tensor[..., K, width]."""
+    return functional.pad(notes, (width, -1)).unfold(-1, width, 1)
+
+
+def _classes_below(notes: Tensor) -> Tensor:
+    """Count keys below each key by interval, modulo octaves: Tensor[..., K] to [..., K, 12]."""
+    # Integers, since cumsum of floats is not deterministic on CUDA
+    octaves = _octaves(notes.int()).cumsum(-2).flatten(-2)[..., : notes.shape[-1] - 1]
+    return functional.pad(octaves.to(notes.dtype), (CLASSES, 0)).unfold(-1, CLASSES, 1)
+
+
+def _count_below(notes: Tensor) -> Tensor:
+    """Count the keys below each key: Tensor[..., K] to Tensor[..., K, 1]."""
+    sounds = notes.int()
+    return (sounds.cumsum(-1) - sounds)[..., None].to(notes.dtype)
+
+
+def _above_lowest(notes: Tensor) -> Tensor:
+    """Measure how far above the lowest note each key is; zeros where nothing is below it.
+
+    Tensor[..., K] to Tensor[..., K, 13]: the interval modulo octaves, and the distance in octaves.
+    """
+    keys = torch.arange(notes.shape[-1], device=notes.device)
+    distance = (keys - notes.argmax(-1, keepdim=True)) * notes.any(-1, keepdim=True)
+    above = (distance > 0)[..., None]
+    parts = [functional.one_hot(distance % CLASSES, CLASSES), distance[..., None] / CLASSES]
+    return torch.cat(parts, -1).to(notes.dtype) * above
+
+
+def _most(heard: Tensor, steps: int) -> Tensor:
+    """Find the largest number of keys that sounded at once before each of the next steps.
+
+    Tensor[B, C + T - 1, K] to Tensor[B, T].
+    """
+    counts = heard.abs().sum(-1)
+    short = max(0, LATELY + steps - 1 - counts.shape[1])
+    return functional.pad(counts, (short, 0)).unfold(1, LATELY, 1)[:, -steps:].amax(-1)
+
+
+def _leading(notes: Tensor, before: Tensor) -> Tensor:
+    """Compare each key with where its voice was, if it were the next note from below.
+
+    Voices are counted from the lowest. The number of a voice tells from which note of the step
+    before it comes, unless voices begin, end or share a key.
 
     Parameters
     ----------
-    notes : Tensor[..., K]
-    width : int
+    notes, before : Tensor[..., K]
+        1 where a key sounds at a step, and at the step before it.
 
     Returns
     -------
-    near : Tensor[..., K, width]
-        The nearest keys below it.
-    classes : Tensor[..., K, 12]
-        How many keys below it sound at each interval modulo octaves.
-    count : Tensor[..., K, 1]
-        How many keys below it sound.
+    Tensor[..., K, 5] of int64
+        The intervals from where the voice below it, the voice itself and the voice above it were;
+        that from the lowest voice to this one, modulo octaves, before; and that of the lowest voice
+        from where it was. 0 if it is unknown, otherwise 1 to 25: 13 is a prime, and intervals of
+        more than an octave count as an octave.
     """
-    keys = notes.shape[-1]
-    near = functional.pad(notes, (width, -1)).unfold(-1, width, 1)
-    sounds = notes.int()  # integers, since cumsum of floats is not deterministic on CUDA
-    octaves = _octaves(sounds).cumsum(-2).flatten(-2)[..., : keys - 1].to(notes.dtype)
-    classes = functional.pad(octaves, (CLASSES, 0)).unfold(-1, CLASSES, 1)
-    return near, classes, (sounds.cumsum(-1) - sounds)[..., None].to(notes.dtype)
+    keys = torch.arange(notes.shape[-1], device=notes.device)
+    count = before.int().cumsum(-1)
+    # The keys of the step before from the lowest on. The last two places hold no key.
+    place = torch.where(before > 0, count - 1, len(keys) + 1).long()
+    sources = place.new_full((*place.shape[:-1], len(keys) + 2), NOWHERE)
+    sources = sources.scatter(-1, place, keys.expand_as(place))
+    sources[..., -2:] = NOWHERE
+    number = _count_below(notes)[..., 0].long()
+    below, own, above = (sources.gather(-1, (number + i) % sources.shape[-1]) for i in (-1, 0, 1))
+    lowest = sources[..., :1].expand_as(own)
+    bass = torch.where(number > 0, notes.argmax(-1, keepdim=True), keys)
+    past = torch.where(own == NOWHERE, own, lowest + (own - lowest) % CLASSES)
+    pairs = (keys, below), (keys, own), (keys, above), (past, lowest), (bass, lowest)
+    return torch.stack([_interval(*pair) for pair in pairs], -1)
+
+
+def _interval(key: Tensor, source: Tensor) -> Tensor:
+    """Number the intervals from a key to another: 1 to 25; 0 if one of them is nowhere."""
+    known = (source != NOWHERE) & (key != NOWHERE)
+    return ((key - source).clamp(-CLASSES, CLASSES) + CLASSES + 1) * known
+
+
+def _edges(notes: Tensor) -> list[Tensor]:
+    """Measure the distances of each key from the lowest and the highest note.
+
+    Two tensors [..., K, 13], as `_above_lowest` but with negative distances; zeros in silence.
+    """
+    keys = torch.arange(notes.shape[-1], device=notes.device)
+    sounds = notes.any(-1, keepdim=True)[..., None]
+    lowest = notes.argmax(-1, keepdim=True)
+    highest = notes.shape[-1] - 1 - notes.flip(-1).argmax(-1, keepdim=True)
+    found = []
+    for distance in (keys - lowest, highest - keys):
+        parts = [functional.one_hot(distance % CLASSES, CLASSES), distance[..., None] / CLASSES]
+        found.append(torch.cat(parts, -1).to(notes.dtype) * sounds)
+    return found
 
 
 def _came(known: Tensor, now: Tensor, match: matches.Match) -> Tensor:

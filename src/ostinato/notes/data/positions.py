@@ -1,0 +1,76 @@
+"""Positions: where each step stands in its bar and in its piece."""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+
+STEP, PLACE, BAR, BEAT, NUMBER, LEFT = range(6)
+"""Columns of an array of positions: the index of the step in its piece; its place in the bar, and
+the lengths of the bar and of its beats, all in steps; how many bars came before this one; and how
+many are left, this one included."""
+
+
+class Bars(NamedTuple):
+    """Bars of equal length, from a step on, until the next ones begin.
+
+    Attributes
+    ----------
+    step : int
+        Where they begin.
+    bar, beat : int
+        Lengths of a bar and of its beats, in steps.
+    """
+
+    step: int
+    bar: int
+    beat: int
+
+
+class Positions:
+    """The positions of all steps of a piece.
+
+    Parameters
+    ----------
+    bars : sequence of Bars
+        In order; the first at step 0. A bar ends early where the next ones begin.
+    steps : int
+        At least so many steps belong to the piece. Its last bar is complete.
+
+    Attributes
+    ----------
+    steps : int
+        Length of the piece, to the end of its last bar.
+    """
+
+    def __init__(self, bars: Sequence[Bars], steps: int):
+        ends = [*(each.step for each in bars[1:]), max(steps, 1)]
+        pairs = [
+            (each, np.arange(each.step, min(end, max(steps, 1)), each.bar))
+            for each, end in zip(bars, ends, strict=True)
+        ]
+        self._starts = np.concatenate([starts for _, starts in pairs])
+        lengths = [np.tile([each.bar, each.beat], (len(starts), 1)) for each, starts in pairs]
+        self._lengths = np.concatenate(lengths)
+        self.steps = int(self._starts[-1] + self._lengths[-1, 0])
+
+    def __call__(self, start: int, steps: int) -> np.ndarray:
+        """Describe some steps.
+
+        Parameters
+        ----------
+        start, steps : int
+            The first step, at least 0, and how many. After the last bar come more of the same
+            length, with none left.
+
+        Returns
+        -------
+        ndarray[int64], shape [steps, 6]
+            See `STEP`.
+        """
+        step = np.arange(start, start + steps)
+        number = np.searchsorted(self._starts, step, "right") - 1
+        bar, beat = self._lengths[number].T
+        more, place = np.divmod(step - self._starts[number], bar)
+        left = np.maximum(len(self._starts) - number - more, 0)
+        return np.stack([step, place, bar, beat, number + more, left], -1)
