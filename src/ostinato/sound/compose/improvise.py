@@ -1,5 +1,6 @@
 """Improvising: continuing ten seconds of sound for as long as wanted."""
 
+import copy
 import math
 
 import torch
@@ -23,7 +24,8 @@ def improvise(
     """Continue ten seconds of sound.
 
     The sound is encoded. The score creator draws the 5 frames that follow the last 40, these are
-    appended, and so on. At the end, everything is decoded.
+    appended, and so on. At the end, everything is decoded. All of it is computed in double
+    precision, so that another run rounds to the same samples.
 
     Parameters
     ----------
@@ -42,6 +44,8 @@ def improvise(
     Tensor[2, 441000 + seconds * 44100]
         The sound, encoded and decoded, and its continuation.
     """
+    autoencoder, creator = (copy.deepcopy(model).double() for model in (autoencoder, creator))
+    begun = begun.double()
     samples = begun.shape[1] + round(seconds * RATE)
     gain = PEAK / begun.abs().max()
     begun = begun * gain
@@ -53,4 +57,4 @@ def improvise(
         following = creator.sample(content[None, -PAST:], noise)[0]
         content = torch.cat([content, following])
     numbers = autoencoder.complete(content, begun)
-    return (autoencoder.decode(numbers)[:, :samples] / gain).clamp(-1, 1)
+    return (autoencoder.decode(numbers)[:, :samples] / gain).clamp(-1, 1).float()

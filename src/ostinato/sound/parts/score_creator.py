@@ -146,7 +146,7 @@ class ScoreCreator(nn.Module):
     def _integrate(self, point: Tensor, context: Tensor) -> Tensor:
         """Integrate from noise to a frame with the midpoint method: Tensor[B, size] each."""
         step = 1 / self.steps
-        for begin in torch.arange(self.steps, device=point.device) * step:
+        for begin in torch.arange(self.steps, device=point.device, dtype=point.dtype) * step:
             time = begin.expand(len(point))
             middle = point + step / 2 * self.velocity(point, time, context)
             point = point + step * self.velocity(middle, time + step / 2, context)

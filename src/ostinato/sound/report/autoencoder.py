@@ -37,7 +37,7 @@ def codec(model: Autoencoder) -> Codec:
     """Make a function that encodes and decodes sound with a model."""
 
     def both_ways(sound: np.ndarray) -> np.ndarray:
-        numbers = model.encode(torch.from_numpy(sound))
+        numbers = model.encode(torch.from_numpy(sound).to(next(model.parameters())))
         return model.decode(numbers)[:, : sound.shape[1]].numpy()
 
     return both_ways

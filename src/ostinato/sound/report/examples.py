@@ -1,5 +1,6 @@
 """Held-out pieces before and after an autoencoder."""
 
+import copy
 from pathlib import Path
 
 from ostinato.scores.wav import RATE, write_wav
@@ -14,6 +15,9 @@ EXAMPLES, SECONDS = 3, 30
 def write_examples(out: Path, model: Autoencoder, sounds: Sounds) -> None:
     """Write some test pieces before and after the autoencoder, and pictures of both.
 
+    They are computed in double precision: in single precision, a sample in a thousand is rounded
+    differently in another run.
+
     Parameters
     ----------
     out : Path
@@ -23,6 +27,7 @@ def write_examples(out: Path, model: Autoencoder, sounds: Sounds) -> None:
     sounds : Sounds
         The collection.
     """
+    model = copy.deepcopy(model).double()
     for index in sounds.of("test")[:EXAMPLES]:
         samples = min(int(sounds.samples[index]), SECONDS * RATE)
         true = sounds.piece(index, 0, samples)
