@@ -43,7 +43,7 @@ def composing() -> float:
     songs = Songs(Path("data/dataset"), representation, velocities=True)
     settings = params.compose.model_copy(update={"learning": "none"})
     # Before, the number of new steps was said; the beginning has a bar.
-    length = BARS if "bars" in params.compose.model_fields_set else 16 * (BARS - 1)
+    length = BARS if hasattr(params.compose, "bars") else 16 * (BARS - 1)
     return timed(lambda: compose(writer, songs, PIECES, length, settings, derive(1, "compose")))
 
 

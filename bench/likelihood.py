@@ -155,7 +155,7 @@ def write_dataset(out: Path, cells: dict[str, list[np.ndarray]]) -> None:
             found["pitch"], found["velocity"] = key + rolls.LOWEST, 64
             notes.append(found)
             name = f"{split}/{number}"
-            values = len(rows), name, name, split, "4/4", 16, "0:16:4", len(frames), len(found)
+            values = len(rows), name, name, split, "4/4", "0:16:4", len(frames), len(found)
             rows.append(dict(zip(SONG_COLUMNS, values, strict=True)))
     files.write_array(out / "notes.npy", np.concatenate(notes))
     files.write_table(out / "songs.csv", SONG_COLUMNS, rows)

@@ -12,7 +12,6 @@ from ostinato.tokens.report.temperature import NGRAM_LENGTHS
 PICTURE = Path("results/compose/piece-01.png")
 RESULTS = Path("results")
 LIKELIHOOD = RESULTS / "likelihood"
-HOLDING = "tied_holding"
 FEATURES = {
     "four_keys": "steps at which exactly four keys sound",
     "fewer_than_three": "steps at which fewer than three sound",
@@ -32,8 +31,8 @@ BASELINES = {
 }
 
 
-def table(report: dict, holding: dict) -> str:
-    """Format the report as a Markdown table, with the prediction of a system of held notes."""
+def table(report: dict) -> str:
+    """Format the report as a Markdown table."""
     composed, real = report["compositions"], report["real"]
     rows = [
         (f"distance of {name.replace('_', ' ')}", composed["distance"][name], value)
@@ -59,9 +58,9 @@ def table(report: dict, holding: dict) -> str:
     found = report["prediction"]
     if found["nll"] is None:
         least = "" if found["exact"] else "at least "
-        likelihood = f"log-probability of the 88 keys {least}{found['log_prob']:.3f}"
+        likelihood = f"log-probability of the notes {least}{found['log_prob']:.3f}"
     else:
-        likelihood = f"exact negative log-likelihood of the 88 keys {found['nll']:.3f}"
+        likelihood = f"exact negative log-likelihood of the notes {found['nll']:.3f}"
     lines += [
         "",
         f"On the test songs: {likelihood} nats a step; one draw a step given the true past has "
@@ -72,11 +71,6 @@ def table(report: dict, holding: dict) -> str:
             f" The decoder finds all keys of {found['octave_accuracy']:.0%} of the sounding "
             "pitch classes."
         )
-    lines += [
-        "",
-        f"Where notes stand as long as they sound (`ostinato run {HOLDING}`): {holding['nll']:.3f} "
-        f"nats a step and F1 {holding['f1']:.2f}, from [results/systems.md](results/systems.md).",
-    ]
     return "\n".join(lines)
 
 
@@ -180,8 +174,7 @@ def read(path: str) -> dict:
 def main() -> None:
     """Replace what stands between the marks in the README, and the picture."""
     readme = Path("README.md")
-    holding = read("systems.json")[HOLDING]["figures"]["prediction"]
-    figures = table(read("evaluate.json"), holding)
+    figures = table(read("evaluate.json"))
     text = replaced(readme.read_text(encoding="utf-8"), "figures", figures)
     sound = sound_tables(
         read("autoencoder/metrics.json"),

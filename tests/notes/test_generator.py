@@ -7,6 +7,7 @@ import torch
 from making import CONFIG, positions
 
 from ostinato.notes.data.fragments import FRAGMENT, Batch, Batches, write_table
+from ostinato.notes.data.positions import STEP
 from ostinato.notes.generator import Generator
 from ostinato.notes.parts.repeating import Repeating
 
@@ -125,7 +126,7 @@ def example(model: Generator) -> tuple[Batch, torch.Tensor]:
 def test_a_whole_sequence_is_the_same_as_its_parts(name):
     model = build(name)
     batch, uniforms = example(model)
-    begin = model.initial(batch.past, batch.positions)
+    begin = model.initial(batch.past, positions(0, 9, steps=STEPS + 1))
     whole, end = model.log_prob(batch.notes, begin, uniforms)
     for lengths in ([1] * STEPS, [3, 1, STEPS - 4]):
         state, parts = begin, []
@@ -136,7 +137,7 @@ def test_a_whole_sequence_is_the_same_as_its_parts(name):
             parts.append(nats)
         torch.testing.assert_close(torch.cat(parts, 1), whole)
         torch.testing.assert_close(state, end)
-    assert end.positions.shape[1] == 0
+    assert end.positions[..., STEP].tolist() == [[STEPS], [STEPS + 9]]
     assert torch.equal(end.past[:, -STEPS:], batch.notes[:, -model.context_length :])
 
 

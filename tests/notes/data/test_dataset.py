@@ -94,7 +94,7 @@ def test_a_dataset_lists_songs_and_what_was_left_out(songs_folder, tmp_path):
     assert rejected["filter"] == "meters"
     rows = files.read_table(tmp_path / "dataset" / "songs.csv")
     assert len(rows) == 9
-    assert all(row["bar"] == "16" and row["steps"] == "128" for row in rows)
+    assert all(row["bars"] == "0:16:4" and row["steps"] == "128" for row in rows)
 
 
 def test_a_song_that_is_too_long_when_written_out_is_left_out(songs_folder, tmp_path):

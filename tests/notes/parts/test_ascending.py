@@ -149,3 +149,21 @@ def test_steps_that_have_ended_are_not_asked_again_if_there_are_many(monkeypatch
     drawn = ascending.draw_notes(logits, torch.zeros(3, 4), torch.full((3, 4), 0.5), 1.0)
     assert asked == rounds
     assert drawn.tolist() == [[0, 0, 0, 0], [1, 0, 0, 0], [1, 1, 0, 0]]
+
+
+def test_the_temperature_of_whole_notes_leaves_rhythm_alone_down_to_one_half():
+    """Two keys: strike one, strike the other, hold one, hold the other, end."""
+    probs = torch.tensor([[0.3, 0.1, 0.2, 0.1, 0.3], [0.0, 0.0, 0.5, 0.0, 0.5]]).double()
+
+    def found(temperature: float) -> torch.Tensor:
+        return ascending._by_part(probs.log(), temperature).exp()
+
+    torch.testing.assert_close(found(1.0), probs)
+    expected = probs.clone()
+    expected[0, :2] = 0.4 * torch.tensor([0.9, 0.1])
+    torch.testing.assert_close(found(0.5), expected)
+    rhythm = torch.tensor([0.4, 0.2, 0.1, 0.3]).double().square()
+    rhythm = rhythm / rhythm.sum()
+    torch.testing.assert_close(found(0.25)[0, 2:], rhythm[1:])
+    torch.testing.assert_close(found(0.25)[0, :2].sum(), rhythm[0])
+    assert found(0)[0].tolist() == [1, 0, 0, 0, 0]

@@ -74,3 +74,19 @@ def test_gradients_reach_every_weight():
 
 def test_nothing_struck_is_no_loss():
     assert velocity()(PAST, TRUE * 0, MASK) == 0
+
+
+def test_a_held_key_keeps_its_velocity():
+    """Drawing step by step is like following what was drawn."""
+    model, keys = velocity(), torch.zeros(1, 3, KEYS).double()
+    keys[0, :, 40] = torch.tensor([1.0, -1.0, -1.0])
+    keys[0, 1, 50] = 1
+    state, drawn = model.initial(torch.zeros(1, 1, KEYS).double()), []
+    for step in range(3):
+        velocities, state = model.sample(keys[:, step : step + 1], state)
+        drawn.append(velocities)
+    played = torch.cat(drawn, 1)
+    assert torch.equal(played.sign(), keys)
+    assert (played[0, :, 40].abs() == played[0, 0, 40]).all()
+    begin = model.initial(torch.zeros(1, 1, KEYS).double())
+    torch.testing.assert_close(model.follow(played, begin), state)

@@ -16,7 +16,7 @@ from ostinato.scores.midi import read_midi
 from ostinato.scores.score import TICKS_PER_BEAT, Metre, Score, UnreadableScore
 from ostinato.scores.sources import SPLITS
 
-SONG_COLUMNS = ["song", "id", "title", "split", "metre", "bar", "bars", "steps", "notes"]
+SONG_COLUMNS = ["song", "id", "title", "split", "metre", "bars", "steps", "notes"]
 REJECTED_COLUMNS = ["id", "filter", "reason"]
 
 
@@ -85,7 +85,6 @@ def build(out: Path, corpus: Path, filters: Filters) -> None:
                 "title": song["title"],
                 "split": song["split"],
                 "metre": song["metre"],
-                "bar": bars[0].bar,
                 "bars": " ".join(":".join(map(str, each)) for each in bars),
                 "steps": Positions(bars, end).steps,
                 "notes": len(found),

@@ -32,7 +32,7 @@ class Songs:
     notes : memmap[STEP_NOTE]
         All notes, sorted by song, onset, pitch.
     steps, bar : ndarray[int64], shape [songs]
-        Length of each song and of its bars, in steps.
+        Length of each song and of its first bar, in steps.
     bars : list of list of Bars
         Where bars of which length begin in each song.
     split, metre, title, id : list of str
@@ -46,12 +46,12 @@ class Songs:
         rows = files.read_table(folder / "songs.csv")
         self.notes = np.load(folder / "notes.npy", mmap_mode="r")
         self.steps = np.array([int(row["steps"]) for row in rows])
-        self.bar = np.array([int(row["bar"]) for row in rows])
         self.split = [row["split"] for row in rows]
         self.metre = [row["metre"] for row in rows]
         self.bars = [
             [Bars(*map(int, each.split(":"))) for each in row["bars"].split()] for row in rows
         ]
+        self.bar = np.array([bars[0].bar for bars in self.bars])
         self.title = [row["title"] for row in rows]
         self.id = [row["id"] for row in rows]
         self._first = np.searchsorted(self.notes["song"], np.arange(len(rows) + 1))

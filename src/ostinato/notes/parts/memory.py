@@ -13,7 +13,8 @@ class Memory(nn.Module):
     """Turns the past of each step into features, from which a sampler draws the step.
 
     A memory is a file with two classes: ``Model(keys, params)``, which derives from this class, and
-    ``Params``, the schema of its parameters.
+    ``Params``, the schema of its parameters. Of whole notes it sees two rolls side by side, of
+    struck and of held keys; then K is twice the number of keys.
 
     Parameters
     ----------

@@ -39,7 +39,8 @@ class State(NamedTuple):
 class Velocity(nn.Module):
     """The velocity model.
 
-    Velocities are MIDI velocities divided by 128, and 0 where a key is not struck.
+    Velocities are MIDI velocities divided by 128, and 0 where a key is not struck. Where a key is
+    held, they are negative, and it keeps the velocity it was struck with.
 
     Parameters
     ----------
@@ -94,7 +95,7 @@ class Velocity(nn.Module):
         Parameters
         ----------
         keys : Tensor[B, 1, 88]
-            1 where a key is struck.
+            1 where a key is struck, -1 where it is held.
         state : State
 
         Returns
@@ -102,8 +103,10 @@ class Velocity(nn.Module):
         velocities : Tensor[B, 1, 88]
         state : State
         """
-        output, lstm = recurrent.run(self.lstm, [keys, state.velocities], state.lstm)
-        velocities = self._velocities(output) * keys
+        struck = keys.relu()
+        output, lstm = recurrent.run(self.lstm, [struck, state.velocities], state.lstm)
+        held = -state.velocities.abs() * (keys < 0)
+        velocities = self._velocities(output) * struck + held
         return velocities, State(velocities, lstm)
 
     def follow(self, velocities: Tensor, state: State) -> State:

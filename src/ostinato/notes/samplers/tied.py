@@ -111,8 +111,8 @@ class Model(Sampler):
     """The tied sampler; see `Sampler`. It takes 12 keys to be pitch classes.
 
     It needs one random number per key. The temperature applies to the choice of the next key that
-    sounds, if any, and of whether it is held. Sharpening the decision of each key instead would
-    bring silence, since few keys are more likely to sound than not.
+    sounds, if any; with lengths, see `ascending.draw_notes`. Sharpening the decision of each key
+    instead would bring silence, since few keys are more likely to sound than not.
     """
 
     draws_lengths = True
@@ -229,8 +229,7 @@ class Model(Sampler):
 
     def _every(self, notes: Tensor) -> Rows:
         """Return the rows of all keys, those of a piece together."""
-        both = notes.new_ones(len(notes), self.keys).nonzero(as_tuple=True)
-        return both
+        return notes.new_ones(len(notes), self.keys).nonzero(as_tuple=True)
 
     def _parts(self, known: Tensor, steps: int) -> Iterator[tuple[int, int]]:
         """Divide steps into parts: all at once if a gradient is wanted."""
@@ -575,9 +574,7 @@ def _above_lowest(notes: Tensor) -> Tensor:
     """
     keys = torch.arange(notes.shape[-1], device=notes.device)
     distance = (keys - notes.argmax(-1, keepdim=True)) * notes.any(-1, keepdim=True)
-    above = (distance > 0)[..., None]
-    parts = [functional.one_hot(distance % CLASSES, CLASSES), distance[..., None] / CLASSES]
-    return torch.cat(parts, -1).to(notes.dtype) * above
+    return _distance(distance).to(notes.dtype) * (distance > 0)[..., None]
 
 
 def _most(heard: Tensor, steps: int) -> Tensor:
@@ -606,7 +603,7 @@ def _leading(notes: Tensor, before: Tensor) -> Tensor:
     Tensor[..., K, 5] of int64
         The intervals from where the voice below it, the voice itself and the voice above it were;
         that from the lowest voice to this one, modulo octaves, before; and that of the lowest voice
-        from where it was. 0 if it is unknown, otherwise 1 to 25: 13 is a prime, and intervals of
+        from where it was. 0 if it is unknown, otherwise 1 to 25: 13 is a unison, and intervals of
         more than an octave count as an octave.
     """
     keys = torch.arange(notes.shape[-1], device=notes.device)
@@ -640,11 +637,14 @@ def _edges(notes: Tensor) -> list[Tensor]:
     sounds = notes.any(-1, keepdim=True)[..., None]
     lowest = notes.argmax(-1, keepdim=True)
     highest = notes.shape[-1] - 1 - notes.flip(-1).argmax(-1, keepdim=True)
-    found = []
-    for distance in (keys - lowest, highest - keys):
-        parts = [functional.one_hot(distance % CLASSES, CLASSES), distance[..., None] / CLASSES]
-        found.append(torch.cat(parts, -1).to(notes.dtype) * sounds)
-    return found
+    distances = keys - lowest, highest - keys
+    return [_distance(distance).to(notes.dtype) * sounds for distance in distances]
+
+
+def _distance(semitones: Tensor) -> Tensor:
+    """Describe distances: Tensor[..., 13], the interval modulo octaves, and the octaves."""
+    parts = functional.one_hot(semitones % CLASSES, CLASSES), semitones[..., None] / CLASSES
+    return torch.cat(parts, -1)
 
 
 def _came(known: Tensor, now: Tensor, match: matches.Match) -> Tensor:
