@@ -2,12 +2,17 @@
 
     python bench/likelihood.py --data JSB_Chorales.mat --budget 60
 
-A file holds the piano rolls of a collection as Boulanger-Lewandowski, Bengio and Vincent (ICML
+A .mat file holds the piano rolls of a collection as Boulanger-Lewandowski, Bengio and Vincent (ICML
 2012) split them: MATLAB cells `traindata`, `validdata` and `testdata` of arrays of frames by 88
 keys. A generator of the pipeline is trained on the first; the second chooses the best of its
 weights, and the best of several models where there are several; the third is looked at once. What
 is printed is the mean of -log p of a frame, given all frames before it, over all frames of all
 songs, the first included, in nats. It is exact: samplers that only bound it are refused.
+
+A .json file holds chorales in sixteenths: `train`, `valid` and, if it is there, `test`, lists of
+songs, which are lists of frames of four pitches, -1 for silence. A frame is four tokens, and nats a
+token are printed, too; bench/four_parts.py says how keys and parts are counted. A key that sounds
+at two frames in a row is held: `tied` cannot strike it again.
 
 The budget, of all models together, is turned into a number of optimiser steps, which with the seed
 decides all else; a training ends early when validations bring nothing better. It is printed, and
@@ -18,6 +23,7 @@ Devices but the CPU compute in float32. `--trial` leaves the test songs alone.
 
 import argparse
 import hashlib
+import json
 import math
 import os
 import shutil
@@ -26,9 +32,11 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import four_parts
 import numpy as np
 import scipy.io
 import torch
@@ -48,6 +56,7 @@ from ostinato.notes.data.songs import STEP_NOTE, Songs
 from ostinato.notes.fit.dataset import Data
 from ostinato.notes.fit.generator import config_of, generator_task
 from ostinato.notes.generator import Generator
+from ostinato.notes.samplers import tied
 from ostinato.scores.sources import SPLITS
 
 PARAMS = Path("params.yaml")
@@ -92,11 +101,25 @@ FULL: dict[str, Any] = {
 }
 """What counts in place of params.yaml, so that figures stay when its defaults change."""
 
+SIXTEENTHS: dict[str, Any] = {
+    "dataset": {"representation": "notes"},
+    "augment": {"steps": 256, "hop": 32},
+    "generator": {
+        "repeating": True,
+        "training": {"batch": 8, "lr_min_factor": 0.05, "ema_decay": 0.99},
+    },
+    "samplers": {"tied": {"match_steps": 256, "dropout": 0.35, "input_dropout": 0.2}},
+}
+"""What counts besides for chorales in sixteenths, whose keys are held from frame to frame."""
+
 PROBES = 1, 5, 25
 """Optimiser steps of the short trainings that measure how long one takes."""
 
 SHARE = 0.2
 """Time of validations, at the most, in that of optimiser steps."""
+
+IMPOSSIBLE = 1e4
+"""Minus a logit whose probability is 0 in float32, and which stays so while it decays."""
 
 DECIDED = {
     "seed": "models have the seeds 1, 2, ...",
@@ -107,6 +130,68 @@ DECIDED = {
 """Parameters that are not for setting, and why."""
 
 
+@dataclass(frozen=True)
+class Collection:
+    """Songs of each split.
+
+    Attributes
+    ----------
+    cells : dict of str to list of ndarray[uint8], shape [frames, 88]
+        1 where a key sounds.
+    parts : dict of str to list of ndarray[int64], shape [frames, 4], or None
+        The pitch that each part sings, -1 where it is silent; None if that is not known.
+    """
+
+    cells: dict[str, list[np.ndarray]]
+    parts: dict[str, list[np.ndarray]] | None = None
+
+
+def read_collection(data: Path) -> Collection:
+    """Read a file of either kind; see `read_cells` and `read_parts`."""
+    if not data.is_file():
+        raise UserError(f"{data}: no such file")
+    if data.suffix != ".json":
+        return Collection(read_cells(data))
+    parts = read_parts(data)
+    return Collection({split: four_parts.rolls_of(songs) for split, songs in parts.items()}, parts)
+
+
+def read_parts(data: Path) -> dict[str, list[np.ndarray]]:
+    """Read the tokens of each song of each split, [frames, 4]; there may be no test songs.
+
+    Raises
+    ------
+    UserError
+        When the file does not hold them.
+    """
+    try:
+        found = json.loads(data.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise UserError(f"{data} is no JSON: {error}") from error
+    if not isinstance(found, dict) or not {"train", "valid"} <= set(found):
+        raise UserError(f"{data}: there are no songs under train and valid")
+    highest = rolls.LOWEST + rolls.KEYS - 1
+    songs = {}
+    for split in [split for split in SPLITS if split in found]:
+        if not isinstance(found[split], list) or not found[split]:
+            raise UserError(f"{data}: {split} is no list of songs")
+        songs[split] = []
+        for number, song in enumerate(found[split], 1):
+            try:
+                tokens = np.array(song)
+            except ValueError:  # frames of different lengths
+                tokens = np.zeros(0)
+            if tokens.dtype.kind != "i":
+                tokens = np.zeros(0, int)
+            sung = tokens[tokens != four_parts.SILENT]
+            inside = (sung >= rolls.LOWEST) & (sung <= highest)
+            if tokens.ndim != 2 or tokens.shape[1:] != (four_parts.PARTS,) or not inside.all():
+                wanted = f"frames of four pitches, {rolls.LOWEST} to {highest}, or -1"
+                raise UserError(f"{data}: {split}, song {number} is not {wanted}")
+            songs[split].append(tokens)
+    return songs
+
+
 def read_cells(data: Path) -> dict[str, list[np.ndarray]]:
     """Read the frames of each song of each split, [frames, 88] of 0 and 1.
 
@@ -115,8 +200,6 @@ def read_cells(data: Path) -> dict[str, list[np.ndarray]]:
     UserError
         When the file does not hold them.
     """
-    if not data.is_file():
-        raise UserError(f"{data}: no such file")
     try:
         cells = scipy.io.loadmat(data, variable_names=[f"{split}data" for split in SPLITS])
     except (ValueError, IndexError, NotImplementedError, OSError, MatReadError) as error:
@@ -144,26 +227,40 @@ def is_roll(frames: Any) -> bool:
     )
 
 
-def write_dataset(out: Path, cells: dict[str, list[np.ndarray]]) -> None:
-    """Write songs as a dataset of the pipeline, each frame as a step of onsets."""
+def write_dataset(out: Path, cells: dict[str, list[np.ndarray]], lengths: bool) -> None:
+    """Write songs as a dataset of the pipeline.
+
+    Each key of a frame is a note of one step; with lengths, a key that sounds at consecutive frames
+    is one note.
+    """
     notes, rows = [], []
     for split, songs in cells.items():
         for number, frames in enumerate(songs):
-            onset, key = np.nonzero(frames)
+            padded = np.pad(frames.astype(bool), ((1, 1), (0, 0)))
+            begins, ends = (padded[1:-1] & ~padded[:-2], padded[1:-1] & ~padded[2:])
+            if not lengths:
+                begins = ends = frames.astype(bool)
+            # Sorted by key and time, each beginning is beside its end.
+            key, onset = np.nonzero(begins.T)
+            length = np.nonzero(ends.T)[1] - onset + 1
+            order = np.lexsort((key, onset))
+            key, onset, length = key[order], onset[order], length[order]
             found = np.zeros(len(onset), STEP_NOTE)
-            found["song"], found["onset"], found["length"] = len(rows), onset, 1
+            found["song"], found["onset"], found["length"] = len(rows), onset, length
             found["pitch"], found["velocity"] = key + rolls.LOWEST, 64
             notes.append(found)
             name = f"{split}/{number}"
-            values = len(rows), name, name, split, "4/4", "0:16:4", len(frames), len(found)
+            values = len(rows), name, name, split, "4/4", "0:16:4", len(frames), len(found), ""
             rows.append(dict(zip(SONG_COLUMNS, values, strict=True)))
     files.write_array(out / "notes.npy", np.concatenate(notes))
     files.write_table(out / "songs.csv", SONG_COLUMNS, rows)
 
 
-def choose(settings: list[str], device: str) -> dict[str, Any]:
+def choose(settings: list[str], device: str, sixteenths: bool = False) -> dict[str, Any]:
     """Read params.yaml and change it to the generator of full size, and then as is wished."""
     values = merged(read_params(PARAMS).model_dump(), FULL)
+    if sixteenths:
+        values = merged(values, SIXTEENTHS)
     if device != "cpu":
         values["generator"]["training"]["precision"] = "float32"
     for setting in settings:
@@ -204,8 +301,9 @@ def check(values: dict[str, Any], cells: dict[str, list[np.ndarray]], work: Path
 def prepare(params: Params, cells: dict[str, list[np.ndarray]], work: Path) -> Data:
     """Write what trainings read, as the stages dataset and augment do."""
     augment = params.augment
-    data = Data(work / "dataset", work / "fragments", "onset", augment.steps)
-    write_dataset(data.dataset, cells)
+    representation = params.dataset.representation
+    data = Data(work / "dataset", work / "fragments", representation, augment.steps)
+    write_dataset(data.dataset, cells, representation == "notes")
     shifts = augment.shifts[0], augment.shifts[1]
     fragments.write_table(data.fragments, data.songs, augment.steps, augment.hop, shifts)
     return data
@@ -260,7 +358,7 @@ def plan(
     now = time.perf_counter()
     validation, wanted = now - before, params.generator.training.validate_every
     every = wanted * math.ceil(validation / (SHARE * step * wanted))
-    valid, test = (sum(map(len, cells[split])) for split in ("valid", "test"))
+    valid, test = (sum(map(len, cells.get(split, []))) for split in ("valid", "test"))
     end = validation * (2 + test / valid) + max(once, 0)
     seconds = (minutes * 60 - (now - begun)) / options.models - end
     steps = int(seconds / (step + validation / every))
@@ -279,7 +377,7 @@ def frames_in_batch(params: Params, data: Data) -> float:
 
 @torch.no_grad()
 def frame_nats(model: Generator, songs: Songs, split: str) -> np.ndarray:
-    """Compute -log p of each frame of a split, in nats: float64, one song after another."""
+    """Compute -log p of each frame of a split, in nats: float64, the longest songs first."""
     device = next(model.parameters()).device
     found = []
     for batch in held_out(songs, split, model.context_length, rolls.KEYS):
@@ -297,6 +395,13 @@ def frame_nats(model: Generator, songs: Songs, split: str) -> np.ndarray:
 def average(nats: list[np.ndarray]) -> np.ndarray:
     """-log of the mean of the probabilities that several models give each frame."""
     return math.log(len(nats)) - logsumexp([-each for each in nats], axis=0)
+
+
+def only_hold(model: Generator) -> None:
+    """Make it impossible to strike a key again that sounds, since frames do not tell."""
+    for part in model.modules():
+        if isinstance(part, tied.Model) and part.lengths:
+            part.sounds.bias.data[1] = -IMPOSSIBLE
 
 
 def train(
@@ -321,7 +426,9 @@ def train(
         print(f"minute {minutes:.1f}: valid NLL {row['valid']:.4f}", flush=True)
 
     task = generator_task(params, data, device)
+    only_hold(task.model)
     training.fit(task, told)
+    only_hold(task.model)
     model, seconds = task.model, time.perf_counter() - begun
     nats = frame_nats(model, data.songs, "valid")
     found = {
@@ -349,14 +456,45 @@ def summary(nats: list[np.ndarray], best: int, split: str) -> dict[str, float]:
     return found
 
 
+def nats_a_token(
+    parts: dict[str, list[np.ndarray]], nats: dict[str, np.ndarray], seed: int
+) -> dict[str, Any]:
+    """Compute the likelihood of a token of four parts: the keys, and how they are divided.
+
+    Parameters
+    ----------
+    parts : dict
+        As `Collection.parts`.
+    nats : dict of str to ndarray[float64], shape [frames]
+        -log p of each frame's keys, for the splits that are measured.
+    seed : int
+        Seed for the assignment.
+
+    Returns
+    -------
+    dict
+        ``tokens``: nats a token of each split. ``divided``: how much of it is the assignment.
+    """
+    model = four_parts.fit(parts["train"], seed)
+    found: dict[str, Any] = {"tokens": {}, "divided": {}}
+    for split, of_keys in nats.items():
+        divided = four_parts.nats(model, parts[split]).mean() / four_parts.PARTS
+        found["tokens"][split] = float(of_keys.mean() / four_parts.PARTS + divided)
+        found["divided"][split] = float(divided)
+        print(f"{split}: {found['tokens'][split]:.4f} nats a token, ", end="")
+        print(f"{found['divided'][split]:.4f} of them for the division among parts")
+    return found
+
+
 def run(
     options: argparse.Namespace,
     params: Params,
-    cells: dict[str, list[np.ndarray]],
+    collection: Collection,
     work: Path,
     keep: Callable[[dict[str, Any]], None],
 ) -> dict[str, Any]:
     """Train as many models as are wished, choose among them, and say what they are worth."""
+    cells = collection.cells
     steps, every = options.steps, params.generator.training.validate_every
     if not steps:
         steps, every = plan(options, params, cells, work)
@@ -384,9 +522,14 @@ def run(
         "models": rows,
     }
     found |= summary(nats, best, "valid")
-    if not options.trial:
+    measured = {"valid": nats}
+    if not options.trial and "test" in cells:
         keep(found)
-        found |= summary([frame_nats(model, data.songs, "test") for model in models], best, "test")
+        measured["test"] = [frame_nats(model, data.songs, "test") for model in models]
+        found |= summary(measured["test"], best, "test")
+    if collection.parts:
+        averaged = {split: average(each) for split, each in measured.items()}
+        found |= nats_a_token(collection.parts, averaged, params.seed)
     return found
 
 
@@ -409,7 +552,7 @@ def machine(device: str) -> dict[str, Any]:
 def arguments() -> argparse.Namespace:
     """Read the command line."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--data", type=Path, required=True, help="a .mat file")
+    parser.add_argument("--data", type=Path, required=True, help="a .mat or .json file")
     parser.add_argument("--budget", type=float, default=60.0, help="minutes of all trainings")
     parser.add_argument("--device", default="cpu", help="such as cuda")
     parser.add_argument("--models", type=int, default=1, help="how many share the budget")
@@ -456,14 +599,16 @@ def main() -> None:
         files.write_json(out.with_suffix(".unfinished.json"), told | found)
 
     try:
-        values, cells = choose(options.set, options.device), read_cells(options.data)
+        collection = read_collection(options.data)
+        values = choose(options.set, options.device, bool(collection.parts))
         told["sha256"] = hashlib.sha256(options.data.read_bytes()).hexdigest()
         with tempfile.TemporaryDirectory() as folder:
             # No checkpoint of another run: what is measured begins at the beginning.
             os.environ["OSTINATO_CACHE"] = folder
-            looked = SPLITS[:-1] if options.trial else SPLITS
-            params = check(values, {split: cells[split] for split in looked}, Path(folder))
-            found = run(options, params, cells, Path(folder), keep)
+            unseen = "test" if options.trial else ""
+            looked = {split: each for split, each in collection.cells.items() if split != unseen}
+            params = check(values, looked, Path(folder))
+            found = run(options, params, collection, Path(folder), keep)
         if out:
             files.write_json(out, told | found)
             out.with_suffix(".unfinished.json").unlink(missing_ok=True)

@@ -16,49 +16,17 @@ from typing import Any
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator, NullLocator
+from published import FRAMES
 
 from ostinato.core import files
 from ostinato.scores import plotting
 
 RESULTS = Path("results/likelihood")
 
-PUBLISHED = {
-    "JSB_Chorales": {
-        "88 sigmoids": 8.1,
-        "RNN-RBM, 2012": 6.27,
-        "RNN-NADE, 2012": 5.56,
-        "BALSTM, 2017": 5.0,
-        "SRNN, 2016 (bound)": 4.74,
-        "NASMC, 2015 (estimate)": 3.99,
-    },
-    "Piano_midi": {
-        "88 sigmoids": 8.8,
-        "SRNN, 2016 (bound)": 8.20,
-        "NASMC, 2015 (estimate)": 7.61,
-        "RNN-RBM, RNN-NADE, 2012": 7.07,
-        "BALSTM, 2017": 4.9,
-    },
-    "Nottingham": {
-        "88 sigmoids": 3.1,
-        "SRNN, 2016 (bound)": 2.94,
-        "NASMC, 2015 (estimate)": 2.72,
-        "RNN-RBM, RNN-NADE, 2012": 2.35,
-        "BALSTM, 2017": 1.6,
-    },
-    "MuseData": {
-        "NASMC, 2015 (estimate)": 6.89,
-        "SRNN, 2016 (bound)": 6.28,
-        "88 sigmoids, RNN-RBM, 2012": 6.0,
-        "RNN-NADE, 2012": 5.60,
-        "BALSTM, 2017": 3.9,
-    },
-}
-"""Nats a frame; two that lie on each other share a line."""
-
 
 def draw(axes: Axes, name: str, run: dict[str, Any]) -> None:
     """Draw one collection."""
-    for label, nats in PUBLISHED.get(name, {}).items():
+    for label, nats in FRAMES.get(name, {}).items():
         axes.axhline(nats, color=plotting.PALE, linewidth=1, zorder=0)
         place = {"xycoords": ("axes fraction", "data"), "va": "center"}
         axes.annotate(label, (1.01, nats), size=8, **place)
@@ -91,7 +59,7 @@ def draw(axes: Axes, name: str, run: dict[str, Any]) -> None:
 def main() -> None:
     """Draw a panel for each collection that was run."""
     runs = {path.stem: files.read_json(path) for path in sorted(RESULTS.glob("*.json"))}
-    runs = {name: run for name, run in runs.items() if "test" in run}
+    runs = {name: run for name, run in runs.items() if "test" in run and "tokens" not in run}
     if not runs:
         sys.exit(f"{RESULTS}: nothing there; run bench/likelihood.py first")
     figure = Figure(figsize=(6 * len(runs), 5), layout="constrained")

@@ -6,6 +6,8 @@ python bench/readme.py
 import shutil
 from pathlib import Path
 
+from published import ESTIMATE, ESTIMATES, TOKENS
+
 from ostinato.core import files
 from ostinato.tokens.report.temperature import NGRAM_LENGTHS
 
@@ -20,6 +22,9 @@ FEATURES = {
     "top_by_step": "moves of the highest voice by 2 semitones or less",
     "top_leaps": "moves by more than a fifth",
     "parallels": "parallel fifths and octaves of the outer voices",
+    "struck": "steps at which a key is struck",
+    "scale_consistency": "notes in the scale that most of them are in",
+    "groove_consistency": "consecutive bars with the same rhythm, by steps",
 }
 BASELINES = {
     "pca_512": "PCA-512",
@@ -32,29 +37,32 @@ BASELINES = {
 
 
 def table(report: dict) -> str:
-    """Format the report as a Markdown table."""
-    composed, real = report["compositions"], report["real"]
-    rows = [
-        (f"distance of {name.replace('_', ' ')}", composed["distance"][name], value)
-        for name, value in real["distance"].items()
-    ]
-    rows.append(("share of silent steps", composed["silent_steps"], real["silent_steps"]))
-    for which, name in (("max", "longest copy, steps"), ("mean", "mean over the pieces")):
-        rows.append((name, composed["longest_copy"][which], real["longest_copy"][which]))
-    for lag, value in real["self_similarity"].items():
-        rows.append(
-            (
-                f"self-similarity at {lag} bar{'s' * (lag != '1')}",
-                composed["self_similarity"][lag],
-                value,
-            )
-        )
-    rows.append(("share of onsets that are repeated", composed["repetition"], real["repetition"]))
-    lines = ["| | composed | real |", "|---|---|---|"]
+    """Format the report as Markdown tables."""
+    sets = report["sets"]
+    lines = ["| mean (standard deviation) | composed | validation songs | test songs |"]
+    lines.append("|---|---|---|---|")
     for name, title in FEATURES.items():
-        (one, spread), (other, around) = composed["features"][name], real["features"][name]
-        lines.append(f"| {title} | {one:.2f} ({spread:.2f}) | {other:.2f} ({around:.2f}) |")
-    lines += [f"| {name} | {one:.2f} | {other:.2f} |" for name, one, other in rows]
+        lines.append(row(title, [one["features"][name] for one in sets]))
+    for kind, title in (
+        ("self_similarity", "self-similarity at {}"),
+        ("structure", "structure, {}"),
+    ):
+        for number in sets[0][kind]:
+            bars = f"{number} bar{'s' * (number != '1')}"
+            lines.append(row(title.format(bars), [one[kind][number] for one in sets]))
+    lines.append(row("onsets that are repeated", [one["repetition"] for one in sets]))
+    for name, title in (
+        ("like_songs", "pieces that end on a chord that ends songs"),
+        ("on_tonic", "and have the tonic in the bass"),
+    ):
+        lines.append(row(title, [[one["ends"][name]] for one in sets]))
+    copies = " | ".join(str(one["longest_copy"]["max"]) for one in sets)
+    lines.append(f"| longest copy of a training song, steps | {copies} |")
+    lines += ["", "| beside test songs | composed | validation songs |", "|---|---|---|"]
+    lines.append(row("balanced accuracy of a classifier", [one["told_apart"] for one in sets[:2]]))
+    for name in sets[0]["overlap"]:
+        cells = (f"{area:.2f}, {nats:.2f}" for area, nats in (s["overlap"][name] for s in sets[:2]))
+        lines.append(f"| {name.replace('_', ' ')}: overlap area, KL | {' | '.join(cells)} |")
     found = report["prediction"]
     if found["nll"] is None:
         least = "" if found["exact"] else "at least "
@@ -72,6 +80,15 @@ def table(report: dict) -> str:
             "pitch classes."
         )
     return "\n".join(lines)
+
+
+def row(title: str, values: list[list[float] | None]) -> str:
+    """Format a line of a table: means with their standard deviations, where there are any."""
+    cells = []
+    for value in values:
+        mean, *deviation = [f"{number:.2f}" for number in value or []] or [""]
+        cells.append(mean + "".join(f" ({each})" for each in deviation))
+    return f"| {title} | {' | '.join(cells)} |"
 
 
 def sound_tables(autoencoder: dict, score_creator: dict, improvisation: dict) -> str:
@@ -142,6 +159,7 @@ def likelihood_table(runs: dict[str, dict]) -> str:
         "weights of one",
         "minutes of one",
         "frames a second",
+        ESTIMATE,
     ]
     lines = [f"| {' | '.join(columns)} |", "|---" * len(columns) + "|"]
     for name, run in runs.items():
@@ -154,8 +172,21 @@ def likelihood_table(runs: dict[str, dict]) -> str:
             f"{run['weights']:,}",
             f"{chosen['minutes']:.0f}",
             f"{chosen['frames_per_second']:.0f}",
+            f"{ESTIMATES[name]:.2f}" if name in ESTIMATES else "",
         ]
         lines.append(f"| {' | '.join(cells)} |")
+    return "\n".join(lines)
+
+
+def tokens_table(runs: dict[str, dict]) -> str:
+    """Format the likelihood of chorales of four parts, beside that of papers, as Markdown."""
+    lines = ["| chorales in sixteenths, validation songs | nats a token |", "|---|---|"]
+    rows = [(nats, name) for name, nats in TOKENS.items()]
+    for run in runs.values():
+        count = len(run["models"])
+        name = "`tied`" if count == 1 else f"`tied`, average of {count} models"
+        rows.append((run["tokens"]["valid"], f"{name}, {run['weights']:,} weights"))
+    lines += [f"| {name} | {nats:.3f} |" for nats, name in sorted(rows, reverse=True)]
     return "\n".join(lines)
 
 
@@ -183,8 +214,10 @@ def main() -> None:
     )
     tokens = token_tables(read("token_model/metrics.json"))
     runs = {path.stem: files.read_json(path) for path in sorted(LIKELIHOOD.glob("*.json"))}
-    runs = {name: run for name, run in runs.items() if "test" in run}
-    text = replaced(text, "likelihood", likelihood_table(runs))
+    frames = {name: run for name, run in runs.items() if "test" in run and "tokens" not in run}
+    text = replaced(text, "likelihood", likelihood_table(frames))
+    sixteenths = {name: run for name, run in runs.items() if "tokens" in run}
+    text = replaced(text, "sixteenths", tokens_table(sixteenths))
     text = replaced(replaced(text, "sound", sound), "tokens", tokens)
     readme.write_text(text, encoding="utf-8")
     Path("docs").mkdir(exist_ok=True)

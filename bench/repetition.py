@@ -2,22 +2,22 @@
 
     python bench/repetition.py
 
-120 pieces of 240 steps at each temperature, measured as by the stage evaluate, but against the
+120 pieces of 16 bars at each temperature, measured as by the stage evaluate, but against the
 validation songs; the first row are the validation songs themselves, against the test songs.
 """
 
 import argparse
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from ostinato.core import training
 from ostinato.core.params import read_params
 from ostinato.notes import system
-from ostinato.notes.compose.compose import SEED_STEPS, Piece, compose
+from ostinato.notes.compose.compose import compose
 from ostinato.notes.data.songs import Songs
-from ostinato.notes.report import evaluate, metrics
+from ostinato.notes.report import music
+from ostinato.scores.sources import SPLITS
 
 PIECES, BARS, TEMPERATURES = 120, 16, (0.6, 0.8, 1.0)
 
@@ -29,32 +29,31 @@ def main() -> None:
     training.prepare(parser.parse_args().threads, 0)
     writer = system.load(Path("models/generator"), Path("models/decoder"))
     songs = Songs(Path("data/dataset"), writer.representation, velocities=True)
-    valid = evaluate.songs_of(songs, "valid")
-    known = metrics.Copies(evaluate.songs_of(songs, "train").rolls)
+    beat = writer.steps_per_beat
+    train, valid, test = (music.songs_of(songs, split, beat) for split in SPLITS)
+    known = music.Known(train)
     settings = read_params(Path("params.yaml")).compose
-    print("| | repeated | self-similarity at 1, 2, 4, 8 bars | distances |\n|---|---|---|---|")
-    test, beat = evaluate.songs_of(songs, "test"), writer.steps_per_beat
-    print(row("validation songs", evaluate.music_figures(valid, test, known, beat)))
+    columns = ["repeated", "self-similarity at 1, 2, 4, 8 bars", "told apart", "overlap", "ends"]
+    print(f"| | {' | '.join(columns)} | on tonic |")
+    print("|---|---|---|---|---|---|---|")
+    print(row("validation songs", valid, test, known))
     for temperature in TEMPERATURES:
         chosen = settings.model_copy(update={"temperature": temperature})
-        pieces = new_music(compose(writer, songs, PIECES, BARS, chosen, 7), songs)
-        measured = evaluate.music_figures(pieces, valid, known, beat)
-        print(row(f"temperature {temperature}", measured), flush=True)
+        composed = compose(writer, songs, PIECES, BARS, chosen, 7)
+        rolls = [np.sign(piece.roll) for piece in composed]
+        begun = [piece.song for piece in composed]
+        pieces = music.Pieces(rolls, songs.bar[begun].tolist(), begun, beat)
+        print(row(f"temperature {temperature}", pieces, valid, known), flush=True)
 
 
-def new_music(pieces: list[Piece], songs: Songs) -> evaluate.Pieces:
-    """Take what is new, from the first whole bar on."""
-    bars = [int(songs.bar[piece.song]) for piece in pieces]
-    first = [-(-SEED_STEPS // bar) * bar for bar in bars]
-    rolls = [np.sign(piece.roll[begin:]) for piece, begin in zip(pieces, first, strict=True)]
-    return evaluate.Pieces(rolls, bars)
-
-
-def row(name: str, found: dict[str, Any]) -> str:
+def row(name: str, pieces: music.Pieces, reference: music.Pieces, known: music.Known) -> str:
     """Format a row."""
-    similar = ", ".join(f"{value:.2f}" for value in found["self_similarity"].values())
-    distances = ", ".join(f"{kind} {value:.2f}" for kind, value in found["distance"].items())
-    return f"| {name} | {found['repetition']:.2f} | {similar} | {distances} |"
+    found = music.figures(pieces, known) | music.likeness(pieces, reference)
+    similar = ", ".join(f"{mean:.2f}" for mean, _ in found["self_similarity"].values())
+    named = ("told_apart", "overlap", "like_songs", "on_tonic")
+    single = music.headline(found)
+    cells = [f"{single['repetition']:.2f}", similar, *(f"{single[one]:.2f}" for one in named)]
+    return f"| {name} | {' | '.join(cells)} |"
 
 
 if __name__ == "__main__":

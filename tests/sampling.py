@@ -88,7 +88,7 @@ def music(model: Sampler, silent: bool = False, repeating: bool = False) -> Musi
 
 
 def has_lengths(model: Sampler) -> bool:
-    return getattr(getattr(model, "sampler", model), "lengths", False)
+    return any(getattr(part, "lengths", False) for part in model.modules())
 
 
 def held(struck: Tensor, on: Tensor) -> Tensor:

@@ -30,7 +30,9 @@ def test_every_system_is_valid_and_learns_and_writes(name, tmp_path):
     path.write_text(yaml.safe_dump(merged(values, ROWS[name].params)))
     params = read_params(path)
     torch.manual_seed(0)
-    velocity = {"hidden": params.velocity.hidden} if params.decoder.velocity else None
+    velocity = None
+    if params.decoder.velocity == "lstm":
+        velocity = {"name": "lstm", "hidden": params.velocity.hidden}
     system = System(
         config_of(params),
         {"decoder": params.config("decoders"), "velocity": velocity},

@@ -1,6 +1,7 @@
 """The benchmark of the likelihood: a figure of papers has to be what they mean by it."""
 
 import argparse
+import json
 import math
 import shutil
 from pathlib import Path
@@ -82,7 +83,7 @@ def test_every_frame_of_every_song_counts_once(project, memory):
     params, cells = parameters(project / "work", f"generator.memory={memory}"), songs()
     torch.manual_seed(3)
     network = Generator(config_of(params)).eval()
-    likelihood.write_dataset(project, cells)
+    likelihood.write_dataset(project, cells, lengths=False)
     found = likelihood.frame_nats(network, Songs(project), "test")
     expected = []
     for frames in cells["test"]:
@@ -246,7 +247,7 @@ def test_devices_but_the_cpu_train_in_float32(project):
 def test_files_of_another_kind_are_refused(project):
     path = project / "Two.mat"
     with pytest.raises(UserError, match="no such file"):
-        likelihood.read_cells(path)
+        likelihood.read_collection(path)
     for cut in (b"MATLAB 7.3", b"MATLAB 5.0 MAT-file".ljust(100)):
         path.write_bytes(cut)
         with pytest.raises(UserError, match="no whole MATLAB file"):
@@ -262,3 +263,61 @@ def test_files_of_another_kind_are_refused(project):
     write(path, cells)
     for split, rolls in likelihood.read_cells(path).items():
         assert all(np.array_equal(*both) for both in zip(rolls, cells[split], strict=True))
+
+
+def chorales(seed: int, frames: int) -> list[list[int]]:
+    """Four parts that move sometimes; two of them sing the same key sometimes, or nothing."""
+    numbers = np.random.default_rng(seed)
+    voices, found = [72, 67, 60, 48], []
+    for _ in range(frames):
+        moves = numbers.integers(-2, 3, 4) * (numbers.random(4) < 0.3)
+        voices = [voice + int(move) for voice, move in zip(voices, moves, strict=True)]
+        heard = [-1 if numbers.random() < 0.05 else voice for voice in voices]
+        found.append([heard[0], heard[0] if numbers.random() < 0.1 else heard[1], *heard[2:]])
+    return found
+
+
+def test_keys_that_go_on_are_one_note(tmp_path):
+    frames = np.zeros((5, 88), np.uint8)
+    frames[0:3, 40] = frames[4, 40] = frames[2:4, 47] = 1
+    cells = {"train": [frames, frames[1:]]}
+    likelihood.write_dataset(tmp_path, cells, lengths=True)
+    songs = Songs(tmp_path, "notes")
+    held = frames.astype(int)
+    held[1:3, 40], held[3, 47] = -1, -1
+    assert (songs.roll(0, 0, 5) == held).all()
+    assert (songs.roll(1, 0, 4)[1:] == held[2:]).all()
+
+
+@pytest.mark.parametrize("splits", [SPLITS, SPLITS[:2]])
+def test_chorales_of_four_parts_are_measured_in_nats_a_token(project, monkeypatch, splits, capsys):
+    songs = {split: [chorales(i, 20 + i) for i in (1, 2, 3)] for split in splits}
+    data = project / "four.json"
+    data.write_text(json.dumps(songs))
+    monkeypatch.setattr("four_parts.EPOCHS", 1)
+    run(monkeypatch, data, "--steps", "2")
+    found = files.read_json(project / "results/likelihood/four.json")
+    assert set(found["tokens"]) == set(splits) - {"train"}
+    for split, nats in found["tokens"].items():
+        assert nats == pytest.approx(found[split] / 4 + found["divided"][split])
+    printed = capsys.readouterr().out
+    assert all(
+        f"{split}: {nats:.4f} nats a token" in printed for split, nats in found["tokens"].items()
+    )
+
+
+def test_wrong_chorales_are_one_line(tmp_path):
+    path = tmp_path / "some.json"
+    good = {split: [chorales(1, 4)] for split in SPLITS}
+    for content, line in (
+        ("[", "no JSON"),
+        ("[1]", "no songs under train and valid"),
+        (json.dumps({"train": []}), "no songs under train and valid"),
+        (json.dumps(good | {"valid": [[[60, 62, 64]]]}), "valid, song 1 is not frames of four"),
+        (json.dumps(good | {"test": [good["test"][0], [[5, 1, 1, 1]]]}), "test, song 2 is not"),
+        (json.dumps(good | {"train": [[[60, 60, 60, "C"]]]}), "train, song 1 is not"),
+    ):
+        path.write_text(content)
+        with pytest.raises(UserError, match=line) as error:
+            likelihood.read_collection(path)
+        assert "\n" not in str(error.value)

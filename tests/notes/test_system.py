@@ -14,16 +14,17 @@ from ostinato.notes.system import System
 STEPS = 12
 
 
-@pytest.fixture(scope="module")
-def model() -> System:
+@pytest.fixture(scope="module", params=["lstm", "dynamics"])
+def model(request) -> System:
     torch.manual_seed(0)
-    return System(CONFIG, DECODER | {"velocity": {"hidden": 5}}).double()
+    velocity = {"name": request.param, "hidden": 5}
+    return System(CONFIG, DECODER | {"velocity": velocity}).double()
 
 
 def batch(model: System) -> tuple[Batch, torch.Tensor]:
     generator = torch.Generator().manual_seed(1)
     played = torch.rand(2, STEPS, 88, generator=generator, dtype=torch.float64)
-    velocities = torch.where(played < 0.03, 10 * played + 0.1, 0)
+    velocities = torch.where(played < 0.03, (1000 * played + 20).round() / 128, 0)
     past = torch.zeros(2, model.context_length, 88).double()
     uniforms = torch.rand(2, STEPS, model.num_uniforms, generator=generator).double()
     return Batch(past, velocities, torch.ones(2, STEPS), positions(0, 5, steps=STEPS)), uniforms
@@ -51,7 +52,8 @@ def test_keys_and_classes_together_are_the_two_models(model):
     notes, past = decoder.classes(keys), decoder.classes(given.past)
     for_notes, for_keys = model.split(uniforms)
     of_notes, _ = generator.log_prob(notes, generator.initial(past, given.positions), for_notes)
-    of_keys, _ = decoder.log_prob(keys, decoder.initial(given.past), for_keys)
+    chance = for_keys[..., : decoder.num_uniforms]
+    of_keys, _ = decoder.log_prob(keys, decoder.initial(given.past), chance)
     torch.testing.assert_close(whole, of_notes + of_keys)
 
 
@@ -62,13 +64,13 @@ def test_its_loss_is_the_sum_of_what_its_parts_are_trained_on(model):
     assert all(weight.grad is not None for weight in model.parameters())
     silent = copy.deepcopy(model)
     silent.performer.velocity = None
-    error = model.performer.velocity(given.past, given.notes, given.mask)
+    error = model.performer.velocity(given.past, given.notes, given.mask, given.positions)
     torch.testing.assert_close(loss, silent(given, uniforms) + error)
 
 
 def test_models_that_do_not_belong_together_are_one_line(tmp_path):
     torch.manual_seed(0)
-    decoder = DECODER | {"velocity": {"hidden": 5}}
+    decoder = DECODER | {"velocity": {"name": "lstm", "hidden": 5}}
     model = System(CONFIG, decoder)
     write_model(tmp_path / "generator", model.generator, {"kind": "generator"} | CONFIG)
     write_model(tmp_path / "decoder", model.performer, decoder)

@@ -42,6 +42,7 @@ TINY = {
     "samplers.banning.hidden": 8,
     "decoders.lstm.hidden": 8,
     "compose.pieces": 2,
+    "compose.sounds": 1,
     "compose.bars": 3,
     "evaluate.draws": 2,
     "audio.instruments": [0, 19],

@@ -3,7 +3,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from making import make_score
 
-from ostinato.scores.score import NOTE, tidy, top_voice
+from ostinato.scores.score import NOTE, Metre, Part, Score, Tempo, tidy, top_voice, voices_of
 
 notes = st.lists(
     st.tuples(
@@ -47,3 +47,18 @@ def test_delayed_moves_notes_and_later_changes_but_not_the_first_metre():
     score = make_score([(0, 480, 60)]).delayed(1440)
     assert score.notes["onset"].tolist() == [1440]
     assert score.metres[0].tick == score.tempi[0].tick == 0
+
+
+def test_voices_are_parts_that_sound_one_note_at_a_time():
+    def score(*parts: list[tuple[int, int, int]], drums: int | None = None) -> Score:
+        rows = [(*note, 80, part) for part, line in enumerate(parts) for note in line]
+        names = [Part(str(part), drums=part == drums) for part in range(len(parts))]
+        return Score(tidy(np.array(rows, NOTE)), names, [Metre(0, 4, 4)], [Tempo(0, 100)])
+
+    low, high = [(0, 480, 50), (480, 480, 52)], [(0, 240, 70), (240, 720, 72)]
+    assert voices_of(score(low, high)) == [1, 0]
+    assert voices_of(score(low, [], high)) == [2, 0]
+    assert voices_of(score(low, [*high, (300, 100, 60)])) == []
+    assert voices_of(score(low)) == []
+    assert voices_of(score(low, high, drums=1)) == []
+    assert voices_of(score(*[low] * 7)) == []

@@ -97,15 +97,19 @@ class Augment(Schema):
 
 
 class Decoder(Schema):
-    """The model that turns 12 pitch classes into 88 keys and, optionally, predicts velocities."""
+    """The model that turns 12 pitch classes into 88 keys, and how hard these are struck.
+
+    With the velocity ``"auto"``, a distribution over velocities is learned if the training songs
+    have several; ``"lstm"`` is the model of the notebooks.
+    """
 
     kind: str
-    velocity: bool
+    velocity: Literal["auto", "lstm", "none"]
     training: Training
 
 
 class Velocity(Schema):
-    """The model of velocities beside a decoder; see `ostinato.notes.parts.velocity.Params`."""
+    """The model of velocities; see `ostinato.notes.parts.velocity.Params`."""
 
     hidden: Positive
     training: Training
@@ -130,6 +134,7 @@ class Compose(Schema):
     """How pieces are composed."""
 
     pieces: Annotated[int, Field(ge=1, le=10_000)]
+    sounds: Annotated[int, Field(ge=0, le=10_000)]
     bars: Annotated[int, Field(ge=1, le=2_000)]
     temperature: Annotated[float, Field(ge=0, le=10)]
     tempo: Annotated[float, Field(ge=10, le=400)]
@@ -334,13 +339,19 @@ def read_params(path: Path) -> Params:
     if (keys == 88) != (kind == "none"):
         wanted = "has to be none" if keys == 88 else "has to be another"
         raise UserError(f"{path}: decoder.kind is {kind!r}: with generator.keys {keys} it {wanted}")
-    sampler = params.generator.sampler
-    able = import_module(f"{PACKAGES['samplers'][0]}.{sampler}").Model.draws_lengths
-    if params.dataset.representation == "notes" and not (able and keys == 88):
-        raise UserError(
-            f"{path}: dataset.representation is notes, which samplers.{sampler} cannot draw with "
-            f"generator.keys {keys}; choose onset or holding, or tied with 88 keys"
-        )
+    if params.dataset.representation == "notes":
+        package, sampler = PACKAGES["samplers"][0], params.generator.sampler
+        able = [
+            name
+            for name in _modules(package)
+            if import_module(f"{package}.{name}").Model.draws_lengths
+        ]
+        if sampler not in able or keys != 88:
+            raise UserError(
+                f"{path}: dataset.representation is notes, which samplers.{sampler} cannot draw "
+                f"with generator.keys {keys}; choose onset or holding, or with 88 keys one of "
+                f"these samplers: {', '.join(able)}"
+            )
     return params
 
 

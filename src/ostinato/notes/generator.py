@@ -23,7 +23,7 @@ class State(NamedTuple):
     ----------
     past : Tensor[B, context_length, K]
         The steps just before the next one.
-    positions : Tensor[B, any, 6] of int64
+    positions : Tensor[B, any, 8] of int64
         Where the next steps stand in their piece; see `ostinato.notes.data.positions`.
     memory, sampler : any
         Their states, which cover all steps before the last one of `past`.
@@ -81,7 +81,7 @@ class Generator(nn.Module):
         ----------
         past : Tensor[B, P, K]
             The steps before it; P is at least `context_length`.
-        positions : Tensor[B, S, 6] of int64
+        positions : Tensor[B, S, 8] of int64
             Where the steps that follow stand in their piece. No more than S steps may follow.
         annotation : Tensor, optional
             As for `Sampler.initial`.

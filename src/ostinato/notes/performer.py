@@ -6,10 +6,15 @@ from torch import Tensor, nn
 
 from ostinato.core import models
 from ostinato.notes.data.fragments import Batch
+from ostinato.notes.parts.dynamics import Dynamics
 from ostinato.notes.parts.velocity import Params, Velocity
 
 VELOCITY = 80 / 128
 """Velocity of all keys when there is no velocity model: MIDI velocity divided by 128."""
+
+
+VELOCITY_MODELS = {"lstm": Velocity, "dynamics": Dynamics}
+"""Models of velocities, by the names that they have in a model's config.json."""
 
 
 class State(NamedTuple):
@@ -29,7 +34,7 @@ class Performer(nn.Module):
     ----------
     config : dict
         The content of a model's config.json, of which these are used: ``decoder`` (its name and
-        parameters) and ``velocity`` (the parameters of the velocity model, or None).
+        parameters) and ``velocity`` (likewise, or None if there is no velocity model).
 
     Attributes
     ----------
@@ -40,9 +45,12 @@ class Performer(nn.Module):
     def __init__(self, config: dict[str, Any]):
         super().__init__()
         self.decoder = models.build("ostinato.notes.decoders", config["decoder"])
-        velocity = config["velocity"]
-        self.velocity = Velocity(Params(**velocity)) if velocity else None
-        self.num_uniforms = self.decoder.num_uniforms
+        self.velocity = None
+        if config["velocity"]:
+            name, hidden = config["velocity"]["name"], config["velocity"]["hidden"]
+            self.velocity = VELOCITY_MODELS[name](Params(hidden=hidden))
+        of_velocities = self.velocity.num_uniforms if self.velocity else 0
+        self.num_uniforms = self.decoder.num_uniforms + of_velocities
         self.context_length = self.decoder.context_length
         self.exact = self.decoder.exact
 
@@ -60,24 +68,27 @@ class Performer(nn.Module):
         -------
         Tensor[]
         """
-        loss = self.decoder(keys_of(batch.past), keys_of(batch.notes), batch.mask, uniforms)
+        for_keys, _ = self._split(uniforms)
+        loss = self.decoder(keys_of(batch.past), keys_of(batch.notes), batch.mask, for_keys)
         if self.velocity:
-            loss = loss + self.velocity(batch.past, batch.notes, batch.mask)
+            loss = loss + self.velocity(batch.past, batch.notes, batch.mask, batch.positions)
         return loss
 
     def classes(self, keys: Tensor) -> Tensor:
         """Convert keys to the notes that a generator writes: Tensor[..., 88] to Tensor[..., K]."""
         return self.decoder.classes(keys)
 
-    def initial(self, past: Tensor) -> State:
+    def initial(self, past: Tensor, positions: Tensor) -> State:
         """Make the state at the beginning of a sequence.
 
         Parameters
         ----------
         past : Tensor[B, P, 88]
             Velocities of the steps before it; P is at least `context_length`.
+        positions : Tensor[B, S, 8] of int64
+            As for `ostinato.notes.generator.Generator.initial`.
         """
-        velocity = self.velocity.initial(past) if self.velocity else None
+        velocity = self.velocity.initial(past, positions) if self.velocity else None
         return State(self.decoder.initial(keys_of(past)), velocity)
 
     def follow(self, velocities: Tensor, state: State) -> State:
@@ -102,7 +113,8 @@ class Performer(nn.Module):
             Nats.
         state : State
         """
-        log_prob, decoder = self.decoder.log_prob(keys_of(velocities), state.decoder, uniforms)
+        for_keys, _ = self._split(uniforms)
+        log_prob, decoder = self.decoder.log_prob(keys_of(velocities), state.decoder, for_keys)
         velocity = self.velocity.follow(velocities, state.velocity) if self.velocity else None
         return log_prob, State(decoder, velocity)
 
@@ -119,23 +131,31 @@ class Performer(nn.Module):
         uniforms : Tensor[B, 1, num_uniforms]
             Random numbers in [0, 1).
         temperature : float
-            For the decoder; the velocity model is deterministic.
+            At 0, the most probable outcome is always taken.
 
         Returns
         -------
         velocities : Tensor[B, 1, 88]
         state : State
         """
-        keys, decoder = self.decoder.sample(notes, state.decoder, uniforms, temperature)
+        for_keys, for_velocities = self._split(uniforms)
+        keys, decoder = self.decoder.sample(notes, state.decoder, for_keys, temperature)
         if self.velocity:
-            velocities, velocity = self.velocity.sample(keys, state.velocity)
+            velocities, velocity = self.velocity.sample(
+                keys, state.velocity, for_velocities, temperature
+            )
         else:
             velocities, velocity = keys * VELOCITY, None
         return velocities, State(decoder, velocity)
 
     def guess(self, notes: Tensor, past: Tensor, velocities: Tensor, uniforms: Tensor) -> Tensor:
         """Draw the keys of known music several times; as `Decoder.guess`, but of velocities."""
-        return self.decoder.guess(notes, keys_of(past), keys_of(velocities), uniforms)
+        for_keys, _ = self._split(uniforms)
+        return self.decoder.guess(notes, keys_of(past), keys_of(velocities), for_keys)
+
+    def _split(self, uniforms: Tensor) -> tuple[Tensor, ...]:
+        """Split random numbers into those of the decoder and those of the velocity model."""
+        return uniforms.tensor_split([self.decoder.num_uniforms], -1)
 
 
 def keys_of(velocities: Tensor) -> Tensor:

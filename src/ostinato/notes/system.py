@@ -76,7 +76,7 @@ class System(nn.Module):
         ----------
         past : Tensor[B, P, 88]
             Velocities of the steps before it; P is at least `context_length`.
-        positions : Tensor[B, S, 6] of int64
+        positions : Tensor[B, S, 8] of int64
             As for `Generator.initial`.
 
         Returns
@@ -84,7 +84,7 @@ class System(nn.Module):
         State
         """
         begun = self.generator.initial(self._notes(past), positions)
-        return State(begun, self.performer.initial(past))
+        return State(begun, self.performer.initial(past, positions))
 
     def follow(self, velocities: Tensor, state: State, uniforms: Tensor) -> State:
         """Process given velocities, and return the state after them.
@@ -179,6 +179,8 @@ def load(generator: Path, decoder: Path) -> System:
     for folder, content, name in needed:
         if name not in content:
             raise UserError(f"{folder} holds another kind of model, or one of an earlier version")
+    if other["velocity"] and "name" not in other["velocity"]:
+        raise UserError(f"{decoder} holds a velocity model of an earlier version")
     keys, kind = config["keys"], other["kind"]
     if (kind == "none") != (keys == KEYS):
         wanted = "none" if keys == KEYS else "another"

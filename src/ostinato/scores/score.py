@@ -142,6 +142,35 @@ def tidy(notes: np.ndarray) -> np.ndarray:
     return notes[np.lexsort((notes["part"], notes["pitch"], notes["onset"]))]
 
 
+MOST_VOICES = 6
+"""With more parts than this, a score is not taken to consist of voices."""
+
+
+def voices_of(score: Score) -> list[int]:
+    """Find the parts of a score that consists of voices.
+
+    Parameters
+    ----------
+    score : Score
+
+    Returns
+    -------
+    list of int
+        Indices of its pitched parts with notes, the highest first, if there are two to six of them
+        and each sounds one note at a time; otherwise empty.
+    """
+    pitched = score.pitched
+    parts = np.unique(pitched["part"]).tolist()
+    if not 2 <= len(parts) <= MOST_VOICES:
+        return []
+    voices = [pitched[pitched["part"] == part] for part in parts]
+    for notes in voices:
+        if (notes["onset"][1:] < notes["onset"][:-1] + notes["length"][:-1]).any():
+            return []
+    order = np.argsort([-notes["pitch"].mean() for notes in voices], kind="stable")
+    return [parts[place] for place in order]
+
+
 def top_voice(notes: np.ndarray) -> np.ndarray:
     """The pitches of the top voice: all notes at whose onset nothing higher sounds.
 

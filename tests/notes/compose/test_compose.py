@@ -17,10 +17,14 @@ from ostinato.notes.compose.compose import (
     Piece,
     compose,
     continue_keys,
+    continue_score,
     hour_roll,
+    in_parts,
     notes_of,
+    prolonged,
 )
 from ostinato.notes.compose.learning import HEARD, PART, _heard
+from ostinato.notes.compose.voices import silent
 from ostinato.notes.data.dataset import quantise
 from ostinato.notes.data.fragments import Batch
 from ostinato.notes.data.rolls import KEYS, LOWEST, render_roll
@@ -29,13 +33,14 @@ from ostinato.notes.fit.generator import config_of
 from ostinato.notes.system import System
 from ostinato.scores import picture
 from ostinato.scores.midi import midi_bytes, read_midi
-from ostinato.scores.score import Metre, Part, Score, Tempo
+from ostinato.scores.score import NOTE, Metre, Part, Score, Tempo, tidy
 from ostinato.scores.synthesis import render
 
 
 def settings(**changes) -> Compose:
     plain = {
         "pieces": 1,
+        "sounds": 1,
         "bars": 1,
         "temperature": 1.0,
         "tempo": 100.0,
@@ -98,7 +103,7 @@ def test_a_piece_begins_as_an_unseen_song(system, songs):
 
 def test_velocities_are_those_of_the_song_and_then_of_the_model(songs):
     torch.manual_seed(0)
-    system = System(CONFIG, DECODER | {"velocity": {"hidden": 6}})
+    system = System(CONFIG, DECODER | {"velocity": {"name": "lstm", "hidden": 6}})
     songs = Songs(songs.folder, velocities=True)
     piece = compose(system, songs, 1, 4, settings(), seed=1)[0]
     begun = render_roll(songs.song(piece.song), 0, SEED_STEPS)
@@ -236,6 +241,50 @@ def test_a_piece_without_notes_can_be_written(representation):
     save = BytesIO()
     picture.roll(score, 16, 4).savefig(save)
     assert save.getvalue().startswith(b"\x89PNG")
+
+
+def test_a_held_key_goes_on_from_the_given_notes():
+    given_notes = tidy(
+        np.array([(0, 480, 60, 70, 0), (240, 240, 64, 70, 1), (0, 480, 60, 9, 2)], NOTE)
+    )
+    parts = [Part(), Part(), Part(drums=True)]
+    score = Score(given_notes, parts, [Metre(0, 4, 4)], [Tempo(0, 100)])
+    roll = np.zeros((8, KEYS), np.int8)
+    roll[4:7, 60 - LOWEST], roll[4:, 64 - LOWEST] = -70, -70
+    roll[5, 64 - LOWEST] = roll[7, 60 - LOWEST] = 70
+    notes, rest = prolonged(score, roll, 4, 120, "notes")
+    found = notes[["onset", "length", "pitch", "part"]].tolist()
+    assert found == [(0, 840, 60, 0), (0, 480, 60, 2), (240, 360, 64, 1)]
+    assert np.argwhere(rest).tolist() == [
+        [1, 64 - LOWEST],
+        [2, 64 - LOWEST],
+        [3, 60 - LOWEST],
+        [3, 64 - LOWEST],
+    ]
+
+
+def test_notes_are_divided_among_the_parts_of_a_song():
+    rows = [(0, 480, 60, 80, 0), (0, 480, 67, 80, 0), (480, 480, 59, 80, 0), (480, 480, 69, 80, 0)]
+    found = in_parts(np.array(rows, NOTE), silent(2), [5, 3])
+    assert found[["pitch", "part"]].tolist() == [(60, 3), (67, 5), (59, 3), (69, 5)]
+
+
+@pytest.mark.parametrize("voices", [True, False])
+def test_a_score_of_voices_goes_on_in_its_own_parts(system, voices):
+    rows = [
+        (beat * 480, 480, pitch, 80, part)
+        for beat in range(8)
+        for part, pitch in ((0, 52), (1, 76))
+    ]
+    if not voices:
+        rows.append((0, 480, 79, 80, 1))
+    parts = [Part("Bass"), Part("Soprano")]
+    score = Score(tidy(np.array(rows, NOTE)), parts, [Metre(0, 4, 4)], [Tempo(0, 100)])
+    longer = continue_score(system, score, 3, 1.0, 1)
+    assert longer.parts == parts + ([] if voices else [Part("Continuation")])
+    new = longer.notes[longer.notes["onset"] >= 8 * 480]
+    assert set(new["part"].tolist()) == ({0, 1} if voices else {2})
+    assert longer.notes[longer.notes["onset"] < 8 * 480].tolist() == score.notes.tolist()
 
 
 def test_an_hour_is_cut_to_its_length_and_has_pauses():

@@ -4,15 +4,16 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from making import FILTERS, make_score, melody
+from making import FILTERS, make_score, melody, write_corpus
 
 from ostinato.core import files
 from ostinato.core.errors import UserError
 from ostinato.notes.data import dataset
 from ostinato.notes.data.dataset import quantise, rejection
+from ostinato.notes.data.songs import Songs
 from ostinato.scores import corpus
 from ostinato.scores.midi import MAX_BEATS, midi_bytes
-from ostinato.scores.score import Metre, Part, Tempo
+from ostinato.scores.score import NOTE, Metre, Part, Score, Tempo
 from ostinato.scores.sources import SPLITS
 
 
@@ -95,6 +96,23 @@ def test_a_dataset_lists_songs_and_what_was_left_out(songs_folder, tmp_path):
     rows = files.read_table(tmp_path / "dataset" / "songs.csv")
     assert len(rows) == 9
     assert all(row["bars"] == "0:16:4" and row["steps"] == "128" for row in rows)
+
+
+def test_a_dataset_names_the_voices_of_songs(tmp_path):
+    def duet(seed: int) -> Score:
+        lines = [
+            (beat * 480, 480, pitch + seed, 80, part)
+            for beat in range(32)
+            for part, pitch in ((0, 50), (1, 70))
+        ]
+        parts = [Part("Bass"), Part("Tenor | Alto")]
+        return Score(np.array(lines, NOTE), parts, [Metre(0, 4, 4)], [Tempo(0, 100)])
+
+    songs = {str(seed): (split, duet(seed)) for seed, split in enumerate(SPLITS)}
+    songs["one"] = "train", melody(0)
+    dataset.build(tmp_path / "dataset", write_corpus(tmp_path / "corpus", songs), FILTERS)
+    found = Songs(tmp_path / "dataset")
+    assert found.voices == [["Tenor   Alto", "Bass"]] * 3 + [[]]
 
 
 def test_a_song_that_is_too_long_when_written_out_is_left_out(songs_folder, tmp_path):

@@ -5,7 +5,18 @@ import pytest
 from making import FILTERS
 
 from ostinato.notes.data.dataset import bars_of, rejection
-from ostinato.notes.data.positions import BAR, BEAT, LEFT, NUMBER, PLACE, STEP, Bars, Positions
+from ostinato.notes.data.positions import (
+    BAR,
+    BEAT,
+    END,
+    LEFT,
+    NUMBER,
+    PICKUP,
+    PLACE,
+    STEP,
+    Bars,
+    Positions,
+)
 from ostinato.scores.score import NOTE, TICKS_PER_BEAT, Metre, Part, Score, Tempo
 
 
@@ -57,3 +68,23 @@ def test_a_metre_may_change_even_within_a_bar():
     assert found[:, BEAT].tolist() == [4] * 24 + [6] * 12
     assert found[:, LEFT].tolist() == [3] * 16 + [2] * 8 + [1] * 12
     assert (piece(20, 10) == found[20:30]).all()
+
+
+def test_a_pickup_and_the_last_bar_make_a_bar_together():
+    bars = [Bars(0, 16, 4)]
+    whole, upbeat = Positions(bars, 64)(0, 70), Positions(bars, 64, 12)(0, 70)
+    assert set(whole[:, PICKUP]) == {0}
+    assert whole[:, END].tolist() == [max(64 - step, 0) for step in range(70)]
+    assert set(upbeat[:, PICKUP]) == {12}
+    assert upbeat[:, END].tolist() == [max(60 - step, 0) for step in range(70)]
+    assert (whole[:, : LEFT + 1] == upbeat[:, : LEFT + 1]).all()
+    later = Positions(bars, 64, 20, 50)(0, 64)
+    assert (later[0, PICKUP], later[0, END], later[63, END]) == (4, 50, 0)
+
+
+def test_songs_say_where_their_notes_begin_and_end(songs):
+    for song in range(len(songs)):
+        notes = songs.song(song)
+        found = songs.positions(song, 0, int(songs.steps[song]))
+        assert (found[:, PICKUP] == notes["onset"][0] % songs.bar[song]).all()
+        assert found[0, END] == (notes["onset"] + notes["length"]).max()

@@ -153,17 +153,25 @@ def test_steps_that_have_ended_are_not_asked_again_if_there_are_many(monkeypatch
 
 def test_the_temperature_of_whole_notes_leaves_rhythm_alone_down_to_one_half():
     """Two keys: strike one, strike the other, hold one, hold the other, end."""
-    probs = torch.tensor([[0.3, 0.1, 0.2, 0.1, 0.3], [0.0, 0.0, 0.5, 0.0, 0.5]]).double()
+    probs = torch.tensor([[0.3, 0.1, 0.1, 0.1, 0.4], [0.0, 0.0, 0.5, 0.0, 0.5], [0, 0, 0, 0, 1]])
+    probs = probs.double()
 
     def found(temperature: float) -> torch.Tensor:
         return ascending._by_part(probs.log(), temperature).exp()
 
+    def between(*shares: float) -> torch.Tensor:
+        squares = torch.tensor(shares).double().square()
+        return squares / squares.sum()
+
     torch.testing.assert_close(found(1.0), probs)
-    expected = probs.clone()
-    expected[0, :2] = 0.4 * torch.tensor([0.9, 0.1])
-    torch.testing.assert_close(found(0.5), expected)
-    rhythm = torch.tensor([0.4, 0.2, 0.1, 0.3]).double().square()
-    rhythm = rhythm / rhythm.sum()
-    torch.testing.assert_close(found(0.25)[0, 2:], rhythm[1:])
-    torch.testing.assert_close(found(0.25)[0, :2].sum(), rhythm[0])
+    [note, end], which = between(0.6, 0.4), between(0.3, 0.1)
+    expected = [*(4 / 6 * note * which), note / 6, note / 6, end]
+    torch.testing.assert_close(found(0.5)[0], torch.stack(expected))
+    assert found(0.5)[1:].tolist() == probs[1:].tolist()
+    # At a quarter, rhythm has one half.
+    struck, held, _ = between(0.4, 0.1, 0.1)
+    cold = found(0.25)[0]
+    torch.testing.assert_close(cold[:2].sum() / cold[:4].sum(), struck)
+    torch.testing.assert_close(cold[2] / cold[:4].sum(), held)
     assert found(0)[0].tolist() == [1, 0, 0, 0, 0]
+    assert found(0)[2].tolist() == [0, 0, 0, 0, 1]

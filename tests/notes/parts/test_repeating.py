@@ -177,3 +177,17 @@ def test_what_has_begun_to_repeat_is_likelier_to_go_on_once_that_is_learnt():
     nats = nats.detach().mean(0)
     assert nats[:8].mean() < -5
     assert nats[10:].mean() > -0.5
+
+
+@torch.no_grad()
+@pytest.mark.parametrize("steps", [1, 2])
+def test_a_key_that_did_not_sound_is_not_held_by_a_copy(steps):
+    """The step before is silent, so that what was struck at the lag has to be struck again."""
+    model = gated(Fixed(-torch.inf), [2])
+    known = torch.zeros(2, model.context_length + steps, 3).double()
+    known[:, -3, 1] = 1
+    known[:, -1, 1] = torch.tensor([1.0, -1.0])
+    told, chance = torch.zeros(2, steps, sampling.FEATURES).double(), torch.zeros(2, steps, 1)
+    begin = model.initial(known[:, :-steps])
+    nats, _ = model.log_prob(told, known, begin, chance)
+    assert (nats[:, -1] > -torch.inf).tolist() == [True, False]

@@ -6,6 +6,8 @@ from making import CONFIG, DECODER, positions
 
 from ostinato.notes.data.rolls import KEYS
 from ostinato.notes.data.songs import Songs
+from ostinato.notes.parts.dynamics import Dynamics
+from ostinato.notes.parts.velocity import Params
 from ostinato.notes.report import evaluate
 from ostinato.notes.system import System
 
@@ -69,6 +71,22 @@ def test_more_draws_come_closer_to_a_probability_that_is_only_bounded(songs):
     assert not found[1]["exact"]
     assert found[1]["nll"] is None
     assert found[32]["log_prob"] > found[1]["log_prob"]
+
+
+@torch.no_grad()
+def test_velocities_are_measured_by_the_note(songs):
+    torch.manual_seed(0)
+    model = Dynamics(Params(hidden=4))
+    loud = Songs(songs.folder, velocities=True)
+    total = notes = 0.0
+    for song in loud.of("test"):
+        played = torch.from_numpy(loud.roll(song, 0, int(loud.steps[song])))[None]
+        where = torch.from_numpy(loud.positions(song, 0, played.shape[1]))[None]
+        nats, _ = model.log_prob(played, model.initial(played[:, :1] * 0, where))
+        total -= float(nats.sum())
+        notes += len(loud.song(song))
+    found = evaluate.velocity_nll(model, loud, "test")
+    assert found == pytest.approx(total / notes, abs=1e-4)
 
 
 def test_held_notes_are_measured_as_they_are_written(songs):

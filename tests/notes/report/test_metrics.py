@@ -1,14 +1,6 @@
 import numpy as np
-import pytest
 
-from ostinato.notes.report.metrics import (
-    Copies,
-    distances,
-    histograms,
-    repetition,
-    self_similarity,
-    silence,
-)
+from ostinato.notes.report.metrics import Copies, recurrence, repetition, self_similarity
 
 RNG = np.random.default_rng(0)
 
@@ -28,34 +20,22 @@ def song(seed: int, steps: int = 160) -> np.ndarray:
     return result
 
 
-def test_histograms_count_what_their_names_say():
-    piece = roll((0, [39, 51]), (4, [46]), (5, [3]))  # C4 and C5, then G4, then C1
-    counts = histograms([piece], 4)
-    assert counts["pitch_class"].tolist() == [3, 0, 0, 0, 0, 0, 0, 1, 0, 0, 0, 0]
-    assert counts["interval"][12 - 5] == 1
-    assert counts["interval"][0] == 1  # 43 semitones down, counted as 12
-    assert counts["polyphony"].tolist() == [2, 1, 0, 0, 0, 0, 0, 0, 0, 0]
-    assert counts["onset_density"].tolist() == [2, 1, 1, 0, 0]
-
-
-def test_distance_is_zero_to_itself_and_one_to_what_has_nothing_in_common():
-    one = histograms([roll((0, [39]), (4, [39]))], 4)
-    other = histograms([roll((0, [40, 44]), (1, [50, 53, 58]))], 4)
-    assert set(distances(one, one).values()) == {0.0}
-    assert distances(one, other)["pitch_class"] == pytest.approx(1)
-    assert distances(one, histograms([roll()], 4))["interval"] == 1
-
-
-def test_silence_is_the_share_of_steps_without_an_onset():
-    assert silence([roll((0, [1, 2]), (3, [5])), roll()]) == 1 - 2 / 32
-
-
 def test_self_similarity_finds_the_lag_at_which_a_piece_repeats():
     bars = [song(seed, 16) for seed in range(2)]
     piece = np.concatenate([bars[0], bars[1]] * 4)
     assert self_similarity(piece, 16, 2) == 1
     assert self_similarity(piece, 16, 1) < 0.5
     assert self_similarity(piece[:16], 16, 1) is None
+
+
+def test_recurrence_finds_the_most_similar_bar_that_is_near_enough():
+    one, two, three, four = (song(seed, 16) for seed in range(4))
+    piece = np.concatenate([one, two, three, four, one])
+    near, far = recurrence(piece, 16, 3), recurrence(piece, 16, 4)
+    assert far - near > 0.1
+    assert recurrence(np.concatenate([one, one]), 16, 4) == 1
+    assert recurrence(np.concatenate([one, roll(), roll()]), 16, 4) == 0
+    assert recurrence(one, 16, 4) is None
 
 
 def test_a_copied_run_is_found_in_any_transposition_and_nowhere_else():

@@ -42,6 +42,7 @@ PARAMS: dict[str, dict[str, Any]] = {
     "banning a_posteriori": BANNING | {"shared": False, "objective": "a_posteriori"},
     "ordered": {"hidden": 6, "max_notes": 3},
     "ordered many": {"hidden": 6, "max_notes": 6},
+    "ordered lengths": {"hidden": 6, "max_notes": 3, "lengths": True},
     "linear": {},
     "tied": TIED | {"match_steps": 5},
     "tied without matches": TIED | {"match_steps": 0},

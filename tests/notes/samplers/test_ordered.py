@@ -13,10 +13,10 @@ def sampler(most: int = 3):
     return sampling.build(ordered, scale=2, hidden=6, max_notes=most)
 
 
-def wide(keys: int, most: int):
+def wide(keys: int, most: int, lengths: bool = False):
     torch.manual_seed(7)
     params = ordered.Params(hidden=5, max_notes=most)
-    model = ordered.Model(sampling.FEATURES, keys, params).double()
+    model = ordered.Model(sampling.FEATURES, keys, params, lengths).double()
     for weight in model.parameters():
         weight.data *= 3
     return model
@@ -44,6 +44,7 @@ def slowly(model, features: torch.Tensor, notes: torch.Tensor) -> list[float]:
     """The log-probability of each step of one sequence, interval by interval."""
     keys = notes.shape[1]
     ring = keys == CLASSES
+    lengths = model.next.lengths
     reach = min(WIDEST, keys - 1)
     intervals = list(range(keys)) if ring else list(range(-reach, reach + 1))
     network = model.next
@@ -57,34 +58,44 @@ def slowly(model, features: torch.Tensor, notes: torch.Tensor) -> list[float]:
     for step in range(len(notes)):
         memory = torch.zeros(len(SPANS), keys).double()
         for key in range(keys):
-            struck = [s for s in range(step) if notes[s, key]]
+            struck = [s for s in range(step) if notes[s, key] > 0]
             for row, span in enumerate(SPANS):
                 if struck:
                     memory[row, key] = torch.tensor((struck[-1] + 1 - step) / span).exp()
+        sounded = notes[step - 1].abs() if step else torch.zeros(keys).double()
+        memory = [*memory, sounded] if lengths else [*memory]
         shared = network.of_step(torch.cat([features[step], *memory]))
-        drawn, last, total = torch.zeros(keys).double(), None, 0.0
+        drawn, last, total = torch.zeros(2 if lengths else 1, keys).double(), None, 0.0
         for outcome in [*notes[step].nonzero()[:, 0].tolist(), keys][: model.num_uniforms]:
             newest = torch.zeros(keys).double()
-            around = torch.zeros(1 + len(SPANS), len(intervals)).double()
+            around = torch.zeros(len(drawn) + len(memory), len(intervals)).double()
             if last is not None:
                 newest[last] = 1
-                for row, source in enumerate([drawn, *memory]):
+                for row, source in enumerate([*drawn, *memory]):
                     for key in range(keys):
                         if (place := between(last, key)) is not None:
                             around[row, place] = source[key]
-            told = network.of_draw(torch.cat([newest, drawn, around.flatten()]))
+            told = network.of_draw(torch.cat([newest, drawn.flatten(), around.flatten()]))
             hidden = torch.nn.functional.silu(shared + told)
             hidden = hidden + torch.nn.functional.silu(network.deeper(hidden))
             logits = network.absolute(hidden)
-            kernels = network.relative(hidden).view(2 + len(SPANS), len(intervals))
-            for kernel, source in zip(kernels, [newest, drawn, *memory], strict=True):
-                for one, other in itertools.product(source.nonzero()[:, 0].tolist(), range(keys)):
-                    if (place := between(one, other)) is not None:
-                        logits[other] += source[one] * kernel[place]
+            sources = [newest, *drawn, *memory]
+            kernels = network.relative(hidden).view(-1, len(sources), len(intervals))
+            for kind, row in enumerate(kernels):
+                for kernel, source in zip(row, sources, strict=True):
+                    there = source.nonzero()[:, 0].tolist()
+                    for one, other in itertools.product(there, range(keys)):
+                        if (place := between(one, other)) is not None:
+                            logits[kind * keys + other] += source[one] * kernel[place]
             first = 0 if last is None else last + 1
-            total += (logits[outcome] - logits[first:].logsumexp(0)).item()
+            possible = [*range(first, keys), len(logits) - 1]
+            if lengths:
+                possible += [keys + key for key in range(first, keys) if sounded[key]]
+            held = int(outcome < keys and notes[step, outcome] < 0)
+            chosen = len(logits) - 1 if outcome == keys else held * keys + outcome
+            total += (logits[chosen] - logits[possible].logsumexp(0)).item()
             if outcome < keys:
-                drawn[outcome], last = 1, outcome
+                drawn[held, outcome], last = 1, outcome
         nats.append(total)
     return nats
 
@@ -105,10 +116,16 @@ def test_it_agrees_with_a_slow_implementation(keys, most):
     check_slowly(wide(keys, most), notes)
 
 
+@pytest.mark.parametrize("lengths", [False, True])
 @pytest.mark.parametrize(("lowest", "keys"), [(40, 36), (60, 12)])
 @torch.no_grad()
-def test_it_agrees_with_a_slow_implementation_on_real_frames(lowest, keys):
-    check_slowly(wide(keys, most=4), sampling.chorale(lowest, keys)[None])
+def test_it_agrees_with_a_slow_implementation_on_real_frames(lowest, keys, lengths):
+    notes = sampling.chorale(lowest, keys)
+    if lengths:
+        again = torch.cat([notes[:1] * 0, notes[:-1]]) * notes > 0
+        notes = torch.where(again & (sampling.random(*notes.shape) < 0.7), -notes, notes)
+        assert (notes < 0).sum() > 10
+    check_slowly(wide(keys, 4, lengths), notes[None])
 
 
 @torch.no_grad()

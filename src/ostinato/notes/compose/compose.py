@@ -1,5 +1,6 @@
 """Composing: a system continues the beginnings of songs."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,7 +14,9 @@ from ostinato.core.params import Compose
 from ostinato.core.progress import progress
 from ostinato.core.seeds import derive
 from ostinato.notes import system
+from ostinato.notes.compose import voices
 from ostinato.notes.compose.learning import continue_learning
+from ostinato.notes.compose.voices import Voices
 from ostinato.notes.data import rolls
 from ostinato.notes.data.dataset import bars_of, quantise
 from ostinato.notes.data.fragments import FRAGMENT, window
@@ -23,7 +26,16 @@ from ostinato.notes.performer import VELOCITY
 from ostinato.notes.system import System
 from ostinato.scores import picture, plotting, synthesis
 from ostinato.scores.midi import midi_bytes
-from ostinato.scores.score import NOTE, TICKS_PER_BEAT, Metre, Part, Score, Tempo, tidy
+from ostinato.scores.score import (
+    NOTE,
+    TICKS_PER_BEAT,
+    Metre,
+    Part,
+    Score,
+    Tempo,
+    tidy,
+    voices_of,
+)
 from ostinato.scores.wav import write_wav
 
 SEED_STEPS = 16
@@ -64,12 +76,13 @@ def write_pieces(
     threads: int,
     seed: int,
 ) -> None:
-    """Compose pieces, write each as MIDI, WAV and picture, and list them in ``pieces.csv``.
+    """Compose pieces, write them as MIDI, and list them in ``pieces.csv``.
 
     Parameters
     ----------
     out : Path
-        The folder to write into: ``piece-01.mid`` and so on, and ``hour.mid`` if requested.
+        The folder to write into: ``piece-01.mid`` and so on, the first of them also as WAV and
+        PNG, and ``hour.mid`` if requested.
     dataset, models : Path
         Folders of the dataset and of the trained models.
     settings : Compose
@@ -90,10 +103,15 @@ def write_pieces(
         metre = main_metre(songs.metre[piece.song])
         title = f"{name}, beginning as {songs.title[piece.song]}"
         notes = notes_of(piece.roll, metre, steps_per_beat, writer.representation)
-        score = Score(notes, [Part("Piano")], [metre], [Tempo(0, settings.tempo)], title)
+        names = songs.voices[piece.song]
+        parts = [Part(name or f"Voice {i}") for i, name in enumerate(names, 1)] or [Part("Piano")]
+        if names:
+            notes = in_parts(notes, voices.silent(len(names)), list(range(len(names))))
+        score = Score(notes, parts, [metre], [Tempo(0, settings.tempo)], title)
         files.write(out / f"{name}.mid", midi_bytes(score))
-        write_wav(out / f"{name}.wav", synthesis.render(score))
-        plotting.save(out / f"{name}.png", picture.roll(score, SEED_STEPS, steps_per_beat))
+        if number <= settings.sounds:
+            write_wav(out / f"{name}.wav", synthesis.render(score))
+            plotting.save(out / f"{name}.png", picture.roll(score, SEED_STEPS, steps_per_beat))
         rows.append(
             {
                 "piece": name,
@@ -166,7 +184,10 @@ def compose(
         begun = begun.sign() * VELOCITY
     first_bars = [bar or songs.bars[song][0] for song in rows["song"]]
     # At least one bar is new.
-    plans = [Positions([one], max(bars * one.bar, SEED_STEPS + 1)) for one in first_bars]
+    plans = [
+        Positions([one], max(bars * one.bar, SEED_STEPS + 1), _first(songs, int(song)))
+        for one, song in zip(first_bars, rows["song"], strict=True)
+    ]
     steps = max(plan.steps for plan in plans)
     positions = torch.from_numpy(np.stack([plan(0, steps) for plan in plans]))
     shape = (steps, system.num_uniforms)
@@ -191,6 +212,12 @@ def compose(
     ]
 
 
+def _first(songs: Songs, song: int) -> int:
+    """The step of a song's first note, if it is among those that are given; otherwise 0."""
+    onsets = songs.song(song)["onset"][:1]
+    return int(onsets[0]) if len(onsets) and onsets[0] < SEED_STEPS else 0
+
+
 @torch.inference_mode()
 def continue_keys(
     system: System, begun: Tensor, positions: Tensor, temperature: float, uniforms: Tensor
@@ -203,7 +230,7 @@ def continue_keys(
         Trained.
     begun : Tensor[B, S, 88]
         Given velocities, from the first step of a piece.
-    positions : Tensor[B, N, 6] of int64
+    positions : Tensor[B, N, 8] of int64
         Where the N steps of each piece stand, those given included.
     temperature : float
         At 0, the most probable outcome is always taken.
@@ -269,6 +296,27 @@ def notes_of(
     return tidy(notes)
 
 
+def in_parts(notes: np.ndarray, before: Voices, parts: Sequence[int]) -> np.ndarray:
+    """Divide notes among parts, each of which is a voice.
+
+    Parameters
+    ----------
+    notes : ndarray[NOTE]
+        Sorted by onset and pitch.
+    before : Voices
+        Where the voices are before the first note.
+    parts : sequence of int
+        The part of each voice, the highest first.
+
+    Returns
+    -------
+    ndarray[NOTE]
+    """
+    divided = notes.copy()
+    divided["part"] = np.array(parts)[voices.separate(notes, before)]
+    return tidy(divided)
+
+
 def continue_score(system: System, score: Score, bars: int, temperature: float, seed: int) -> Score:
     """Continue a score from the bar after its last note.
 
@@ -277,7 +325,8 @@ def continue_score(system: System, score: Score, bars: int, temperature: float, 
     system : System
         Trained. It hears the whole score, quantised to its own grid.
     score : Score
-        The score to continue. It is kept as it is; the new notes follow it, in a new piano part.
+        The score to continue. Its notes stay as they are, but those that sound at its end may last
+        longer. New notes are in its own parts if these are voices, otherwise in a new piano part.
     bars : int
         Number of new bars.
     temperature : float
@@ -308,17 +357,62 @@ def continue_score(system: System, score: Score, bars: int, temperature: float, 
     heard = quantise(score, system.steps_per_beat)
     roll = rolls.render_roll(heard, 0, given, representation=system.representation)
     begun = torch.from_numpy(roll / np.float32(128))[None]
-    plan = Positions(before, given + bars * before[-1].bar)
+    plan = Positions(before, given + bars * before[-1].bar, int(heard["onset"][0]))
     steps = plan.steps
     where = torch.from_numpy(plan(0, steps))[None]
     uniforms = noise.uniforms((1, steps, system.num_uniforms), seed, "continue")
     played = midi_velocities(continue_keys(system, begun, where, temperature, uniforms))
-    new = notes_of(played[0, given:], metres[-1], system.steps_per_beat, system.representation)
+    old, rest = prolonged(score, played[0], given, ticks, system.representation)
+    new = notes_of(rest, metres[-1], system.steps_per_beat, system.representation)
     new["onset"] += given * ticks
-    new["part"] = len(score.parts)
-    notes = tidy(np.concatenate([score.notes, new]))
-    parts = [*score.parts, Part("Continuation")]
-    return Score(notes, parts, score.metres, score.tempi, score.title)
+    parts, own = list(score.parts), voices_of(score)
+    if own:
+        last = np.array([old[old["part"] == part][-1] for part in own])
+        at_end = Voices(last["pitch"].astype(float), last["onset"] + last["length"].astype(int))
+        new = in_parts(new, at_end, own)
+    else:
+        new["part"] = len(parts)
+        parts.append(Part("Continuation"))
+    return Score(tidy(np.concatenate([old, new])), parts, score.metres, score.tempi, score.title)
+
+
+def prolonged(
+    score: Score, roll: np.ndarray, given: int, ticks: int, representation: str
+) -> tuple[np.ndarray, np.ndarray]:
+    """Let the given notes of a roll last as long as they are held after them.
+
+    Parameters
+    ----------
+    score : Score
+        The given notes.
+    roll : ndarray[int8], shape [steps, 88]
+        As from `ostinato.notes.data.rolls.render_roll`.
+    given : int
+        Number of steps that are given.
+    ticks : int
+        Number of ticks in a step.
+    representation : str
+        That of the roll. Onsets are never held.
+
+    Returns
+    -------
+    notes : ndarray[NOTE]
+    roll : ndarray[int8], shape [steps - given, 88]
+        The steps that follow, without what belongs to the given notes.
+    """
+    notes, rest = score.notes.copy(), roll[given:].copy()
+    drums = [i for i, part in enumerate(score.parts) if part.drums]
+    pitched = ~np.isin(notes["part"], drums)
+    goes_on = rest < 0
+    if representation == "holding":
+        goes_on = (rest != 0) & (roll[given - 1] != 0)
+    for key in np.flatnonzero(goes_on[0]):
+        held = int((~np.append(goes_on[:, key], False)).argmax())
+        own = np.flatnonzero(pitched & (notes["pitch"] == key + rolls.LOWEST))
+        last = own[np.argmax(notes["onset"][own] + notes["length"][own])]
+        notes["length"][last] = (given + held) * ticks - notes["onset"][last]
+        rest[:held, key] = 0
+    return notes, rest
 
 
 def midi_velocities(velocities: Tensor) -> np.ndarray:

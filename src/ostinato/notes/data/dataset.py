@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 from joblib import Parallel, delayed
@@ -13,10 +14,10 @@ from ostinato.core.progress import progress
 from ostinato.notes.data.positions import Bars, Positions
 from ostinato.notes.data.songs import STEP_NOTE
 from ostinato.scores.midi import read_midi
-from ostinato.scores.score import TICKS_PER_BEAT, Metre, Score, UnreadableScore
+from ostinato.scores.score import TICKS_PER_BEAT, Metre, Score, UnreadableScore, voices_of
 from ostinato.scores.sources import SPLITS
 
-SONG_COLUMNS = ["song", "id", "title", "split", "metre", "bars", "steps", "notes"]
+SONG_COLUMNS = ["song", "id", "title", "split", "metre", "bars", "steps", "notes", "voices"]
 REJECTED_COLUMNS = ["id", "filter", "reason"]
 
 
@@ -49,6 +50,13 @@ class Filters:
     max_off_grid: float
 
 
+class Rejection(NamedTuple):
+    """Why a song is left out: the name of the filter, and the reason."""
+
+    filter: str
+    reason: str
+
+
 def build(out: Path, corpus: Path, filters: Filters) -> None:
     """Write a dataset: ``notes.npy``, ``songs.csv`` and ``rejected.csv``.
 
@@ -70,11 +78,11 @@ def build(out: Path, corpus: Path, filters: Filters) -> None:
     paths = [corpus / "midi" / f"{song['id']}.mid" for song in songs]
     read = Parallel(-1, return_as="generator")(delayed(_read)(p, filters) for p in paths)
     rows, rejected, notes = [], [], []
-    for song, (found, bars) in zip(songs, progress(read, len(songs), "dataset"), strict=True):
-        if isinstance(found, tuple):
-            name, reason = found
-            rejected.append({"id": song["id"], "filter": name, "reason": reason})
+    for song, read_song in zip(songs, progress(read, len(songs), "dataset"), strict=True):
+        if isinstance(read_song, Rejection):
+            rejected.append({"id": song["id"], **read_song._asdict()})
             continue
+        found, bars, voices = read_song
         found["song"] = len(rows)
         notes.append(found)
         end = int((found["onset"] + found["length"]).max())
@@ -88,6 +96,7 @@ def build(out: Path, corpus: Path, filters: Filters) -> None:
                 "bars": " ".join(":".join(map(str, each)) for each in bars),
                 "steps": Positions(bars, end).steps,
                 "notes": len(found),
+                "voices": "|".join(voices),
             }
         )
     for split in SPLITS:
@@ -105,14 +114,17 @@ def build(out: Path, corpus: Path, filters: Filters) -> None:
     files.write_table(out / "rejected.csv", REJECTED_COLUMNS, rejected)
 
 
-def _read(path: Path, filters: Filters) -> tuple[np.ndarray | tuple[str, str], list[Bars]]:
+def _read(path: Path, filters: Filters) -> Rejection | tuple[np.ndarray, list[Bars], list[str]]:
     try:
         score = read_midi(path, pickup=False)
     except UnreadableScore as error:  # it could be imported, but is too long as our MIDI
-        return ("midi", str(error)), []
+        return Rejection("midi", str(error))
     if reason := rejection(score, filters):
-        return reason, []
-    return quantise(score, filters.steps_per_beat), bars_of(score.metres, filters.steps_per_beat)
+        return reason
+    bars = bars_of(score.metres, filters.steps_per_beat)
+    # In songs.csv, a bar divides the names.
+    names = [score.parts[part].name.replace("|", " ") for part in voices_of(score)]
+    return quantise(score, filters.steps_per_beat), bars, names
 
 
 def bars_of(metres: Sequence[Metre], steps_per_beat: int) -> list[Bars]:
@@ -143,7 +155,7 @@ def bars_of(metres: Sequence[Metre], steps_per_beat: int) -> list[Bars]:
     return found
 
 
-def rejection(score: Score, filters: Filters) -> tuple[str, str] | None:
+def rejection(score: Score, filters: Filters) -> Rejection | None:
     """Check whether a score passes the filters.
 
     Parameters
@@ -155,33 +167,34 @@ def rejection(score: Score, filters: Filters) -> tuple[str, str] | None:
 
     Returns
     -------
-    tuple of str, or None
-        Name of the filter that rejects it, and the reason; None if it passes.
+    Rejection or None
+        None if it passes.
     """
     notes = score.pitched
     if len(notes) == 0:
-        return "notes", "no notes"
+        return Rejection("notes", "no notes")
     strange = [m for m in score.metre.split() if filters.meters and m not in filters.meters]
     if strange:
-        return "meters", f"metre {' '.join(strange)} is not in dataset.meters"
+        return Rejection("meters", f"metre {' '.join(strange)} is not in dataset.meters")
     try:
         bars_of(score.metres, filters.steps_per_beat)
     except ValueError as error:
-        return "meters", f"{error}; raise dataset.steps_per_beat"
+        return Rejection("meters", f"{error}; raise dataset.steps_per_beat")
     lowest, highest = filters.pitches
     outside = notes["pitch"][(notes["pitch"] < lowest) | (notes["pitch"] > highest)]
     if len(outside):
-        return (
+        return Rejection(
             "pitches",
             f"{len(outside)} notes outside {lowest} to {highest}, such as {outside[0]}",
         )
     changes = len(score.tempi) - 1
     if changes > filters.max_tempo_changes:
-        return "max_tempo_changes", f"{changes} tempo changes, over {filters.max_tempo_changes}"
+        reason = f"{changes} tempo changes, over {filters.max_tempo_changes}"
+        return Rejection("max_tempo_changes", reason)
     steps = notes["onset"] * (filters.steps_per_beat / TICKS_PER_BEAT)
     off = float(np.mean(np.abs(steps - np.floor(steps + 0.5)) > filters.grid_tolerance))
     if off > filters.max_off_grid:
-        return (
+        return Rejection(
             "max_off_grid",
             f"{off:.0%} of the notes off the grid, over {filters.max_off_grid:.0%}",
         )

@@ -34,7 +34,7 @@ class Batch:
         The notes, or their velocities, of keys or pitch classes; see `Songs`.
     mask : Tensor[B, T] of float
         1 for the steps of the song, 0 for padding after its end.
-    positions : Tensor[B, T, 6] of int64
+    positions : Tensor[B, T, 8] of int64
         Where each step stands in its song; see `ostinato.notes.data.positions`.
     annotation : Tensor[B, T, K, A] or None
         What a sampler has precomputed for these steps; see `Batches`.

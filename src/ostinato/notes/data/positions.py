@@ -5,10 +5,11 @@ from typing import NamedTuple
 
 import numpy as np
 
-STEP, PLACE, BAR, BEAT, NUMBER, LEFT = range(6)
+STEP, PLACE, BAR, BEAT, NUMBER, LEFT, PICKUP, END = COLUMNS = range(8)
 """Columns of an array of positions: the index of the step in its piece; its place in the bar, and
-the lengths of the bar and of its beats, all in steps; how many bars came before this one; and how
-many are left, this one included."""
+the lengths of the bar and of its beats, all in steps; how many bars came before this one; how many
+are left, this one included; at which place of its bar the first note of the piece stands, which
+tells whether there is a pickup; and how many steps are left until the last note has ended."""
 
 
 class Bars(NamedTuple):
@@ -36,6 +37,11 @@ class Positions:
         In order; the first at step 0. A bar ends early where the next ones begin.
     steps : int
         At least so many steps belong to the piece. Its last bar is complete.
+    first : int
+        The step of the first note.
+    end : int, optional
+        The step at which the last note ends. By default, the last bar and the pickup make a bar
+        together.
 
     Attributes
     ----------
@@ -43,7 +49,7 @@ class Positions:
         Length of the piece, to the end of its last bar.
     """
 
-    def __init__(self, bars: Sequence[Bars], steps: int):
+    def __init__(self, bars: Sequence[Bars], steps: int, first: int = 0, end: int | None = None):
         ends = [*(each.step for each in bars[1:]), max(steps, 1)]
         pairs = [
             (each, np.arange(each.step, min(end, max(steps, 1)), each.bar))
@@ -53,6 +59,10 @@ class Positions:
         lengths = [np.tile([each.bar, each.beat], (len(starts), 1)) for each, starts in pairs]
         self._lengths = np.concatenate(lengths)
         self.steps = int(self._starts[-1] + self._lengths[-1, 0])
+        number = np.searchsorted(self._starts, first, "right") - 1
+        self._pickup = first - int(self._starts[number])
+        missing = int(self._lengths[number, 0]) - self._pickup if self._pickup else 0
+        self._end = max(self.steps - missing, 0) if end is None else end
 
     def __call__(self, start: int, steps: int) -> np.ndarray:
         """Describe some steps.
@@ -65,7 +75,7 @@ class Positions:
 
         Returns
         -------
-        ndarray[int64], shape [steps, 6]
+        ndarray[int64], shape [steps, 8]
             See `STEP`.
         """
         step = np.arange(start, start + steps)
@@ -73,4 +83,5 @@ class Positions:
         bar, beat = self._lengths[number].T
         more, place = np.divmod(step - self._starts[number], bar)
         left = np.maximum(len(self._starts) - number - more, 0)
-        return np.stack([step, place, bar, beat, number + more, left], -1)
+        pickup, end = np.full(steps, self._pickup), np.maximum(self._end - step, 0)
+        return np.stack([step, place, bar, beat, number + more, left, pickup, end], -1)

@@ -37,6 +37,9 @@ class Songs:
         Where bars of which length begin in each song.
     split, metre, title, id : list of str
         One entry for each song.
+    voices : list of list of str
+        The names of each song's voices, the highest first; none if its parts are no voices. A name
+        may be an empty string.
     """
 
     def __init__(self, folder: Path, representation: str = "onset", velocities: bool = False):
@@ -54,6 +57,7 @@ class Songs:
         self.bar = np.array([bars[0].bar for bars in self.bars])
         self.title = [row["title"] for row in rows]
         self.id = [row["id"] for row in rows]
+        self.voices = [row["voices"].split("|") if row["voices"] else [] for row in rows]
         self._first = np.searchsorted(self.notes["song"], np.arange(len(rows) + 1))
 
     def __len__(self) -> int:
@@ -80,4 +84,8 @@ class Songs:
 
     def positions(self, index: int, start: int, steps: int) -> np.ndarray:
         """Describe where some steps of a song stand; see `Positions`."""
-        return Positions(self.bars[index], int(self.steps[index]))(start, steps)
+        notes, length = self.song(index), int(self.steps[index])
+        if not len(notes):
+            return Positions(self.bars[index], length)(start, steps)
+        first, end = int(notes["onset"][0]), int((notes["onset"] + notes["length"]).max())
+        return Positions(self.bars[index], length, first, end)(start, steps)

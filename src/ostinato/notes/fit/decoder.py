@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import numpy as np
 import torch
 from torch import nn
 
@@ -16,7 +17,7 @@ from ostinato.notes.performer import Performer, keys_of
 
 
 def fit_performer(params: Params, data: Data) -> tuple[Performer, dict[str, Any], History, History]:
-    """Train the decoder that the parameters choose and, if wanted, the velocity model.
+    """Train the decoder that the parameters choose and, if there is one, the velocity model.
 
     Parameters
     ----------
@@ -42,7 +43,7 @@ def fit_performer(params: Params, data: Data) -> tuple[Performer, dict[str, Any]
         "kind": params.decoder.kind,
         "representation": data.representation,
         "decoder": params.config("decoders"),
-        "velocity": {"hidden": params.velocity.hidden} if params.decoder.velocity else None,
+        "velocity": _velocity(params, data),
     }
     training.prepare(params.threads, seed)
     model = Performer(config)
@@ -53,6 +54,16 @@ def fit_performer(params: Params, data: Data) -> tuple[Performer, dict[str, Any]
     if model.velocity:
         struck = training.fit(_velocity_task(model.velocity, params, data, config, seed))
     return model, config, decoded, struck
+
+
+def _velocity(params: Params, data: Data) -> dict[str, Any] | None:
+    """Choose a velocity model, as it is written in config.json."""
+    kind = params.decoder.velocity
+    if kind == "auto":
+        songs = data.songs.of("train")
+        heard = {int(v) for song in songs for v in np.unique(data.songs.song(song)["velocity"])}
+        kind = "dynamics" if len(heard) > 1 else "none"
+    return None if kind == "none" else {"name": kind, "hidden": params.velocity.hidden}
 
 
 def _decoder_task(
@@ -95,13 +106,13 @@ def _velocity_task(
 
     def batch(step: int) -> tuple[Any, ...]:
         chosen = fragments(step)
-        return chosen.past, chosen.notes, chosen.mask
+        return chosen.past, chosen.notes, chosen.mask, chosen.positions
 
     @torch.no_grad()
     def validate() -> float:
         model.eval()
         struck = [float(((part.notes > 0) * part.mask[..., None]).sum()) for part in valid]
-        losses = [model(part.past, part.notes, part.mask).item() for part in valid]
+        losses = [model(part.past, part.notes, part.mask, part.positions).item() for part in valid]
         return mean_loss(zip(losses, struck, strict=True))
 
     used = {"steps": data.steps}

@@ -45,9 +45,10 @@ class Draws(NamedTuple):
     last : Tensor[M] of int64
         The key drawn before it, plus 1; 0 if it is the first.
     drawn : Tensor[M, K]
-        1 where a key was drawn before it at the same step.
+        What was drawn before it at the same step.
     outcome : Tensor[M] of int64
-        The key that is drawn, or K for "end".
+        The key that is drawn, or K for "end". With lengths, the key if it is struck, the key plus K
+        if it is held, or 2 K for "end".
     """
 
     step: Tensor
@@ -57,22 +58,24 @@ class Draws(NamedTuple):
     outcome: Tensor
 
 
-def draws_of(notes: Tensor, most: int) -> Draws:
+def draws_of(notes: Tensor, most: int, lengths: bool = False) -> Draws:
     """Split sets of notes into draws.
 
     Parameters
     ----------
     notes : Tensor[N, K]
-        0 or 1.
+        0 or 1; with lengths, also -1 where a key is held.
     most : int
         Maximum number of draws at a step. After as many notes, "end" is certain and not drawn.
+    lengths : bool
+        Whether notes have lengths.
 
     Returns
     -------
     Draws
     """
     keys = notes.shape[1]
-    begun = functional.pad(notes, (1, 0), value=1)
+    begun = functional.pad(notes != 0, (1, 0), value=True)
     step, last = begun.nonzero(as_tuple=True)
     place = begun.long().cumsum(1)[step, last] - 1
     # After the last draw of a step comes the first of another, whose `last` is 0.
@@ -80,6 +83,9 @@ def draws_of(notes: Tensor, most: int) -> Draws:
     drawable = place < most
     step, place, last, outcome = (each[drawable] for each in (step, place, last, outcome))
     drawn = notes[step] * (torch.arange(keys, device=notes.device) < last[:, None])
+    if lengths:
+        held = functional.pad(notes[step] < 0, (0, 1), value=True)
+        outcome = outcome + keys * held.gather(1, outcome[:, None])[:, 0]
     return Draws(step, place, last, drawn, outcome)
 
 
@@ -103,9 +109,10 @@ def draw_notes(
     uniforms : Tensor[N, most]
         Random numbers in [0, 1), one for each draw.
     temperature : float
-        Logits are divided by it; at 0, each draw takes the most probable outcome. With lengths,
-        this is so for the choice of the key that is struck. Whether one is struck, and which is
-        held, is a matter of rhythm: there, the temperature is twice as high, and at most 1.
+        Logits are divided by it; at 0, the most probable is taken. With lengths, an outcome is
+        three choices: whether there is another note, whether one is struck or which is held, and
+        which is struck. The second is a matter of rhythm: there, the temperature is twice as high,
+        and at most 1.
 
     Returns
     -------
@@ -135,17 +142,33 @@ def draw_notes(
 
 
 def _by_part(logits: Tensor, temperature: float) -> Tensor:
-    """Sharpen the choice between keys to strike, and then that between striking and all else.
+    """Sharpen three choices: is there another note, is one struck or held, and which is struck.
 
-    Tensor[M, 2 K + 1] to the same shape; log-probabilities.
+    Tensor[M, 2 K + 1] to the same shape; log-probabilities. Rhythm has its own temperature.
     """
     keys = logits.shape[1] // 2
-    struck, other = logits.split([keys, keys + 1], -1)
-    any_struck = struck.logsumexp(-1, keepdim=True)
-    rhythm = sharpen(torch.cat([any_struck, other], -1), min(1.0, 2 * temperature))
-    none = any_struck.isinf()
-    which = sharpen(struck.masked_fill(none, 0), temperature).masked_fill(none, -torch.inf)
-    return torch.cat([which + rhythm[:, :1], rhythm[:, 1:]], -1)
+    struck, held, end = logits.split([keys, keys, 1], -1)
+    any_struck, which = _within(struck, temperature)
+    any_note, rhythm = _within(torch.cat([any_struck, held], -1), min(1.0, 2 * temperature))
+    more = sharpen(torch.cat([any_note, end], -1), temperature)
+    rhythm = rhythm + more[:, :1]
+    return torch.cat([which + rhythm[:, :1], rhythm[:, 1:], more[:, 1:]], -1)
+
+
+def _within(logits: Tensor, temperature: float) -> tuple[Tensor, Tensor]:
+    """Sharpen the choice between outcomes, some or all of which may be ruled out.
+
+    Returns
+    -------
+    total : Tensor[M, 1]
+        The logit of any of them.
+    which : Tensor[M, any]
+        Log-probabilities of each, given that it is one of them.
+    """
+    total = logits.logsumexp(-1, keepdim=True)
+    none = total.isinf()
+    which = sharpen(logits.masked_fill(none, 0), temperature)
+    return total, which.masked_fill(none, -torch.inf)
 
 
 def total(values: Tensor, draws: Draws, steps: int, most: int) -> Tensor:
@@ -191,7 +214,7 @@ class Rule(NamedTuple):
     Attributes
     ----------
     allowed : Tensor[M, K + 1] of bool
-        "End" is the last outcome.
+        Which keys, and "end".
     told : Tensor[M, any]
         Additional inputs for each draw.
     """
@@ -225,25 +248,42 @@ class Ascending(nn.Module):
         Maximum number of notes at a step.
     told : int
         Number of additional inputs per draw; see `Rule`.
+    lengths : bool
+        Whether keys are struck or held, not only struck. A key can be held if it sounded before.
     """
 
-    def __init__(self, context: int, keys: int, hidden: int, max_notes: int, told: int = 0):
+    def __init__(
+        self,
+        context: int,
+        keys: int,
+        hidden: int,
+        max_notes: int,
+        told: int = 0,
+        lengths: bool = False,
+    ):
         super().__init__()
-        self.keys, self.max_notes = keys, max_notes
+        self.keys, self.max_notes, self.lengths = keys, max_notes, lengths
         # Piano keys lie on a ring with enough empty places that no interval wraps around.
         self.below = 0 if keys == CLASSES else min(WIDEST, keys - 1)
         self.ring = keys + self.below
         intervals = CLASSES if keys == CLASSES else 2 * self.below + 1
         self.register_buffer("intervals", torch.arange(intervals) - self.below, persistent=False)
-        memories, sources = len(SPANS), 2 + len(SPANS)
+        # With lengths, both kinds of notes, and the keys that sounded at the step before
+        kinds, memories = (2, len(SPANS) + 1) if lengths else (1, len(SPANS))
+        sources = 1 + kinds + memories
         self.of_step = nn.Linear(context + memories * keys, hidden)
-        self.of_draw = nn.Linear(2 * keys + (1 + memories) * intervals + told, hidden)
+        self.of_draw = nn.Linear((1 + kinds) * keys + (sources - 1) * intervals + told, hidden)
         self.deeper = nn.Linear(hidden, hidden)
-        self.absolute = nn.Linear(hidden, keys + 1)
-        self.relative = nn.Linear(hidden, sources * intervals)
+        self.absolute = nn.Linear(hidden, kinds * keys + 1)
+        self.relative = nn.Linear(hidden, kinds * sources * intervals)
 
     def log_prob(
-        self, context: Tensor, age: Tensor, notes: Tensor, ruling: Ruling = free
+        self,
+        context: Tensor,
+        age: Tensor,
+        notes: Tensor,
+        ruling: Ruling = free,
+        before: Tensor | None = None,
     ) -> Tensor:
         """Compute the log-probability of sets of notes, exactly.
 
@@ -254,21 +294,23 @@ class Ascending(nn.Module):
             Steps since each key was struck; see `ages`.
         notes : Tensor[N, K]
         ruling : Ruling
+        before : Tensor[N, K], optional
+            With lengths, the notes of the step before each.
 
         Returns
         -------
         Tensor[N]
-            Nats; minus infinity if there are too many notes.
+            Nats; minus infinity if there are too many notes, or notes that cannot be held.
         """
-        memory = traces(age)
+        memory = self._memory(age, before)
         prepared = self._prepare(context, memory)
-        known = draws_of(notes, self.max_notes)
+        known = draws_of(notes, self.max_notes, self.lengths)
         rule = ruling(known.step, known.place, known.last, known.drawn)
         of_step = prepared[known.step], memory[known.step]
         log_probs = self._logits(*of_step, known.drawn, known.last, rule).log_softmax(-1)
         each = log_probs.gather(-1, known.outcome[:, None])[:, 0]
         nats = total(each, known, len(notes), self.max_notes)
-        return nats.masked_fill(notes.sum(-1) > self.max_notes, -torch.inf)
+        return nats.masked_fill(notes.count_nonzero(-1) > self.max_notes, -torch.inf)
 
     def sample(
         self,
@@ -277,12 +319,13 @@ class Ascending(nn.Module):
         uniforms: Tensor,
         temperature: float,
         ruling: Ruling = free,
+        before: Tensor | None = None,
     ) -> Tensor:
         """Draw sets of notes.
 
         Parameters
         ----------
-        context, age, ruling
+        context, age, ruling, before
             As for `log_prob`.
         uniforms : Tensor[N, max_notes]
             Random numbers in [0, 1).
@@ -292,7 +335,7 @@ class Ascending(nn.Module):
         -------
         Tensor[N, K]
         """
-        memory = traces(age)
+        memory = self._memory(age, before)
         prepared = self._prepare(context, memory)
 
         def logits(drawn: Tensor, last: Tensor, place: int, rows: Tensor) -> Tensor:
@@ -301,26 +344,36 @@ class Ascending(nn.Module):
 
         return draw_notes(logits, torch.zeros_like(memory[:, 0]), uniforms, temperature)
 
+    def _memory(self, age: Tensor, before: Tensor | None) -> Tensor:
+        """Describe the steps before: [N, S, K]; with lengths [N, S + 1, K], what sounded last."""
+        memory = traces(age)
+        return torch.cat([memory, before.abs()[:, None]], 1) if self.lengths else memory
+
     def _prepare(self, context: Tensor, memory: Tensor) -> Tensor:
-        """Compute what all draws of a step share: Tensor[N, C], Tensor[N, S, K] to Tensor[N, H]."""
+        """Compute what all draws of a step share: Tensor[N, C], Tensor[N, any, K] to [N, H]."""
         return self.of_step(torch.cat([context, memory.flatten(1)], -1))
 
     def _logits(
         self, prepared: Tensor, memory: Tensor, drawn: Tensor, last: Tensor, rule: Rule
     ) -> Tensor:
-        """Compute the logits of draws, Tensor[M, K + 1], at least float32; "end" is the last."""
+        """Compute the logits of the outcomes of draws, at least float32; see `Draws`."""
         newest = functional.one_hot(last, self.keys + 1)[:, 1:].to(drawn.dtype)
-        known = torch.cat([drawn[:, None], memory], 1)
+        kinds = torch.stack([drawn.relu(), (-drawn).relu()], 1) if self.lengths else drawn[:, None]
+        known = torch.cat([kinds, memory], 1)
         around = self._around(known, last).flatten(1)
-        hidden = functional.silu(
-            prepared + self.of_draw(torch.cat([newest, drawn, around, rule.told], -1))
-        )
+        inputs = torch.cat([newest, kinds.flatten(1), around, rule.told], -1)
+        hidden = functional.silu(prepared + self.of_draw(inputs))
         hidden = hidden + functional.silu(self.deeper(hidden))
         logits, kernels = self.absolute(hidden), self.relative(hidden)
-        kernels = wide(kernels).unflatten(-1, (-1, len(self.intervals)))
-        sources = torch.cat([newest[:, None], known], 1).to(kernels.dtype)
-        logits = wide(logits) + functional.pad(self._spread(sources, kernels), (0, 1))
-        return logits.masked_fill(~rule.allowed, -torch.inf)
+        sources = torch.cat([newest[:, None], known], 1)
+        kernels = wide(kernels).unflatten(-1, (-1, sources.shape[1], len(self.intervals)))
+        heard = self._spread(sources.to(kernels.dtype), kernels).flatten(1)
+        logits = wide(logits) + functional.pad(heard, (0, 1))
+        allowed = rule.allowed
+        if self.lengths:
+            struck, end = allowed.split([self.keys, 1], -1)
+            allowed = torch.cat([struck, struck & (memory[:, -1] > 0), end], -1)
+        return logits.masked_fill(~allowed, -torch.inf)
 
     def _around(self, values: Tensor, last: Tensor) -> Tensor:
         """Look up the values at each interval from the last key; zeros before the first draw.
@@ -335,8 +388,8 @@ class Ascending(nn.Module):
     def _spread(self, sources: Tensor, kernels: Tensor) -> Tensor:
         """Sum, for each key, the kernels' values at its intervals from all sources.
 
-        Tensor[M, any, K] and Tensor[M, any, intervals] to Tensor[M, K]. This is a convolution with
-        different kernels for each draw, which is cheapest by Fourier transform.
+        Tensor[M, S, K] and Tensor[M, any, S, intervals] to Tensor[M, any, K]. This is a convolution
+        with different kernels for each draw, which is cheapest by Fourier transform.
         """
-        waves = torch.fft.rfft(sources, self.ring) * torch.fft.rfft(kernels, self.ring)
-        return torch.fft.irfft(waves.sum(1), self.ring)[:, self.below : self.below + self.keys]
+        waves = torch.fft.rfft(sources, self.ring)[:, None] * torch.fft.rfft(kernels, self.ring)
+        return torch.fft.irfft(waves.sum(2), self.ring)[..., self.below : self.below + self.keys]

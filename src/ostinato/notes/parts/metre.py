@@ -6,10 +6,11 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from ostinato.notes.data.positions import BAR, BEAT, LEFT, NUMBER, PLACE
+from ostinato.notes.data.positions import BAR, BEAT, END, LEFT, NUMBER, PICKUP, PLACE
 
-HARMONICS, BEAT_HARMONICS = 8, 2
-"""Numbers of sines and cosines that describe a place in the bar, and in the beat."""
+HARMONICS, BEAT_HARMONICS, PICKUP_HARMONICS = 8, 2, 4
+"""Numbers of sines and cosines that describe a place in the bar, in the beat, and in a bar that
+begins where the piece does."""
 
 LONG = 16
 """Lengths of bars are divided by this number of steps."""
@@ -19,6 +20,9 @@ FROM_BEGINNING = 0, 1, 2, 3, 7
 
 TO_END = 1, 2, 3, 4, 8, 16
 """Classes of the number of bars left, likewise."""
+
+BEATS_TO_END = 0, 1, 2, 3, 4, 5, 6, 7, 8, 12, 16, 24, 32
+"""Classes of the number of beats until the last note has ended, likewise."""
 
 BITS = 3
 """The number of a bar modulo 8 is also given in binary: phrases often have as many bars."""
@@ -34,20 +38,25 @@ class Metre(nn.Module):
     """
 
     num_features = (
-        2 * (HARMONICS + BEAT_HARMONICS) + 2 + len(FROM_BEGINNING) + len(TO_END) + 2 + BITS
+        2 * (HARMONICS + BEAT_HARMONICS + PICKUP_HARMONICS)
+        + len((BAR, BEAT))
+        + len((*FROM_BEGINNING, *TO_END, *BEATS_TO_END))
+        + 3  # and the last class of each
+        + BITS
     )
 
     def __init__(self):
         super().__init__()
-        for name, classes in (("from_beginning", FROM_BEGINNING), ("to_end", TO_END)):
-            self.register_buffer(name, torch.tensor(classes), persistent=False)
+        self.register_buffer("from_beginning", torch.tensor(FROM_BEGINNING), persistent=False)
+        self.register_buffer("to_end", torch.tensor(TO_END), persistent=False)
+        self.register_buffer("beats_to_end", torch.tensor(BEATS_TO_END), persistent=False)
 
     def forward(self, positions: Tensor, dtype: torch.dtype) -> Tensor:
         """Turn positions into features.
 
         Parameters
         ----------
-        positions : Tensor[B, T, 6] of int64
+        positions : Tensor[B, T, 8] of int64
             See `ostinato.notes.data.positions`.
         dtype : torch.dtype
             Type of the result.
@@ -56,11 +65,18 @@ class Metre(nn.Module):
         -------
         Tensor[B, T, M]
         """
-        place, bar, beat, number, left = (
-            positions[..., column].contiguous() for column in (PLACE, BAR, BEAT, NUMBER, LEFT)
+        columns = PLACE, BAR, BEAT, NUMBER, LEFT, PICKUP, END
+        place, bar, beat, number, left, pickup, end = (
+            positions[..., column].contiguous() for column in columns
         )
-        both = _angles(place / bar, HARMONICS), _angles(place / beat, BEAT_HARMONICS)
-        angles = torch.cat(both, -1)
+        angles = torch.cat(
+            [
+                _angles(place / bar, HARMONICS),
+                _angles(place / beat, BEAT_HARMONICS),
+                _angles((place - pickup) / bar, PICKUP_HARMONICS),
+            ],
+            -1,
+        )
         bits = torch.arange(BITS, device=number.device)
         numbers = [
             angles.cos(),
@@ -68,6 +84,7 @@ class Metre(nn.Module):
             torch.stack([bar, beat], -1) / LONG,
             _class_of(number, self.from_beginning),
             _class_of(left, self.to_end),
+            _class_of((end + beat - 1) // beat, self.beats_to_end),
             number[..., None] >> bits & 1,
         ]
         return torch.cat([each.to(dtype) for each in numbers], -1)

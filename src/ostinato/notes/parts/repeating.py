@@ -189,7 +189,8 @@ class Repeating(Sampler):
         other = (self._lagged(sounds, steps) ^ now) | (
             (self._lagged(struck, steps) ^ struck_now) & now & before
         )
-        return (other == 0).all(-1)
+        impossible = now & ~before & ~struck_now  # keys held that did not sound
+        return ((other | impossible) == 0).all(-1)
 
     def _runs(self, known: Tensor, same: Tensor, run: Tensor) -> Tensor:
         """Count for how long the music has been repeating, as of each of the last T steps.

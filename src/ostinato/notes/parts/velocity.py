@@ -37,7 +37,7 @@ class State(NamedTuple):
 
 
 class Velocity(nn.Module):
-    """The velocity model.
+    """The velocity model; it has the interface of `ostinato.notes.parts.dynamics.Dynamics`.
 
     Velocities are MIDI velocities divided by 128, and 0 where a key is not struck. Where a key is
     held, they are negative, and it keeps the velocity it was struck with.
@@ -48,18 +48,22 @@ class Velocity(nn.Module):
         Its size.
     """
 
+    num_uniforms = 0
+
     def __init__(self, params: Params):
         super().__init__()
         self.lstm = nn.LSTM(2 * KEYS, params.hidden, batch_first=True)
         self.velocities = nn.Linear(params.hidden, KEYS)
 
-    def initial(self, past: Tensor) -> State:
+    def initial(self, past: Tensor, positions: Tensor) -> State:
         """Make the state at the beginning of a sequence.
 
         Parameters
         ----------
         past : Tensor[B, P, 88]
             The velocities before it, at least one step.
+        positions : Tensor
+            Not used.
 
         Returns
         -------
@@ -68,7 +72,7 @@ class Velocity(nn.Module):
         """
         return State(past[:, -1:], recurrent.zero_state(self.lstm, past))
 
-    def forward(self, past: Tensor, velocities: Tensor, mask: Tensor) -> Tensor:
+    def forward(self, past: Tensor, velocities: Tensor, mask: Tensor, positions: Tensor) -> Tensor:
         """Compute the loss of a batch of fragments.
 
         Parameters
@@ -79,17 +83,21 @@ class Velocity(nn.Module):
             The true ones.
         mask : Tensor[B, T]
             1 for the steps of the song, 0 for padding.
+        positions : Tensor
+            Not used.
 
         Returns
         -------
         Tensor[]
             Squared error, averaged over all keys that are struck.
         """
-        found, _ = self._follow(velocities, self.initial(past))
+        found, _ = self._follow(velocities, self.initial(past, positions))
         struck = (velocities > 0) * mask[..., None]
         return ((found - velocities).square() * struck).sum() / struck.sum().clamp(min=1)
 
-    def sample(self, keys: Tensor, state: State) -> tuple[Tensor, State]:
+    def sample(
+        self, keys: Tensor, state: State, uniforms: Tensor, temperature: float
+    ) -> tuple[Tensor, State]:
         """Predict the velocities of the keys of one step; this is deterministic.
 
         Parameters
@@ -97,6 +105,8 @@ class Velocity(nn.Module):
         keys : Tensor[B, 1, 88]
             1 where a key is struck, -1 where it is held.
         state : State
+        uniforms, temperature
+            Not used.
 
         Returns
         -------

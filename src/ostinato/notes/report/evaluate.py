@@ -1,9 +1,7 @@
 """Evaluation of trained models and of what they composed."""
 
 import math
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
@@ -14,20 +12,20 @@ from ostinato.core.params import Params
 from ostinato.core.progress import progress
 from ostinato.core.seeds import derive
 from ostinato.notes import system
-from ostinato.notes.compose.compose import SEED_STEPS
 from ostinato.notes.data import rolls
-from ostinato.notes.data.dataset import quantise
 from ostinato.notes.data.fragments import Batch, held_out
 from ostinato.notes.data.songs import Songs
-from ostinato.notes.report import features, metrics, plots
+from ostinato.notes.parts.dynamics import Dynamics
+from ostinato.notes.report import features, music, plots
 from ostinato.notes.system import System
 from ostinato.scores import plotting
-from ostinato.scores.midi import read_midi
-from ostinato.scores.score import TICKS_PER_BEAT
 
 
 def write_report(out: Path, dataset: Path, models: Path, composed: Path, params: Params) -> None:
     """Write ``evaluate.json`` and, in the folder ``evaluate``, the plots.
+
+    ``prediction`` is from `prediction`, ``music`` from `music.headline`. ``sets`` lists all figures
+    of compositions, validation songs and test songs, from `music.figures` and `music.likeness`.
 
     Parameters
     ----------
@@ -42,24 +40,30 @@ def write_report(out: Path, dataset: Path, models: Path, composed: Path, params:
     training.prepare(params.threads, seed)
     writer = system.load(models / "generator", models / "decoder")
     songs = Songs(dataset, writer.representation)
-    steps_per_beat = writer.steps_per_beat
-    valid, test = songs_of(songs, "valid", SEED_STEPS), songs_of(songs, "test")
-    pieces = compositions(composed, steps_per_beat)
-    known = metrics.Copies(songs_of(songs, "train").onsets)
-    report = {
-        "prediction": prediction(writer, songs, "test", params.evaluate.draws, seed),
-        "compositions": music_figures(pieces, test, known, steps_per_beat),
-        "real": music_figures(valid, test, known, steps_per_beat),
+    sets = {
+        "compositions": music.compositions(composed, songs, writer.steps_per_beat),
+        "validation_songs": music.songs_of(songs, "valid", writer.steps_per_beat),
+        "test_songs": music.songs_of(songs, "test", writer.steps_per_beat),
     }
+    known = music.Known(music.songs_of(songs, "train", writer.steps_per_beat))
+    found = {name: music.figures(pieces, known) for name, pieces in sets.items()}
+    for name in ("compositions", "validation_songs"):
+        found[name] |= music.likeness(sets[name], sets["test_songs"])
+    report = {"prediction": prediction(writer, songs, "test", params.evaluate.draws, seed)}
+    if isinstance(writer.performer.velocity, Dynamics):
+        loud = Songs(dataset, writer.representation, velocities=True)
+        report["prediction"]["velocity_nll"] = velocity_nll(writer.performer.velocity, loud, "test")
+    report["music"] = music.headline(found["compositions"])
+    # DVC compares numbers, and leaves out what is in a list.
+    report["sets"] = [{"name": name, **figures} for name, figures in found.items()]
     files.write_metrics(out / "evaluate.json", report)
     folder = out / "evaluate"
-    sets = {"compositions": pieces, "test songs": test, "validation songs": valid}
-    counted = {name: metrics.histograms(s.onsets, steps_per_beat) for name, s in sets.items()}
-    plotting.save(folder / "histograms.png", plots.histograms(counted))
-    similar = {
-        "compositions": report["compositions"]["self_similarity"],
-        "validation songs": report["real"]["self_similarity"],
+    counted = {
+        name.replace("_", " "): features.mean_histograms(pieces.windows)
+        for name, pieces in sets.items()
     }
+    plotting.save(folder / "histograms.png", plots.histograms(counted, writer.steps_per_beat))
+    similar = {name.replace("_", " "): found[name]["self_similarity"] for name in sets}
     plotting.save(folder / "self_similarity.png", plots.self_similarity(similar))
     longest = max(songs.of("test"), key=lambda song: int(songs.steps[song]))
     whole = 0, int(songs.steps[longest])
@@ -78,27 +82,6 @@ STATES = 0, 1, -1
 
 MIXED = 1e-4
 """Weight of the independent keys that each system is mixed with; see `prediction`."""
-
-
-@dataclass(frozen=True)
-class Pieces:
-    """Music to be measured.
-
-    Attributes
-    ----------
-    rolls : list of ndarray[int8], shape [steps, 88]
-        Whole notes, from a bar line on: 1 where a key is struck, -1 where it is held.
-    bars : list of int
-        Number of steps in a bar.
-    """
-
-    rolls: list[np.ndarray]
-    bars: list[int]
-
-    @property
-    def onsets(self) -> list[np.ndarray]:
-        """Rolls of ndarray[uint8], shape [steps, 88]: 1 where a key is struck."""
-        return [(roll > 0).astype(np.uint8) for roll in self.rolls]
 
 
 @torch.no_grad()
@@ -203,6 +186,33 @@ def _count(system: System, batch: Batch, rates: Tensor, draws: int, seed: int) -
 
 
 @torch.no_grad()
+def velocity_nll(model: Dynamics, songs: Songs, split: str) -> float:
+    """Measure how well velocities are predicted, given the true keys and the true past.
+
+    Parameters
+    ----------
+    model : Dynamics
+        Trained.
+    songs : Songs
+        The dataset, with velocities.
+    split : str
+        Which songs.
+
+    Returns
+    -------
+    float
+        The exact negative log-probability of a velocity, in nats, averaged over all keys that are
+        struck (or marked).
+    """
+    nats, struck = 0.0, 0.0
+    for batch in held_out(songs, split, 1, rolls.KEYS):
+        each, _ = model.log_prob(batch.notes, model.initial(batch.past, batch.positions))
+        nats -= float((each * batch.mask).sum())
+        struck += float(((batch.notes > 0) * batch.mask[..., None]).sum())
+    return nats / struck
+
+
+@torch.no_grad()
 def octave_accuracy(decoder: nn.Module, songs: Songs, split: str) -> float:
     """Measure how often a decoder finds the octaves, given the true pitch classes and past.
 
@@ -229,92 +239,6 @@ def octave_accuracy(decoder: nn.Module, songs: Songs, split: str) -> float:
     return 1 - wrong / sounding
 
 
-def music_figures(
-    pieces: Pieces, reference: Pieces, known: metrics.Copies, steps_per_beat: int
-) -> dict[str, Any]:
-    """Compute metrics of pieces, some of them relative to reference songs.
-
-    Parameters
-    ----------
-    pieces : Pieces
-        The pieces to measure.
-    reference : Pieces
-        Real songs.
-    known : Copies
-        Finds what was copied from the training songs.
-    steps_per_beat : int
-        Number of steps in a quarter note.
-
-    Returns
-    -------
-    dict
-        ``distance``: Jensen-Shannon distances between the histograms of the pieces and those of the
-        reference. ``silent_steps``: share of steps without an onset. ``longest_copy``: length of
-        the longest run copied from a training song, in steps, as maximum and mean over the pieces.
-        ``self_similarity``: for each lag in bars, the mean over the pieces. ``repetition``: the
-        share of onsets that are repeated exactly, averaged over the pieces. ``features``: mean and
-        standard deviation of what is counted in windows of 8 bars; see
-        `ostinato.notes.report.features.figures`.
-    """
-    onsets = pieces.onsets
-    copies = [known.longest(roll) for roll in onsets]
-    similar = {
-        lag: [
-            value
-            for roll, bar in zip(onsets, pieces.bars, strict=True)
-            if (value := metrics.self_similarity(roll, bar, lag)) is not None
-        ]
-        for lag in metrics.BARS
-    }
-    repeated = [
-        value
-        for roll, bar in zip(onsets, pieces.bars, strict=True)
-        if (value := metrics.repetition(roll, steps_per_beat, bar)) is not None
-    ]
-    return {
-        "distance": metrics.distances(
-            metrics.histograms(onsets, steps_per_beat),
-            metrics.histograms(reference.onsets, steps_per_beat),
-        ),
-        "silent_steps": metrics.silence(onsets),
-        "longest_copy": {"max": max(copies), "mean": float(np.mean(copies))},
-        "self_similarity": {
-            str(lag): float(np.mean(values)) for lag, values in similar.items() if values
-        },
-        "repetition": float(np.mean(repeated)) if repeated else 0.0,
-        "features": features.summary(pieces.rolls, pieces.bars, steps_per_beat),
-    }
-
-
-def songs_of(songs: Songs, split: str, given: int = 0) -> Pieces:
-    """Render the songs of a split, from the first bar line at which `given` steps are over."""
-    chosen, drawn = songs.of(split), []
-    for song in chosen:
-        bar = int(songs.bar[song])
-        first = -(-given // bar) * bar
-        drawn.append(
-            _whole_notes(songs.song(song), first, max(int(songs.steps[song]) - first, bar))
-        )
-    return Pieces(drawn, songs.bar[chosen].tolist())
-
-
-def _whole_notes(notes: np.ndarray, start: int, steps: int) -> np.ndarray:
-    return np.sign(rolls.render_roll(notes, start, steps, representation="notes"))
-
-
-def compositions(folder: Path, steps_per_beat: int) -> Pieces:
-    """Read compositions back from their MIDI files, from the first bar that is entirely new."""
-    drawn, bars = [], []
-    for piece in files.read_table(folder / "pieces.csv"):
-        score = read_midi(folder / f"{piece['piece']}.mid", pickup=False)
-        notes = quantise(score, steps_per_beat)
-        bar = max(score.metres[0].bar * steps_per_beat // TICKS_PER_BEAT, 1)
-        first = -(-SEED_STEPS // bar) * bar
-        drawn.append(_whole_notes(notes, first, max(int(piece["steps"]) - first, bar)))
-        bars.append(bar)
-    return Pieces(drawn, bars)
-
-
 @torch.no_grad()
 def reading(system: System, roll: np.ndarray, positions: np.ndarray) -> np.ndarray | None:
     """Compute where a generator's memory reads the past, as it processes a piece.
@@ -325,7 +249,7 @@ def reading(system: System, roll: np.ndarray, positions: np.ndarray) -> np.ndarr
         Trained.
     roll : ndarray[float32], shape [steps, 88]
         The piece, in the system's representation.
-    positions : ndarray[int64], shape [steps, 6]
+    positions : ndarray[int64], shape [steps, 8]
         Where its steps stand; see `ostinato.notes.data.positions`.
 
     Returns

@@ -5,93 +5,20 @@ from collections.abc import Sequence
 from itertools import pairwise
 
 import numpy as np
-from scipy.spatial.distance import jensenshannon
 
-from ostinato.notes.data.rolls import pitch_classes
+from ostinato.notes.data.rolls import CLASSES, pitch_classes
 
-LARGEST_INTERVAL = 12
-LARGEST_CHORD = 10
-BARS = (1, 2, 4, 8)
+LAGS = 1, 2, 4, 8
 """Lags, in bars, at which self-similarity is measured."""
+
+REACHES = 4, 8, 16
+"""Numbers of bars back that are searched for what recurs."""
 
 LEAST_REPEATED = 4
 """Smallest number of consecutive onsets that count as a repetition."""
 
 Event = tuple[int, tuple[int, ...]]
 """An onset: its step and the keys struck there."""
-
-
-def histograms(rolls: Sequence[np.ndarray], steps_per_beat: int) -> dict[str, np.ndarray]:
-    """Compute histograms of some pieces.
-
-    Parameters
-    ----------
-    rolls : sequence of ndarray, shape [steps, 88]
-        The onsets of each piece.
-    steps_per_beat : int
-        Number of steps in a quarter note.
-
-    Returns
-    -------
-    dict of str to ndarray[int64]
-        ``pitch_class`` [12]: notes of each class, C first. ``interval`` [25]: semitones from the
-        highest key of an onset to that of the next, clipped to -12 to 12. ``polyphony`` [10]:
-        number of keys struck at an onset, from 1 to "10 or more". ``onset_density``
-        [steps_per_beat + 1]: number of steps with an onset in each quarter note.
-    """
-    tops = [_top(roll) for roll in rolls]
-    leaps = np.concatenate([np.diff(top) for top in tops])
-    chords = np.concatenate([roll.sum(1, dtype=int) for roll in rolls])
-    beats = [roll[: len(roll) // steps_per_beat * steps_per_beat].any(1) for roll in rolls]
-    onsets = np.concatenate([beat.reshape(-1, steps_per_beat).sum(1) for beat in beats])
-    return {
-        "pitch_class": sum(pitch_classes_of(roll) for roll in rolls),
-        "interval": np.bincount(
-            np.clip(leaps, -LARGEST_INTERVAL, LARGEST_INTERVAL) + LARGEST_INTERVAL,
-            minlength=2 * LARGEST_INTERVAL + 1,
-        ),
-        "polyphony": np.bincount(
-            np.minimum(chords[chords > 0], LARGEST_CHORD), minlength=LARGEST_CHORD + 1
-        )[1:],
-        "onset_density": np.bincount(onsets, minlength=steps_per_beat + 1),
-    }
-
-
-def _top(roll: np.ndarray) -> np.ndarray:
-    struck = roll[roll.any(1)]
-    return struck.shape[1] - 1 - struck[:, ::-1].argmax(1)
-
-
-def pitch_classes_of(roll: np.ndarray) -> np.ndarray:
-    """Count the notes of each pitch class, in all octaves: ndarray[int64], shape [12]."""
-    return pitch_classes(np.diag(roll.sum(0, dtype=int))).sum(0)
-
-
-def distances(one: dict[str, np.ndarray], other: dict[str, np.ndarray]) -> dict[str, float]:
-    """Compare histograms.
-
-    Parameters
-    ----------
-    one, other : dict of str to ndarray
-        From `histograms`.
-
-    Returns
-    -------
-    dict of str to float
-        Jensen-Shannon distance (base 2) of each pair of histograms, from 0 (the same) to 1 (nothing
-        in common); 1 if one of the two is empty.
-    """
-    return {
-        name: float(jensenshannon(one[name], other[name], base=2))
-        if one[name].any() and other[name].any()
-        else 1.0
-        for name in one
-    }
-
-
-def silence(rolls: Sequence[np.ndarray]) -> float:
-    """Compute the share of steps at which nothing is struck."""
-    return 1 - float(np.mean(np.concatenate([roll.any(1) for roll in rolls])))
 
 
 def self_similarity(roll: np.ndarray, bar: int, lag: int) -> float | None:
@@ -113,12 +40,47 @@ def self_similarity(roll: np.ndarray, bar: int, lag: int) -> float | None:
         position, divided by the number that at least one of them has. It is averaged over all pairs
         of bars with an onset; None if there is no such pair.
     """
-    bars = pitch_classes(roll[: len(roll) // bar * bar]).astype(bool).reshape(-1, bar * 12)
+    similar = _similarities(_bars(roll, bar), lag)
+    similar = similar[~np.isnan(similar)]
+    return float(similar.mean()) if len(similar) else None
+
+
+def recurrence(roll: np.ndarray, bar: int, reach: int) -> float | None:
+    """Measure how much of a piece comes back within some bars.
+
+    Parameters
+    ----------
+    roll : ndarray, shape [steps, 88]
+        Onsets, from a bar line on.
+    bar : int
+        Number of steps in a bar.
+    reach : int
+        Number of bars back that are searched.
+
+    Returns
+    -------
+    float or None
+        The similarity of each bar to that of the last `reach` bars which is most similar to it,
+        averaged over all bars but the first; see `self_similarity`. None if there is one bar only.
+    """
+    classes = _bars(roll, bar)
+    best = np.zeros(max(len(classes) - 1, 0))
+    for lag in range(1, min(reach, len(classes) - 1) + 1):
+        best[lag - 1 :] = np.fmax(best[lag - 1 :], _similarities(classes, lag))
+    return float(best.mean()) if len(best) else None
+
+
+def _bars(roll: np.ndarray, bar: int) -> np.ndarray:
+    """Cut onsets of pitch classes into whole bars: ndarray[bool], shape [bars, steps * 12]."""
+    whole = len(roll) // bar
+    return pitch_classes(roll[: whole * bar]).astype(bool).reshape(whole, bar * CLASSES)
+
+
+def _similarities(bars: np.ndarray, lag: int) -> np.ndarray:
+    """Compare each bar with that `lag` bars earlier; nan where neither has an onset."""
     now, before = bars[lag:], bars[:-lag]
     either = (now | before).sum(1)
-    if not either.any():
-        return None
-    return float(np.mean((now & before).sum(1)[either > 0] / either[either > 0]))
+    return np.where(either > 0, (now & before).sum(1) / np.maximum(either, 1), np.nan)
 
 
 def repetition(roll: np.ndarray, beat: int, bar: int) -> float | None:

@@ -5,53 +5,66 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from ostinato.notes.data.rolls import KEYS, LOWEST
-from ostinato.notes.report.metrics import LARGEST_CHORD, LARGEST_INTERVAL
+from ostinato.notes.report.features import LARGEST_CHORD, LARGEST_INTERVAL, LONGEST
 from ostinato.scores.picture import NAMES
 from ostinato.scores.plotting import ACCENT, INK, PALE
 
+COLORS = ACCENT, INK, PALE
+"""Of compositions, validation songs and test songs."""
 
-def histograms(sets: dict[str, dict[str, np.ndarray]]) -> Figure:
-    """Plot histograms of several sets of pieces side by side.
+
+def histograms(sets: dict[str, dict[str, np.ndarray]], steps_per_beat: int) -> Figure:
+    """Plot histograms of several sets of music side by side.
 
     Parameters
     ----------
     sets : dict
-        From the name of each set to its `ostinato.notes.report.metrics.histograms`.
+        From the name of each set to its `ostinato.notes.report.features.mean_histograms`.
+    steps_per_beat : int
+        Number of steps in a quarter note.
 
     Returns
     -------
     Figure
     """
-    labels = {
-        "pitch_class": NAMES,
-        "interval": list(range(-LARGEST_INTERVAL, LARGEST_INTERVAL + 1)),
-        "polyphony": list(range(1, LARGEST_CHORD + 1)),
-    }
     figure = Figure(figsize=(14, 7), layout="constrained")
-    for axes, kind in zip(figure.subplots(2, 2).flat, next(iter(sets.values())), strict=True):
-        _bars(axes, {name: counts[kind] for name, counts in sets.items()})
-        size = len(next(iter(sets.values()))[kind])
-        axes.set_xticks(range(size), labels.get(kind, list(range(size))), fontsize=8)
-        axes.set_title(kind.replace("_", " "), loc="left", fontsize=10)
+    labels = {
+        "pitch_classes": NAMES,
+        "note_lengths": [f"{n / steps_per_beat:g}" for n in range(1, LONGEST * steps_per_beat + 1)],
+        "intervals": list(range(-LARGEST_INTERVAL, LARGEST_INTERVAL + 1)),
+        "polyphony": list(range(LARGEST_CHORD + 1)),
+    }
+    titles = "pitch classes", "lengths of notes, beats", "intervals of the highest voice", "keys"
+    for axes, (kind, ticks), title in zip(
+        figure.subplots(2, 2).flat, labels.items(), titles, strict=True
+    ):
+        _bars(axes, {name: shares[kind] for name, shares in sets.items()})
+        axes.set_xticks(range(len(ticks)), ticks, fontsize=8)
+        axes.set_title(title, loc="left", fontsize=10)
     axes.legend(frameon=False)
     return figure
 
 
-def _bars(axes: Axes, counts: dict[str, np.ndarray]) -> None:
-    width = 0.8 / len(counts)
-    for i, (name, values) in enumerate(counts.items()):
-        places = np.arange(len(values)) + (i - (len(counts) - 1) / 2) * width
-        shares = values / max(values.sum(), 1)
-        axes.bar(places, shares, width, label=name, color=[ACCENT, INK, PALE][i])
+def _bars(axes: Axes, sets: dict[str, np.ndarray]) -> None:
+    width = 0.8 / len(sets)
+    for i, ((name, shares), color) in enumerate(zip(sets.items(), COLORS, strict=True)):
+        places = np.arange(len(shares)) + (i - (len(sets) - 1) / 2) * width
+        axes.bar(places, shares, width, label=name, color=color)
     axes.spines[["top", "right"]].set_visible(False)
 
 
-def self_similarity(sets: dict[str, dict[str, float]]) -> Figure:
-    """Plot self-similarity against the lag in bars, one line for each set of pieces."""
+def self_similarity(sets: dict[str, dict[str, list[float] | None]]) -> Figure:
+    """Plot self-similarity against the lag in bars, with the standard deviation of each set."""
     figure = Figure(figsize=(6, 4), layout="constrained")
     axes = figure.add_subplot()
-    for (name, values), color in zip(sets.items(), [ACCENT, INK], strict=False):
-        axes.plot(list(values), list(values.values()), "o-", label=name, color=color)
+    for (name, values), color in zip(sets.items(), COLORS, strict=True):
+        known = {lag: value for lag, value in values.items() if value}
+        if not known:
+            continue
+        means, deviations = (np.array(each) for each in zip(*known.values(), strict=True))
+        low, high = means - deviations, means + deviations
+        axes.plot(list(known), means, "o-", label=name, color=color)
+        axes.fill_between(list(known), low, high, color=color, alpha=0.1)
     axes.set_xlabel("bars before")
     axes.set_ylabel("onsets in common")
     axes.set_ylim(bottom=0)

@@ -111,7 +111,7 @@ class Model(Sampler):
     """The tied sampler; see `Sampler`. It takes 12 keys to be pitch classes.
 
     It needs one random number per key. The temperature applies to the choice of the next key that
-    sounds, if any; with lengths, see `ascending.draw_notes`. Sharpening the decision of each key
+    sounds, if any; see `ascending.draw_notes`. Sharpening the decision of each key
     instead would bring silence, since few keys are more likely to sound than not.
     """
 
