@@ -91,7 +91,9 @@ def test_an_experiment_changes_a_parameter_and_is_compared(project):
 
 def test_a_system_runs_by_its_name(project):
     output = project.run("ostinato", "run", "first_model", "-S", "generator.training.max_steps=8")
-    assert stages(output) == ["decoder", "generator", "compose", "evaluate"], output
+    # Neither of the two trainings needs the other, and DVC may begin with either.
+    assert sorted(stages(output)[:2]) == ["decoder", "generator"], output
+    assert stages(output)[2:] == ["compose", "evaluate"], output
     assert project.run("git", "status", "--porcelain") == ""
     project.run("dvc", "exp", "apply", "first_model")
     decoder = json.loads(project.read("models/decoder/config.json"))
