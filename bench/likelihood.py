@@ -12,7 +12,8 @@ songs, the first included, in nats. It is exact: samplers that only bound it are
 A .json file holds chorales in sixteenths: `train`, `valid` and, if it is there, `test`, lists of
 songs, which are lists of frames of four pitches, -1 for silence. A frame is four tokens, and nats a
 token are printed, too; bench/four_parts.py says how keys and parts are counted. A key that sounds
-at two frames in a row is held: `tied` cannot strike it again.
+at two frames in a row is held: `tied` cannot strike it again. What the gate copies can, and such
+copies are lost, so that with the gate the figure is an upper bound.
 
 The budget, of all models together, is turned into a number of optimiser steps, which with the seed
 decides all else; a training ends early when validations bring nothing better. It is printed, and

@@ -300,7 +300,7 @@ def introduction() -> str:
             "",
             "Written by `python bench/systems.py`. Every system had the same settings "
             f"({', '.join(f'`{setting}`' for setting in BUDGET)}) and as many steps of music in a "
-            "batch, but for `true_loss`, `tied` and `tied_holding`, whose generators had a quarter "
+            "batch, but for `true_loss` and those named `tied`, whose generators had a quarter "
             "of them.",
             "",
             "- log p: of the 88 keys of the test songs, nats a step, each song once, given its "

@@ -11,11 +11,12 @@ import numpy as np
 import pytest
 import scipy.io
 import torch
+import yaml
 from making import positions
 
 from ostinato.core import files, training
 from ostinato.core.errors import UserError
-from ostinato.core.params import Params
+from ostinato.core.params import Params, read_params
 from ostinato.notes.data.songs import Songs
 from ostinato.notes.fit.generator import config_of
 from ostinato.notes.generator import Generator
@@ -287,6 +288,27 @@ def test_keys_that_go_on_are_one_note(tmp_path):
     held[1:3, 40], held[3, 47] = -1, -1
     assert (songs.roll(0, 0, 5) == held).all()
     assert (songs.roll(1, 0, 4)[1:] == held[2:]).all()
+
+
+@torch.no_grad()
+def test_a_key_that_sounds_cannot_be_struck_again(project):
+    torch.manual_seed(0)
+    path = project / "sixteenths.yaml"
+    values = likelihood.choose(TINY, "cpu", sixteenths=True)
+    path.write_text(yaml.safe_dump(values))
+    model = Generator(config_of(read_params(path))).eval()
+    notes = torch.zeros(2, 3, 88)
+    notes[:, :, 40] = torch.tensor([[1.0, -1.0, -1.0], [1.0, -1.0, 1.0]])
+
+    def nats() -> torch.Tensor:
+        begin = model.initial(torch.zeros(2, model.context_length, 88), positions(0, 0, steps=3))
+        return model.log_prob(notes, begin, torch.zeros(2, 3, model.num_uniforms))[0][:, 2]
+
+    before = nats()
+    likelihood.only_hold(model)
+    held, again = nats().tolist()
+    assert before[1] > -100 > again
+    assert held > before[0]
 
 
 @pytest.mark.parametrize("splits", [SPLITS, SPLITS[:2]])

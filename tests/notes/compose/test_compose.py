@@ -8,7 +8,7 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
-from making import CONFIG, DECODER, positions
+from making import CONFIG, DECODER, make_score, positions
 
 from ostinato.core.params import Compose, read_params
 from ostinato.notes.compose.compose import (
@@ -261,6 +261,18 @@ def test_a_held_key_goes_on_from_the_given_notes():
         [3, 60 - LOWEST],
         [3, 64 - LOWEST],
     ]
+
+
+def test_a_key_that_is_marked_on_both_sides_of_the_end_is_one_note_when_holding():
+    score = make_score([(0, 480, 60), (0, 240, 64)])
+    roll = np.zeros((8, KEYS), np.int8)
+    roll[:6, 60 - LOWEST], roll[:2, 64 - LOWEST], roll[4:, 64 - LOWEST] = 70, 70, 70
+    notes, rest = prolonged(score, roll, 4, 120, "holding")
+    assert notes[["length", "pitch"]].tolist() == [(720, 60), (240, 64)]
+    assert np.argwhere(rest).tolist() == [[step, 64 - LOWEST] for step in range(4)]
+    notes, rest = prolonged(score, roll, 4, 120, "onset")
+    assert notes.tolist() == score.notes.tolist()
+    assert (rest == roll[4:]).all()
 
 
 def test_notes_are_divided_among_the_parts_of_a_song():

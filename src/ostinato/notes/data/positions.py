@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-STEP, PLACE, BAR, BEAT, NUMBER, LEFT, PICKUP, END = COLUMNS = range(8)
+STEP, PLACE, BAR, BEAT, NUMBER, LEFT, PICKUP, END = range(8)
 """Columns of an array of positions: the index of the step in its piece; its place in the bar, and
 the lengths of the bar and of its beats, all in steps; how many bars came before this one; how many
 are left, this one included; at which place of its bar the first note of the piece stands, which

@@ -26,12 +26,14 @@ def tonic(roll: np.ndarray) -> int:
     Returns
     -------
     int
-        A pitch class, 0 for C.
+        A pitch class, 0 for C; also 0 if all classes sound equally long.
     """
     lengths = np.bincount(CLASS_OF_KEY, (roll != 0).sum(0), CLASSES)
+    if not np.ptp(lengths):  # nothing, or everything, fits into all keys
+        return 0
     profiles = [np.roll(mode, key) for mode in (MAJOR, MINOR) for key in range(CLASSES)]
     fits = [np.corrcoef(lengths, profile)[0, 1] for profile in profiles]
-    return int(np.nanargmax(fits)) % CLASSES if np.ptp(lengths) else 0
+    return int(np.argmax(fits)) % CLASSES
 
 
 def final_chord(roll: np.ndarray) -> tuple[int, frozenset[int]] | None:

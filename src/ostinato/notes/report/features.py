@@ -117,7 +117,9 @@ def describe(roll: np.ndarray, bar: int, beat: int) -> Window:
             f"{name}_range": float(line[sounds].std()) if sounds.any() else 0.0,
         }
     longest = LONGEST * beat
-    tune = edge(roll, True)[roll[np.arange(len(roll)), edge(roll, True)] > 0] + LOWEST
+    highest = edge(roll, True)
+    # In silence, the key is the last one, which is not struck.
+    tune = highest[roll[np.arange(len(roll)), highest] > 0] + LOWEST
     steps = np.clip(moves(roll), -LARGEST_INTERVAL, LARGEST_INTERVAL) + LARGEST_INTERVAL
     counts = {
         "pitch_classes": counts_of_classes(onsets),
