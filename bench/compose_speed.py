@@ -26,6 +26,7 @@ from ostinato.notes.compose.compose import (
     HOUR_PIECES,
     SEED_STEPS,
     continue_keys,
+    with_finals,
 )
 from ostinato.notes.data.positions import Positions
 from ostinato.notes.data.rolls import KEYS
@@ -54,7 +55,9 @@ def main() -> None:
     }
 
     def hour(system: System) -> None:
-        continue_keys(system, begun, where, 1.0, uniforms[system])
+        chance = uniforms[system][:, 0, 0]
+        planned = with_finals(system, begun, where, 1.0, chance)
+        continue_keys(system, begun, planned, 1.0, uniforms[system])
 
     def alone() -> None:
         slow.compose(a18.performer.decoder, begun[0], STEPS - SEED_STEPS, uniforms[a18][0])

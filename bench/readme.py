@@ -71,7 +71,7 @@ def table(report: dict) -> str:
         likelihood = f"exact negative log-likelihood of the notes {found['nll']:.3f}"
     lines += [
         "",
-        f"On the test songs: {likelihood} nats a step; one draw a step given the true past has "
+        f"On the test songs: {likelihood} nats a step; one draw a step, given the true past, has "
         f"precision {found['precision']:.2f}, recall {found['recall']:.2f}, F1 {found['f1']:.2f}.",
     ]
     if "octave_accuracy" in found:

@@ -26,7 +26,7 @@ FILTERS = dataset.Filters(
 
 
 def positions(*firsts: int, steps: int) -> torch.Tensor:
-    """Where steps stand in pieces of 50 bars of 4/4, from a first one on: Tensor[B, steps, 8]."""
+    """Where steps stand in pieces of 50 bars of 4/4, from a first one on: Tensor[B, steps, 10]."""
     piece = Positions([Bars(0, 16, 4)], 800)
     return torch.from_numpy(np.stack([piece(first, steps) for first in firsts]))
 

@@ -7,8 +7,10 @@ from typing import Any, NamedTuple
 import pytest
 import torch
 from hypothesis import settings
+from making import positions
 from torch import Tensor
 
+from ostinato.notes.data.positions import FINAL
 from ostinato.notes.parts import repeating
 from ostinato.notes.parts.repeating import Repeating
 from ostinato.notes.parts.sampler import Sampler
@@ -240,7 +242,13 @@ def check_gradients(model: Sampler) -> None:
     some.known[1, -4:] = some.known[1, -5:-4].abs()  # repeated at all lags
     some.known[0, -3] = 1  # which most samplers cannot draw
     some.features.requires_grad_()
-    found = loss(model, some)
+    for weight in model.parameters():
+        if not weight.any():  # it would hide the weights before it
+            torch.nn.init.normal_(weight, std=0.1)
+    where = positions(*range(BATCH), steps=STEPS)
+    where[..., FINAL] = 7
+    begin = model.initial(some.past, positions=where)
+    found = model.loss(some.features, some.known, begin, some.uniforms)[0]
     assert found.isfinite().all()
     assert found.shape == (BATCH, STEPS)
     found.sum().backward()

@@ -71,7 +71,7 @@ def _parser() -> argparse.ArgumentParser:
         "--bars", type=_between(int, 1, 10_000), default=32, help="how many to go on (32)"
     )
     command.add_argument(
-        "--temperature", type=_between(float, 0, 10), default=0.6, help="0 to 10 (0.6)"
+        "--temperature", type=_between(float, 0, 10), default=0.5, help="0 to 10 (0.5)"
     )
     command.add_argument("--seed", type=int, default=1, help="another one plays something else")
     command.add_argument(

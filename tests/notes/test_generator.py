@@ -7,9 +7,10 @@ import torch
 from making import CONFIG, positions
 
 from ostinato.notes.data.fragments import FRAGMENT, Batch, Batches, write_table
-from ostinato.notes.data.positions import STEP
+from ostinato.notes.data.positions import FINAL, SHIFT, STEP, UNKNOWN
 from ostinato.notes.generator import Generator
 from ostinato.notes.parts.repeating import Repeating
+from ostinato.notes.samplers import tied
 
 TIED = {
     "name": "tied",
@@ -102,6 +103,10 @@ def build(name: str) -> Generator:
     model = Generator(CONFIGS[name]).double()
     if isinstance(model.sampler, Repeating):
         torch.nn.init.zeros_(model.sampler.situation)  # so that it repeats often
+    for part in model.modules():
+        if isinstance(part, tied.Model):  # so that the final and the transposition matter
+            torch.nn.init.normal_(part.degree.weight)
+            torch.nn.init.normal_(part.compass.weight)
     return model
 
 
@@ -119,7 +124,9 @@ def example(model: Generator) -> tuple[Batch, torch.Tensor]:
     mask[1, 15:] = 0
     shape = (2, STEPS, model.num_uniforms)
     uniforms = torch.rand(shape, generator=random, dtype=torch.float64)
-    return Batch(past, notes, mask, positions(0, 9, steps=STEPS)), uniforms
+    where = positions(0, 9, steps=STEPS)
+    where[..., FINAL], where[..., SHIFT] = torch.tensor([[7], [2]]), torch.tensor([[3], [-4]])
+    return Batch(past, notes, mask, where), uniforms
 
 
 @every
@@ -221,3 +228,27 @@ def test_no_tensor_is_made_without_a_device(name):
         guesses = model.guess(batch, draws)
     found = loss, nats, notes, guesses, state.past, state.positions
     assert {each.device.type for each in found} == {"cpu"}
+
+
+@pytest.mark.parametrize("metre", [True, False])
+@torch.no_grad()
+def test_the_final_is_known_with_the_metre_and_costs_its_probability(metre):
+    torch.manual_seed(3)
+    config = BARE | {"representation": "notes", "sampler": TIED, "repeating": GATE}
+    model = Generator(config | {"metre": metre}).double()
+    assert model.knows_final == metre
+    batch, uniforms = example(model)
+    where = batch.positions.clone()
+    where[..., STEP] = torch.arange(STEPS)
+    where[..., SHIFT] = -2
+    finals = {}
+    for final in (*range(12), UNKNOWN):
+        where[..., FINAL] = final
+        begin = model.initial(batch.past, where)
+        finals[final], _ = model.log_prob(batch.notes, begin, uniforms)
+        known, features, _ = model._hear(batch.notes, begin)
+        bare, _ = model.sampler.log_prob(features, known, begin.sampler, uniforms)
+        price = [np.log(12) * metre] + [0] * (STEPS - 1)
+        torch.testing.assert_close(bare - finals[final], torch.tensor(price).expand_as(bare))
+    different = {round(float(nats.sum()), 9) for nats in finals.values()}
+    assert len(different) == (13 if metre else 1)

@@ -84,6 +84,10 @@ def test_models_that_do_not_belong_together_are_one_line(tmp_path):
     write_model(tmp_path / "none", torch.nn.Module(), none | {"representation": "onset"})
     with pytest.raises(UserError, match=r"writes 12 keys and wants decoder.kind another"):
         system.load(tmp_path / "generator", tmp_path / "none")
+    del model.generator.sampler
+    write_model(tmp_path / "old", model.generator, {"kind": "generator"} | CONFIG)
+    with pytest.raises(UserError, match="a model of another version"):
+        system.load(tmp_path / "old", tmp_path / "decoder")
 
 
 def test_nothing_is_made_without_a_device(model):

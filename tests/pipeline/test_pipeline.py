@@ -55,7 +55,7 @@ def test_a_second_run_runs_nothing(project):
 @pytest.mark.parametrize(
     ("change", "stages"),
     [
-        ({"compose__temperature": 0.5}, ["compose", "evaluate"]),
+        ({"compose__temperature": 0.45}, ["compose", "evaluate"]),
         ({"evaluate__draws": 1}, ["evaluate"]),
         ({"token_compose__letters__top_k": 3}, ["token_compose@letters"]),
         (

@@ -119,7 +119,8 @@ class Generator(Schema):
     """The model that writes music: 12 pitch classes or 88 keys per step.
 
     With ``repeating``, a gate before the sampler may copy what was played some steps ago. With
-    ``metre``, it knows where a step stands in its bar and in its piece.
+    ``metre``, it knows where a step stands in its bar and in its piece; its sampler may know the
+    final of the piece, too.
     """
 
     keys: Literal[12, 88]

@@ -1,8 +1,14 @@
 """A generator: a memory, which turns the past into features, and a sampler.
 
 With whole notes, a step is 1 where a key is struck, -1 where it is held, and 0 where it is silent.
+
+What is generated is a piece of given bars, pickup and end. A generator may also know the final of a
+piece from the beginning. This is chosen before the first step, one of 12 that are equally likely,
+and its probability is part of that of the piece: what is exact is the probability of the notes
+together with the final, and that of the notes alone is never smaller.
 """
 
+import math
 from typing import Any, NamedTuple
 
 import torch
@@ -10,7 +16,7 @@ from torch import Tensor, nn
 
 from ostinato.core import models
 from ostinato.notes.data.fragments import Batch
-from ostinato.notes.data.positions import STEP
+from ostinato.notes.data.positions import FINAL, FINALS, STEP, UNKNOWN
 from ostinato.notes.parts.memory import clock
 from ostinato.notes.parts.metre import Metre
 from ostinato.notes.parts.repeating import Params, Repeating
@@ -23,7 +29,7 @@ class State(NamedTuple):
     ----------
     past : Tensor[B, context_length, K]
         The steps just before the next one.
-    positions : Tensor[B, any, 8] of int64
+    positions : Tensor[B, any, 10] of int64
         Where the next steps stand in their piece; see `ostinato.notes.data.positions`.
     memory, sampler : any
         Their states, which cover all steps before the last one of `past`.
@@ -44,7 +50,7 @@ class Generator(nn.Module):
         The content of a model's config.json, of which these are used: ``keys`` (12 pitch classes
         or 88 keys), ``representation``, ``memory`` and ``sampler`` (a name and parameters each),
         ``repeating`` (the parameters of the gate before the sampler, or None), and ``metre``
-        (whether it knows bars, or only counts steps).
+        (whether it knows bars, pickup, end and final, or only counts steps).
 
     Attributes
     ----------
@@ -54,6 +60,8 @@ class Generator(nn.Module):
         Number of steps before a sequence that it reads.
     exact : bool
         Whether `log_prob` is exact. Otherwise it is a lower bound in expectation.
+    knows_final : bool
+        Whether it uses the final.
     """
 
     def __init__(self, config: dict[str, Any]):
@@ -72,6 +80,7 @@ class Generator(nn.Module):
             sampler = Repeating(sampler, features, Params(**config["repeating"]))
         self.sampler = sampler
         self.num_uniforms, self.exact = sampler.num_uniforms, sampler.exact
+        self.knows_final = sampler.knows_final and config["metre"]
         self.context_length = max(self.memory.context_length, sampler.context_length)
 
     def initial(self, past: Tensor, positions: Tensor, annotation: Tensor | None = None) -> State:
@@ -81,7 +90,7 @@ class Generator(nn.Module):
         ----------
         past : Tensor[B, P, K]
             The steps before it; P is at least `context_length`.
-        positions : Tensor[B, S, 8] of int64
+        positions : Tensor[B, S, 10] of int64
             Where the steps that follow stand in their piece. No more than S steps may follow.
         annotation : Tensor, optional
             As for `Sampler.initial`.
@@ -92,7 +101,8 @@ class Generator(nn.Module):
         """
         past = past[:, past.shape[1] - self.context_length :]
         remembered = self.memory.initial(self._seen(past))
-        return State(past, positions, remembered, self.sampler.initial(past, annotation))
+        told = self._told(positions)
+        return State(past, positions, remembered, self.sampler.initial(past, annotation, told))
 
     def forward(self, batch: Batch, uniforms: Tensor) -> Tensor:
         """Compute the training loss: the mean of `losses` over the counted steps, Tensor[]."""
@@ -119,6 +129,7 @@ class Generator(nn.Module):
         begin = self.initial(batch.past, batch.positions, batch.annotation)
         known, features, state = self._hear(batch.notes, begin)
         loss, _ = self.sampler.loss(features, known, state.sampler, uniforms)
+        loss = loss + self._of_final(batch.positions)
         counted = batch.mask * self.sampler.in_support(batch.notes)
         return (loss * counted).sum(), counted.sum()
 
@@ -135,12 +146,14 @@ class Generator(nn.Module):
         Returns
         -------
         log_prob : Tensor[B, T]
-            Nats; minus infinity where the sampler cannot draw a step.
+            Nats; minus infinity where the sampler cannot draw a step. If it knows the final, that
+            of the first step of a piece includes the log-probability of the final.
         state : State
         """
+        price = self._of_final(state.positions[:, : notes.shape[1]])
         known, features, state = self._hear(notes, state)
         log_prob, sampler = self.sampler.log_prob(features, known, state.sampler, uniforms)
-        return log_prob, state._replace(sampler=sampler)
+        return log_prob - price, state._replace(sampler=sampler)
 
     def step(self, state: State, uniforms: Tensor, temperature: float) -> tuple[Tensor, State]:
         """Draw the next step and advance the state by it.
@@ -180,7 +193,7 @@ class Generator(nn.Module):
         Tensor[D, B, T, K]
         """
         known, features, _ = self._hear(batch.notes, self.initial(batch.past, batch.positions))
-        return self.sampler.guess(features, known, uniforms)
+        return self.sampler.guess(features, known, uniforms, self._told(batch.positions))
 
     def reading(self, notes: Tensor, state: State) -> Tensor | None:
         """Compute the weights with which the memory reads the past, as it processes known notes.
@@ -198,6 +211,18 @@ class Generator(nn.Module):
         heard = self._seen(torch.cat([state.past, notes[:, :-1]], 1))
         time = clock(state.positions[:, : notes.shape[1], STEP], notes.dtype)
         return self.memory.reading(heard, time, state.memory)
+
+    def _told(self, positions: Tensor) -> Tensor:
+        """Leave out the final where the metre is not known."""
+        if self.metre:
+            return positions
+        place = torch.tensor(FINAL, device=positions.device)
+        return positions.index_fill(-1, place, UNKNOWN)
+
+    def _of_final(self, positions: Tensor) -> Tensor:
+        """Minus the log-probability of the final at the first steps of pieces: Tensor[B, T]."""
+        nats = math.log(FINALS) if self.knows_final else 0.0
+        return nats * (positions[..., STEP] == 0)
 
     def _hear(self, notes: Tensor, state: State) -> tuple[Tensor, Tensor, State]:
         """Compute the features of known notes.

@@ -85,7 +85,7 @@ class Performer(nn.Module):
         ----------
         past : Tensor[B, P, 88]
             Velocities of the steps before it; P is at least `context_length`.
-        positions : Tensor[B, S, 8] of int64
+        positions : Tensor[B, S, 10] of int64
             As for `ostinato.notes.generator.Generator.initial`.
         """
         velocity = self.velocity.initial(past, positions) if self.velocity else None

@@ -76,7 +76,7 @@ class System(nn.Module):
         ----------
         past : Tensor[B, P, 88]
             Velocities of the steps before it; P is at least `context_length`.
-        positions : Tensor[B, S, 8] of int64
+        positions : Tensor[B, S, 10] of int64
             As for `Generator.initial`.
 
         Returns
@@ -193,8 +193,11 @@ def load(generator: Path, decoder: Path) -> System:
             f"{decoder} {other['representation']}"
         )
     system = System(config, other)
-    system.load_state_dict(
-        {f"generator.{name}": weight for name, weight in weights.items()}
-        | {f"performer.{name}": weight for name, weight in more.items()}
-    )
+    try:
+        system.load_state_dict(
+            {f"generator.{name}": weight for name, weight in weights.items()}
+            | {f"performer.{name}": weight for name, weight in more.items()}
+        )
+    except RuntimeError as error:
+        raise UserError(f"{generator} or {decoder} is a model of another version") from error
     return system.eval()

@@ -22,11 +22,13 @@ from ostinato.notes.compose.compose import (
     in_parts,
     notes_of,
     prolonged,
+    with_finals,
 )
 from ostinato.notes.compose.learning import HEARD, PART, _heard
 from ostinato.notes.compose.voices import silent
 from ostinato.notes.data.dataset import quantise
 from ostinato.notes.data.fragments import Batch
+from ostinato.notes.data.positions import FINAL
 from ostinato.notes.data.rolls import KEYS, LOWEST, render_roll
 from ostinato.notes.data.songs import STEP_NOTE, Songs
 from ostinato.notes.fit.generator import config_of
@@ -145,7 +147,10 @@ def test_what_is_learnt_from_are_the_last_steps_alone(system, steps):
     torch.testing.assert_close(system(batch, uniforms), system(alone, uniforms[:, :count]))
 
 
-def test_seed_and_temperature_matter_but_not_at_temperature_zero(system, songs):
+@pytest.mark.parametrize("name", ["system", "homing"])
+def test_seed_and_temperature_matter_but_not_at_temperature_zero(request, name, songs):
+    system = request.getfixturevalue(name)
+
     def music(temperature: float, seed: int) -> list[Piece]:
         pieces = len(songs.of("test"))
         return compose(system, songs, pieces, 3, settings(temperature=temperature), seed)
@@ -181,6 +186,60 @@ def test_the_models_compose_as_they_are_trained(system):
         assert torch.equal(again, played[:, now])
     torch.testing.assert_close(after.memory, state.memory)
     assert after.positions.shape[1] == state.positions.shape[1] == 0
+
+
+@pytest.fixture(scope="module")
+def homing(default):
+    """The default system with weights that let the final matter."""
+    system = copy.deepcopy(default)
+    torch.manual_seed(2)
+    torch.nn.init.normal_(system.generator.sampler.sampler.degree.weight, std=0.3)
+    return system
+
+
+@pytest.mark.parametrize("given", [5, 12])
+@torch.no_grad()
+def test_finals_are_as_likely_as_the_beginning_makes_them(homing, given, monkeypatch):
+    monkeypatch.setattr("ostinato.notes.compose.compose.HEARD", 8)
+    begun, nats = torch.zeros(1, given, KEYS), []
+    begun[:, ::4, 30] = begun[:, ::3, 50] = 0.5
+    first = max(given - 8, 0)
+    past = torch.nn.functional.pad(begun[:, :first], (0, 0, homing.context_length, 0))
+    where, unused = positions(0, steps=given + 3), torch.zeros(1, given, homing.num_uniforms)
+    for final in range(12):
+        where[..., FINAL] = final
+        state = homing.initial(past, where[:, first:])
+        nats.append(homing.log_prob(begun[:, first:], state, unused[:, first:])[0].sum())
+    nats = torch.stack(nats)
+    assert nats.std() > 0.1
+    for temperature in (1.0, 0.5):
+        ends = (nats / temperature).softmax(0).cumsum(0)
+        chances = ends - ends.diff(prepend=torch.zeros(1)) / 2
+        many = [each.expand(12, -1, -1) for each in (begun, where)]
+        found = with_finals(homing, *many, temperature, chances).clone()
+        assert found[:, :, FINAL].tolist() == [[final] * (given + 3) for final in range(12)]
+        found[..., FINAL] = where[..., FINAL]
+        assert torch.equal(found, where.expand_as(found))
+    with torch.device("meta"):
+        coldest = with_finals(homing, *many, 0.0, chances)
+    assert (coldest[..., FINAL] == nats.argmax()).all()
+
+
+def test_pieces_and_continuations_have_a_final(homing, songs, monkeypatch):
+    songs = Songs(songs.folder, "notes", velocities=True)
+    finals = []
+
+    def spy(system, past, where):
+        finals.extend(where[:, 0, FINAL].tolist())
+        return initial(past, where)
+
+    initial = homing.initial
+    monkeypatch.setattr(homing.__class__, "initial", spy)
+    compose(homing, songs, 2, 2, settings(), seed=1, block=2)
+    compose(homing, songs, 2, 2, settings(learning="reset"), seed=1)
+    continue_score(homing, make_score([(0, 480, 60), (480, 480, 67)]), 1, 1.0, seed=1)
+    assert len(finals) > 5
+    assert max(finals) < 12
 
 
 def test_composing_makes_nothing_without_a_device(system):

@@ -4,6 +4,7 @@ import torch
 
 from ostinato.notes.data import rolls
 from ostinato.notes.data.fragments import Batches, held_out, window, write_table
+from ostinato.notes.data.positions import FINAL, SHIFT
 from ostinato.notes.data.songs import Songs
 
 STEPS, HOP = 64, 16
@@ -62,9 +63,12 @@ def test_classes_are_rotated_and_keys_are_shifted(songs, table):
     plain = rows.copy()
     plain["shift"] = 0
     for keys, move in ((rolls.CLASSES, 3), (rolls.KEYS, 3)):
-        shifted = window(songs, rows, STEPS, 4, keys).notes
-        unshifted = window(songs, plain, STEPS, 4, keys).notes
-        assert torch.equal(shifted, unshifted.roll(move, -1))
+        shifted, unshifted = (window(songs, each, STEPS, 4, keys) for each in (rows, plain))
+        assert torch.equal(shifted.notes, unshifted.notes.roll(move, -1))
+        assert (shifted.positions[..., SHIFT] == 3).all()
+        assert (unshifted.positions[..., SHIFT] == 0).all()
+        finals = unshifted.positions[..., FINAL]
+        assert torch.equal(shifted.positions[..., FINAL], (finals + 3) % 12)
 
 
 @pytest.mark.parametrize("keys", [rolls.CLASSES, rolls.KEYS])

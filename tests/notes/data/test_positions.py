@@ -9,11 +9,14 @@ from ostinato.notes.data.positions import (
     BAR,
     BEAT,
     END,
+    FINAL,
     LEFT,
     NUMBER,
     PICKUP,
     PLACE,
+    SHIFT,
     STEP,
+    UNKNOWN,
     Bars,
     Positions,
 )
@@ -88,3 +91,22 @@ def test_songs_say_where_their_notes_begin_and_end(songs):
         found = songs.positions(song, 0, int(songs.steps[song]))
         assert (found[:, PICKUP] == notes["onset"][0] % songs.bar[song]).all()
         assert found[0, END] == (notes["onset"] + notes["length"]).max()
+
+
+def test_a_final_is_transposed_with_the_piece():
+    bars = [Bars(0, 16, 4)]
+    found = Positions(bars, 32, final=10)(3, 5, 4)
+    assert set(found[:, FINAL]) == {2}
+    assert set(found[:, SHIFT]) == {4}
+    unknown = Positions(bars, 32)(3, 5, -4)
+    assert set(unknown[:, FINAL]) == {UNKNOWN}
+    assert set(unknown[:, SHIFT]) == {-4}
+
+
+def test_the_final_of_a_song_is_its_lowest_note_at_the_end(songs):
+    for song in range(len(songs)):
+        notes, steps = songs.song(song), int(songs.steps[song])
+        last = max(note["onset"] + note["length"] for note in notes)
+        lowest = min(n["pitch"] for n in notes if n["onset"] + n["length"] == last)
+        assert set(songs.positions(song, 0, steps)[:, FINAL]) == {lowest % 12}
+        assert set(songs.positions(song, 5, 3, -2)[:, FINAL]) == {(lowest - 2) % 12}

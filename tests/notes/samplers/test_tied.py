@@ -6,6 +6,7 @@ import sampling
 import torch
 from matching import match
 
+from ostinato.notes.data.positions import FINAL, SHIFT
 from ostinato.notes.samplers import tied
 
 SIZES = {"cells": 4, "hidden": 5, "dropout": 0.0, "input_dropout": 0.0}
@@ -38,7 +39,14 @@ def test_probabilities_of_all_sets_sum_to_one_after_any_past(keys, reach):
     assert abs(sampling.log_prob(model, some)[:, -1].exp().sum() - 1) < 1e-12
 
 
-def slowly(model, features: torch.Tensor, notes: torch.Tensor, begin: int = 0) -> list[float]:
+def slowly(
+    model,
+    features: torch.Tensor,
+    notes: torch.Tensor,
+    begin: int = 0,
+    final: int = 12,
+    shift: int = 0,
+) -> list[float]:
     """The log-probability of each step of one sequence from one on, key by key."""
     steps, keys = notes.shape
     ring, reach, lengths = keys == 12, model.match_steps, model.lengths
@@ -64,7 +72,9 @@ def slowly(model, features: torch.Tensor, notes: torch.Tensor, begin: int = 0) -
     nats = []
     for step in range(begin, steps):
         there, hit = (played[step - 1], struck[step - 1]) if step else ([], [])
-        most = max((len(p) for p in played[max(0, step - 32) : step]), default=0)
+        lately = played[max(0, step - 32) : step][::-1] or [[]]
+        most = max(len(p) for p in lately)
+        ago = next(i for i, p in enumerate(lately) if len(p) == most)
         nats.append(0.0)
         for key in range(keys):
             seen = around(there, key, model.radius)
@@ -75,7 +85,7 @@ def slowly(model, features: torch.Tensor, notes: torch.Tensor, begin: int = 0) -
                     seen += [float(distance % 12 == i) for i in range(12)] + [distance / 12]
                 seen += [] if there else [0.0] * 26
             if lengths:
-                seen += [*around(hit, key, 12), len(hit) / 4, most / 4]
+                seen += [*around(hit, key, 12), len(hit) / 4, most / 4, math.log1p(ago) / 4]
             if reach:
                 near = [
                     (around(p, key, model.match_radius), around(q, key, model.match_radius))
@@ -88,7 +98,11 @@ def slowly(model, features: torch.Tensor, notes: torch.Tensor, begin: int = 0) -
                 seen.append(math.log1p(own_length))
                 if lengths:
                     seen += [float(key in came_hit), float(key in own_hit)]
-            seen += model.name.weight[key].tolist() + model.told(features[step]).tolist()
+            original = (key - shift) % 12 if ring else min(max(key - shift, 0), keys - 1)
+            degree = (key + (0 if ring else 21) - final) % 12
+            seen += model.name.weight[original].tolist()
+            seen += [float(final < 12 and degree == i) for i in range(12)]
+            seen += model.told(features[step]).tolist()
             h, c = cells[key]
             gates = lstm.weight_ih_l0 @ torch.tensor(seen).double() + lstm.bias_ih_l0
             gates = gates + lstm.weight_hh_l0 @ h + lstm.bias_hh_l0
@@ -114,8 +128,12 @@ def slowly(model, features: torch.Tensor, notes: torch.Tensor, begin: int = 0) -
                 told.append(sum(other < key for other in there) / 4)
                 told.append(sum(other > key for other in there) / 4)
                 told += [(most - len(lower)) / 4, float(key in there), float(key in hit)]
-                told += intervals(key, lower, there)
+                told += intervals(key, lower, there, lately[ago]) + parallel(key, lower, there)
             hidden = model.lasting(h) + model.remembered(features[step])
+            hidden = hidden + model.compass.weight[original]
+            if final < 12:
+                place = torch.cat([model.place(features[step]).tanh(), torch.ones(1).double()])
+                hidden = hidden + model.degree.weight.view(12, -1, 9)[degree] @ place
             hidden = hidden + model.lower(torch.tensor(told).double())
             hidden = torch.nn.functional.silu(hidden)
             hidden = hidden + torch.nn.functional.silu(model.deeper(hidden))
@@ -126,7 +144,7 @@ def slowly(model, features: torch.Tensor, notes: torch.Tensor, begin: int = 0) -
     return nats
 
 
-def intervals(key: int, lower: list[int], before: list[int]) -> list[float]:
+def intervals(key: int, lower: list[int], before: list[int], full: list[int]) -> list[float]:
     """Where voices were, as seen from a key; None stands for a voice that was not there."""
 
     def code(now: int | None, then: int | None) -> list[float]:
@@ -140,7 +158,18 @@ def intervals(key: int, lower: list[int], before: list[int]) -> list[float]:
     own = None if near[1] is None else lowest + (near[1] - lowest) % 12
     found = [code(key, one) for one in near]
     found += [code(own, lowest), code(lower[0] if lower else key, lowest)]
+    found.append(code(key, full[voice] if voice < len(full) else None))
     return [value for one in found for value in one]
+
+
+def parallel(key: int, lower: list[int], before: list[int]) -> list[float]:
+    """In how many intervals a key would move in parallel with the four lowest voices."""
+    found = [0.0] * 12
+    if len(lower) < len(before) and key != before[len(lower)]:
+        for now, then in list(zip(lower, before, strict=False))[:4]:
+            if now - then == key - before[len(lower)]:
+                found[(key - now) % 12] += 1
+    return found
 
 
 def with_lengths(notes: torch.Tensor) -> torch.Tensor:
@@ -163,6 +192,23 @@ def test_it_agrees_with_a_slow_implementation_on_real_frames(lowest, keys, reach
     some = sampling.song(model, notes[None])
     expected = torch.tensor(slowly(model, some.features[0], notes)).double()
     torch.testing.assert_close(sampling.log_prob(model, some)[0], expected)
+
+
+@pytest.mark.parametrize(("lowest", "keys", "shift"), [(40, 36, -3), (40, 36, 40), (60, 12, 5)])
+@torch.no_grad()
+def test_it_knows_the_final_and_the_transposition(lowest, keys, shift):
+    model = wide(keys, 20, lengths=True)
+    notes = with_lengths(sampling.chorale(lowest, keys))
+    some = sampling.song(model, notes[None])
+    where = torch.zeros(1, len(notes), 10, dtype=torch.int64)
+    where[..., FINAL], where[..., SHIFT] = 7, shift
+    begin = model.initial(some.past, positions=where)
+    found, _ = model.log_prob(some.features, some.known, begin, some.uniforms)
+    expected = slowly(model, some.features[0], notes, final=7, shift=shift)
+    torch.testing.assert_close(found[0], torch.tensor(expected).double())
+    draws = sampling.random(2, 2, 1, len(notes), keys)
+    told = model.guess(some.features, some.known, draws, where)
+    assert (told != model.guess(some.features, some.known, draws)).any()
 
 
 @torch.no_grad()

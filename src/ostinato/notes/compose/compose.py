@@ -7,8 +7,10 @@ from pathlib import Path
 import numpy as np
 import torch
 from torch import Tensor
+from torch.nn import functional
 
 from ostinato.core import files, noise, training
+from ostinato.core.categorical import draw_at
 from ostinato.core.errors import UserError
 from ostinato.core.params import Compose
 from ostinato.core.progress import progress
@@ -20,9 +22,9 @@ from ostinato.notes.compose.voices import Voices
 from ostinato.notes.data import rolls
 from ostinato.notes.data.dataset import bars_of, quantise
 from ostinato.notes.data.fragments import FRAGMENT, window
-from ostinato.notes.data.positions import Bars, Positions
+from ostinato.notes.data.positions import FINAL, FINALS, Bars, Positions
 from ostinato.notes.data.songs import Songs
-from ostinato.notes.performer import VELOCITY
+from ostinato.notes.performer import VELOCITY, keys_of
 from ostinato.notes.system import System
 from ostinato.scores import picture, plotting, synthesis
 from ostinato.scores.midi import midi_bytes
@@ -40,6 +42,9 @@ from ostinato.scores.wav import write_wav
 
 SEED_STEPS = 16
 """Number of steps of a song with which each piece begins."""
+
+HEARD = 256
+"""Number of given steps, the last ones, that tell the final."""
 
 BLOCK = 16
 """Number of pieces that `compose` computes together, unless told otherwise."""
@@ -198,11 +203,15 @@ def compose(
             # never end, and would keep the others waiting.
             rows_of = [first + i % min(block, pieces - first) for i in range(block)]
             uniforms = torch.stack([noise.uniforms(shape, seed, "piece", i) for i in rows_of])
-            given, where = begun[rows_of], positions[rows_of]
+            chance = torch.cat([noise.uniforms((1,), seed, "final", i) for i in rows_of])
+            given = begun[rows_of]
+            where = with_finals(system, given, positions[rows_of], settings.temperature, chance)
             parts.append(continue_keys(system, given, where, settings.temperature, uniforms))
         else:
             uniforms = noise.uniforms(shape, seed, "piece", first)[None]
             given, where = (each[first : first + 1] for each in (begun, positions))
+            chance = noise.uniforms((1,), seed, "final", first)
+            where = with_finals(system, given, where, settings.temperature, chance)
             own = derive(seed, "learning", first)
             parts.append(continue_learning(system, given, where, settings, uniforms, own))
     played = midi_velocities(torch.cat(parts)[:pieces])
@@ -210,6 +219,47 @@ def compose(
         Piece(int(song), roll[: plan.steps])
         for song, roll, plan in zip(rows["song"], played, plans, strict=True)
     ]
+
+
+@torch.inference_mode()
+def with_finals(
+    system: System, begun: Tensor, positions: Tensor, temperature: float, uniforms: Tensor
+) -> Tensor:
+    """Draw the final of each piece: the better it explains how the piece begins, the likelier.
+
+    Parameters
+    ----------
+    system : System
+        Trained.
+    begun : Tensor[B, S, 88]
+        Given velocities, from the first step of a piece. The last 256 of them count.
+    positions : Tensor[B, N, 10] of int64
+        Where the N steps of each piece stand, those given included, without a final.
+    temperature : float
+        At 0, the final is taken that explains the beginning best.
+    uniforms : Tensor[B]
+        Random numbers in [0, 1).
+
+    Returns
+    -------
+    Tensor[B, N, 10] of int64
+        With a final, if the system uses one; on the device of `begun`.
+    """
+    generator, found = system.generator, positions.to(begun.device, copy=True)
+    if not generator.knows_final:
+        return found
+    notes = system.performer.classes(keys_of(begun))
+    first = max(begun.shape[1] - HEARD, 0)
+    past = functional.pad(notes[:, :first], (0, 0, max(generator.context_length - first, 0), 0))
+    heard, logits = notes[:, first:], []
+    unused = heard.new_zeros(*heard.shape[:2], generator.num_uniforms)
+    for final in range(FINALS):
+        found[..., FINAL] = final
+        nats, _ = generator.log_prob(heard, generator.initial(past, found[:, first:]), unused)
+        logits.append(nats.sum(1))
+    drawn = draw_at(torch.stack(logits, -1), uniforms.to(begun.device), temperature)
+    found[..., FINAL] = drawn[:, None]
+    return found
 
 
 def _first(songs: Songs, song: int) -> int:
@@ -230,7 +280,7 @@ def continue_keys(
         Trained.
     begun : Tensor[B, S, 88]
         Given velocities, from the first step of a piece.
-    positions : Tensor[B, N, 8] of int64
+    positions : Tensor[B, N, 10] of int64
         Where the N steps of each piece stand, those given included.
     temperature : float
         At 0, the most probable outcome is always taken.
@@ -360,6 +410,8 @@ def continue_score(system: System, score: Score, bars: int, temperature: float, 
     plan = Positions(before, given + bars * before[-1].bar, int(heard["onset"][0]))
     steps = plan.steps
     where = torch.from_numpy(plan(0, steps))[None]
+    chance = noise.uniforms((1,), seed, "final")
+    where = with_finals(system, begun, where, temperature, chance)
     uniforms = noise.uniforms((1, steps, system.num_uniforms), seed, "continue")
     played = midi_velocities(continue_keys(system, begun, where, temperature, uniforms))
     old, rest = prolonged(score, played[0], given, ticks, system.representation)

@@ -44,7 +44,7 @@ def continue_learning(
         Trained; its weights are not changed.
     begun : Tensor[1, S, 88]
         Given velocities, from the first step of a piece.
-    positions : Tensor[1, N, 8] of int64
+    positions : Tensor[1, N, 10] of int64
         Where the N steps of the piece stand, those given included.
     settings : Compose
         Temperature and learning.

@@ -34,7 +34,7 @@ class Batch:
         The notes, or their velocities, of keys or pitch classes; see `Songs`.
     mask : Tensor[B, T] of float
         1 for the steps of the song, 0 for padding after its end.
-    positions : Tensor[B, T, 8] of int64
+    positions : Tensor[B, T, 10] of int64
         Where each step stands in its song; see `ostinato.notes.data.positions`.
     annotation : Tensor[B, T, K, A] or None
         What a sampler has precomputed for these steps; see `Batches`.
@@ -113,7 +113,7 @@ def window(songs: Songs, rows: np.ndarray, steps: int, past: int, keys: int) -> 
         else:
             roll = songs.roll(song, start - past, past + steps)
             drawn[i] = np.roll(rolls.pitch_classes(roll), shift, -1)
-    positions = [songs.positions(song, start, steps) for song, start, _ in rows.tolist()]
+    positions = [songs.positions(song, start, steps, shift) for song, start, shift in rows.tolist()]
     end = songs.steps[rows["song"]]
     mask = rows["start"][:, None] + np.arange(steps) < end[:, None]
     tensor = torch.from_numpy(drawn)

@@ -1,15 +1,23 @@
-"""Positions: where each step stands in its bar and in its piece."""
+"""Positions: where each step stands in its bar and in its piece, and where the piece is heading."""
 
 from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
 
-STEP, PLACE, BAR, BEAT, NUMBER, LEFT, PICKUP, END = range(8)
+STEP, PLACE, BAR, BEAT, NUMBER, LEFT, PICKUP, END, FINAL, SHIFT = range(10)
 """Columns of an array of positions: the index of the step in its piece; its place in the bar, and
 the lengths of the bar and of its beats, all in steps; how many bars came before this one; how many
 are left, this one included; at which place of its bar the first note of the piece stands, which
-tells whether there is a pickup; and how many steps are left until the last note has ended."""
+tells whether there is a pickup; how many steps are left until the last note has ended; the pitch
+class, C is 0, of the lowest note of the last chord, which modal theory calls the final; and by how
+many semitones the piece was transposed."""
+
+UNKNOWN = 12
+"""The final of a piece that has none yet."""
+
+FINALS = 12
+"""Number of pitch classes that a final may be."""
 
 
 class Bars(NamedTuple):
@@ -42,6 +50,8 @@ class Positions:
     end : int, optional
         The step at which the last note ends. By default, the last bar and the pickup make a bar
         together.
+    final : int
+        See `STEP`.
 
     Attributes
     ----------
@@ -49,7 +59,14 @@ class Positions:
         Length of the piece, to the end of its last bar.
     """
 
-    def __init__(self, bars: Sequence[Bars], steps: int, first: int = 0, end: int | None = None):
+    def __init__(
+        self,
+        bars: Sequence[Bars],
+        steps: int,
+        first: int = 0,
+        end: int | None = None,
+        final: int = UNKNOWN,
+    ):
         ends = [*(each.step for each in bars[1:]), max(steps, 1)]
         pairs = [
             (each, np.arange(each.step, min(end, max(steps, 1)), each.bar))
@@ -63,8 +80,9 @@ class Positions:
         self._pickup = first - int(self._starts[number])
         missing = int(self._lengths[number, 0]) - self._pickup if self._pickup else 0
         self._end = max(self.steps - missing, 0) if end is None else end
+        self._final = final
 
-    def __call__(self, start: int, steps: int) -> np.ndarray:
+    def __call__(self, start: int, steps: int, shift: int = 0) -> np.ndarray:
         """Describe some steps.
 
         Parameters
@@ -72,10 +90,12 @@ class Positions:
         start, steps : int
             The first step, at least 0, and how many. After the last bar come more of the same
             length, with none left.
+        shift : int
+            By how many semitones the piece is transposed.
 
         Returns
         -------
-        ndarray[int64], shape [steps, 8]
+        ndarray[int64], shape [steps, 10]
             See `STEP`.
         """
         step = np.arange(start, start + steps)
@@ -83,5 +103,9 @@ class Positions:
         bar, beat = self._lengths[number].T
         more, place = np.divmod(step - self._starts[number], bar)
         left = np.maximum(len(self._starts) - number - more, 0)
-        pickup, end = np.full(steps, self._pickup), np.maximum(self._end - step, 0)
-        return np.stack([step, place, bar, beat, number + more, left, pickup, end], -1)
+        end = np.maximum(self._end - step, 0)
+        final = self._final if self._final == UNKNOWN else (self._final + shift) % FINALS
+        same = (np.full(steps, value) for value in (self._pickup, final, shift))
+        pickup, final, shift = same
+        columns = step, place, bar, beat, number + more, left, pickup, end, final, shift
+        return np.stack(columns, -1)

@@ -6,7 +6,7 @@ import numpy as np
 
 from ostinato.core import files
 from ostinato.notes.data import rolls
-from ostinato.notes.data.positions import Bars, Positions
+from ostinato.notes.data.positions import FINALS, Bars, Positions
 
 STEP_NOTE = np.dtype(
     [("song", "<i4"), ("onset", "<i4"), ("length", "<i4"), ("pitch", "u1"), ("velocity", "u1")]
@@ -82,10 +82,12 @@ class Songs:
         roll = rolls.render_roll(self.song(index), start, steps, shift, self.representation)
         return roll / np.float32(128) if self.velocities else np.sign(roll, dtype=np.float32)
 
-    def positions(self, index: int, start: int, steps: int) -> np.ndarray:
-        """Describe where some steps of a song stand; see `Positions`."""
+    def positions(self, index: int, start: int, steps: int, shift: int = 0) -> np.ndarray:
+        """Describe where some steps of a song stand, transposed by a shift; see `Positions`."""
         notes, length = self.song(index), int(self.steps[index])
         if not len(notes):
-            return Positions(self.bars[index], length)(start, steps)
-        first, end = int(notes["onset"][0]), int((notes["onset"] + notes["length"]).max())
-        return Positions(self.bars[index], length, first, end)(start, steps)
+            return Positions(self.bars[index], length)(start, steps, shift)
+        first, ends = int(notes["onset"][0]), notes["onset"] + notes["length"]
+        end = int(ends.max())
+        final = int(notes["pitch"][ends == end].min()) % FINALS
+        return Positions(self.bars[index], length, first, end, final)(start, steps, shift)

@@ -110,9 +110,8 @@ def draw_notes(
         Random numbers in [0, 1), one for each draw.
     temperature : float
         Logits are divided by it; at 0, the most probable is taken. With lengths, an outcome is
-        three choices: whether there is another note, whether one is struck or which is held, and
-        which is struck. The second is a matter of rhythm: there, the temperature is twice as high,
-        and at most 1.
+        three choices: whether there is another note, whether it is struck or held, and which it is.
+        The second is a matter of rhythm: there, the temperature is twice as high, and at most 1.
 
     Returns
     -------
@@ -142,17 +141,18 @@ def draw_notes(
 
 
 def _by_part(logits: Tensor, temperature: float) -> Tensor:
-    """Sharpen three choices: is there another note, is one struck or held, and which is struck.
+    """Sharpen three choices: is there another note, is it struck or held, and which is it.
 
     Tensor[M, 2 K + 1] to the same shape; log-probabilities. Rhythm has its own temperature.
     """
     keys = logits.shape[1] // 2
     struck, held, end = logits.split([keys, keys, 1], -1)
-    any_struck, which = _within(struck, temperature)
-    any_note, rhythm = _within(torch.cat([any_struck, held], -1), min(1.0, 2 * temperature))
+    any_struck, which_struck = _within(struck, temperature)
+    any_held, which_held = _within(held, temperature)
+    any_note, rhythm = _within(torch.cat([any_struck, any_held], -1), min(1.0, 2 * temperature))
     more = sharpen(torch.cat([any_note, end], -1), temperature)
     rhythm = rhythm + more[:, :1]
-    return torch.cat([which + rhythm[:, :1], rhythm[:, 1:], more[:, 1:]], -1)
+    return torch.cat([which_struck + rhythm[:, :1], which_held + rhythm[:, 1:], more[:, 1:]], -1)
 
 
 def _within(logits: Tensor, temperature: float) -> tuple[Tensor, Tensor]:

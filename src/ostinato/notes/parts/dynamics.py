@@ -41,7 +41,7 @@ class State(NamedTuple):
     ----------
     velocities : Tensor[B, 1, 88]
         Those of the previous step.
-    positions : Tensor[B, any, 8] of int64
+    positions : Tensor[B, any, 10] of int64
         Where the next steps stand in their piece; see `ostinato.notes.data.positions`.
     lstm : recurrent.State
     """
@@ -90,7 +90,7 @@ class Dynamics(nn.Module):
         ----------
         past : Tensor[B, P, 88]
             The velocities before it, at least one step.
-        positions : Tensor[B, S, 8] of int64
+        positions : Tensor[B, S, 10] of int64
             Where the steps that follow stand. No more than S steps may follow.
 
         Returns
@@ -111,7 +111,7 @@ class Dynamics(nn.Module):
             The true ones.
         mask : Tensor[B, T]
             1 for the steps of the song, 0 for padding.
-        positions : Tensor[B, T, 8] of int64
+        positions : Tensor[B, T, 10] of int64
             Where the steps stand.
 
         Returns

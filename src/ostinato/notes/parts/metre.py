@@ -56,7 +56,7 @@ class Metre(nn.Module):
 
         Parameters
         ----------
-        positions : Tensor[B, T, 8] of int64
+        positions : Tensor[B, T, 10] of int64
             See `ostinato.notes.data.positions`.
         dtype : torch.dtype
             Type of the result.

@@ -87,6 +87,7 @@ class Repeating(Sampler):
         context_length = max(sampler.context_length, 2 * max(params.lags))
         super().__init__(sampler.num_uniforms + 1, context_length)
         self.exact, self.remembers_draws = sampler.exact, sampler.remembers_draws
+        self.knows_final = sampler.knows_final
         self.sampler = sampler
         self.lags = params.lags
         self.register_buffer("steps_back", torch.tensor(params.lags), persistent=False)
@@ -103,13 +104,15 @@ class Repeating(Sampler):
     def annotate(self, song: Tensor) -> Tensor | None:
         return self.sampler.annotate(song)
 
-    def initial(self, past: Tensor, annotation: Tensor | None = None) -> State:
+    def initial(
+        self, past: Tensor, annotation: Tensor | None = None, positions: Tensor | None = None
+    ) -> State:
         run = past.new_zeros(len(past), len(self.lags))
         if past.shape[1] > 1:
             padded = functional.pad(past[:, :-1], (0, 0, max(self.lags), 0))
             run = self._runs(padded, self._same(padded, past.shape[1] - 1), run)[:, -1]
         earlier = torch.zeros(len(past), dtype=torch.int64, device=past.device)
-        return State(run, earlier, self.sampler.initial(past, annotation))
+        return State(run, earlier, self.sampler.initial(past, annotation, positions))
 
     def learn_sets(self, notes: Tensor) -> None:
         self.sampler.learn_sets(notes)
@@ -160,12 +163,14 @@ class Repeating(Sampler):
             _, sampler = self.sampler.log_prob(features, true, state.sampler, own)
         return notes, State(run[:, -1], self._earlier(known, 1, state), sampler)
 
-    def guess(self, features: Tensor, known: Tensor, uniforms: Tensor) -> Tensor:
+    def guess(
+        self, features: Tensor, known: Tensor, uniforms: Tensor, positions: Tensor | None = None
+    ) -> Tensor:
         steps = features.shape[1]
         begin = self.initial(known[:, : known.shape[1] - steps])
         run = self._runs(known[:, :-1], self._same(known[:, :-1], steps), begin.run)
         gate = self._gate(features, known, run, begin.earlier)
-        drawn = self.sampler.guess(features, known, uniforms[..., :-1])
+        drawn = self.sampler.guess(features, known, uniforms[..., :-1], positions)
         ways = draw_at(gate.expand(len(drawn), *gate.shape), uniforms[:, 1, ..., -1], 1.0)
         return torch.stack([self._played(known, *each) for each in zip(drawn, ways, strict=True)])
 

@@ -36,6 +36,8 @@ class Sampler(nn.Module):
     draws_lengths : bool
         Whether it can also be built with ``Model(features, keys, params, lengths=True)``. Then
         notes are 1 where a key is struck, -1 where it is held, and 0 where it is silent.
+    knows_final : bool
+        Whether it uses the final in the positions that `initial` is given.
     max_notes : int or None
         Largest number of notes that `in_support` allows at a step; None if there is no limit.
     """
@@ -43,6 +45,7 @@ class Sampler(nn.Module):
     exact = True
     remembers_draws = False
     draws_lengths = False
+    knows_final = False
     max_notes: int | None = None
 
     def __init__(self, num_uniforms: int, context_length: int = 1):
@@ -74,7 +77,9 @@ class Sampler(nn.Module):
             In every transposition, 0 or 1.
         """
 
-    def initial(self, past: Tensor, annotation: Tensor | None = None) -> Any:
+    def initial(
+        self, past: Tensor, annotation: Tensor | None = None, positions: Tensor | None = None
+    ) -> Any:
         """Make the state at the beginning of a sequence.
 
         Parameters
@@ -84,6 +89,9 @@ class Sampler(nn.Module):
         annotation : Tensor[B, T, K, A], optional
             What `annotate` returned for the T steps that follow. If it is given, no steps may
             follow after these.
+        positions : Tensor[B, any, 10] of int64, optional
+            Where the steps that follow stand in their piece; see `ostinato.notes.data.positions`.
+            Without it, nothing is transposed, and no final is known.
         """
         return None
 
@@ -170,7 +178,9 @@ class Sampler(nn.Module):
         """
         raise NotImplementedError
 
-    def guess(self, features: Tensor, known: Tensor, uniforms: Tensor) -> Tensor:
+    def guess(
+        self, features: Tensor, known: Tensor, uniforms: Tensor, positions: Tensor | None = None
+    ) -> Tensor:
         """Draw each step of known music several times, given its true past.
 
         Parameters
@@ -180,6 +190,8 @@ class Sampler(nn.Module):
             The C steps before a sequence, then its T steps.
         uniforms : Tensor[D, 2, B, T, U]
             Random numbers in [0, 1) for D draws: [:, 0] for `log_prob`, [:, 1] for `sample`.
+        positions : Tensor[B, any, 10] of int64, optional
+            As for `initial`.
 
         Returns
         -------
@@ -189,7 +201,9 @@ class Sampler(nn.Module):
         context = known.shape[1] - steps
         features, known = features.repeat(draws, 1, 1), known.repeat(draws, 1, 1)
         for_truth, for_draws = uniforms.transpose(0, 1).flatten(1, 2)
-        state, drawn = self.initial(known[:, :context]), []
+        if positions is not None:
+            positions = positions.repeat(draws, 1, 1)
+        state, drawn = self.initial(known[:, :context], positions=positions), []
         for step in range(steps):
             now = slice(step, step + 1)
             past, told = known[:, step : step + context], features[:, now]

@@ -14,6 +14,7 @@ from ostinato.core.seeds import derive
 from ostinato.notes import system
 from ostinato.notes.data import rolls
 from ostinato.notes.data.fragments import Batch, held_out
+from ostinato.notes.data.positions import FINALS, STEP
 from ostinato.notes.data.songs import Songs
 from ostinato.notes.parts.dynamics import Dynamics
 from ostinato.notes.report import features, music, plots
@@ -89,6 +90,8 @@ def prediction(
     system: System, songs: Songs, split: str, draws: int, seed: int
 ) -> dict[str, float | bool | None]:
     """Measure how well a system predicts each step of some songs, given the true past.
+
+    If it knows the final, that is given, too, and ``nll`` and ``log_prob`` include its probability.
 
     For ``log_prob``, the system is mixed with a simple model that can play anything: at each step,
     with probability 1e-4, all keys are struck, held or silent independently, each as often as in
@@ -171,6 +174,8 @@ def _count(system: System, batch: Batch, rates: Tensor, draws: int, seed: int) -
     log_probs = log_probs.double().unflatten(0, (times, -1))
     # As an index, -1 is the last of the three states.
     anything = rates.log()[torch.arange(rolls.KEYS), keys.long()].sum(-1)
+    if system.generator.knows_final:
+        anything = anything - math.log(FINALS) * (batch.positions[..., STEP] == 0)
     mixed = torch.logaddexp(math.log1p(-MIXED) + log_probs, math.log(MIXED) + anything)
     by_song = (mixed * mask).sum(-1)
     drawn = system.guess(batch, uniforms).sign() * mask[..., None]
@@ -249,7 +254,7 @@ def reading(system: System, roll: np.ndarray, positions: np.ndarray) -> np.ndarr
         Trained.
     roll : ndarray[float32], shape [steps, 88]
         The piece, in the system's representation.
-    positions : ndarray[int64], shape [steps, 8]
+    positions : ndarray[int64], shape [steps, 10]
         Where its steps stand; see `ostinato.notes.data.positions`.
 
     Returns

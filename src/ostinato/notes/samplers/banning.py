@@ -80,7 +80,9 @@ class Model(Sampler):
         )
         self.outcomes = nn.ModuleList(nn.Linear(params.hidden, 2 * keys) for _ in range(networks))
 
-    def initial(self, past: Tensor, annotation: Tensor | None = None) -> State:
+    def initial(
+        self, past: Tensor, annotation: Tensor | None = None, positions: Tensor | None = None
+    ) -> State:
         return [recurrent.zero_state(self.voices[0], past)] * self.num_uniforms
 
     def loss(

@@ -78,7 +78,9 @@ class Model(Sampler):
             self.allowed.zero_()
             self.allowed[self._numbers(notes)] = True
 
-    def initial(self, past: Tensor, annotation: Tensor | None = None) -> State:
+    def initial(
+        self, past: Tensor, annotation: Tensor | None = None, positions: Tensor | None = None
+    ) -> State:
         return [past.new_zeros(1, len(past), layer.hidden_size) for layer in self.layers]
 
     def in_support(self, notes: Tensor) -> Tensor:

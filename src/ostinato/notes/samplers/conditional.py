@@ -105,7 +105,9 @@ class Model(Sampler):
             drawable = sets[sets.sum(-1) <= params.voices]
             self.register_buffer("drawable", drawable, persistent=False)
 
-    def initial(self, past: Tensor, annotation: Tensor | None = None) -> State:
+    def initial(
+        self, past: Tensor, annotation: Tensor | None = None, positions: Tensor | None = None
+    ) -> State:
         return [recurrent.zero_state(lstm, past) for lstm in self.lstms]
 
     def loss(

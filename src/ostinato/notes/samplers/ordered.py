@@ -43,7 +43,9 @@ class Model(Sampler):
         self.max_notes = params.max_notes
         self.next = Ascending(features, keys, params.hidden, params.max_notes, lengths=lengths)
 
-    def initial(self, past: Tensor, annotation: Tensor | None = None) -> Tensor:
+    def initial(
+        self, past: Tensor, annotation: Tensor | None = None, positions: Tensor | None = None
+    ) -> Tensor:
         never = ascending.never(past, past.shape[2])
         return ascending.ages(past[:, :-1], never)[:, -1:] if past.shape[1] > 1 else never
 
@@ -65,7 +67,9 @@ class Model(Sampler):
         notes = self.next.sample(*rows, temperature, before=past[:, -1])
         return notes[:, None], age
 
-    def guess(self, features: Tensor, known: Tensor, uniforms: Tensor) -> Tensor:
+    def guess(
+        self, features: Tensor, known: Tensor, uniforms: Tensor, positions: Tensor | None = None
+    ) -> Tensor:
         steps = features.shape[1]
         age = ascending.ages(known[:, :-1], ascending.never(known, known.shape[2]))[:, -steps:]
         each = features, age, known[:, -steps - 1 : -1]

@@ -51,7 +51,9 @@ class Model(Sampler):
         self.network = nn.LSTM(features + keys, params.hidden, batch_first=True)
         self.answer = unions.Categoricals(params.hidden, 1, keys)
 
-    def initial(self, past: Tensor, annotation: Tensor | None = None) -> State:
+    def initial(
+        self, past: Tensor, annotation: Tensor | None = None, positions: Tensor | None = None
+    ) -> State:
         return [recurrent.zero_state(self.network, past)] * self.num_uniforms
 
     def loss(

@@ -2,12 +2,13 @@
 
 Along time, each key has an LSTM that sees what the previous step played around the key. Along the
 keys, from the lowest to the highest, each key decides whether it sounds, given what was decided
-below. All keys share their weights, so intervals matter and positions on the keyboard hardly do;
-these are the tied parallel networks of Johnson (2017, "Generating polyphonic music using tied
-parallel networks"). With lengths, a key that sounded at the previous step and sounds on is held or
-struck again; all others are struck. Each key also sees where the music was the same before, and
-what came next: the match of the whole step and, since voices repeat separately, that of its own
-surroundings. The likelihood is exact.
+below. All keys share their weights, so intervals matter more than positions on the keyboard; these
+are the tied parallel networks of Johnson (2017, "Generating polyphonic music using tied parallel
+networks"). Each key knows which it was before the piece was transposed, so voices stay in their
+registers, and its interval from the final, so pieces come home. With lengths, a key that sounded at
+the previous step and sounds on is held or struck again; all others are struck. Each key also sees
+where the music was the same before, and what came next: the match of the whole step and, since
+voices repeat separately, that of its own surroundings. The likelihood is exact.
 """
 
 from collections.abc import Iterator
@@ -21,7 +22,8 @@ from torch.nn import functional
 from ostinato.core import recurrent
 from ostinato.core.categorical import wide
 from ostinato.core.schema import Positive, Schema, Share
-from ostinato.notes.data.rolls import CLASSES
+from ostinato.notes.data.positions import FINAL, SHIFT, UNKNOWN
+from ostinato.notes.data.rolls import CLASSES, LOWEST
 from ostinato.notes.parts import ascending, matches
 from ostinato.notes.parts.sampler import Sampler
 
@@ -34,20 +36,26 @@ CACHED = 2**8
 NAMES, TOLD = 8, 16
 """Size of the embedding of a key, and of the projection of the features that each LSTM sees."""
 
+PLACES = 8
+"""Size of the projection of the features that decides what degrees of the scale are for."""
+
 MANY = 4
 """Numbers of keys are divided by this, so that they are about as large as other inputs."""
 
 SELDOM = -3.0
 """Initial logit of the probability that a key sounds."""
 
-INTERVALS, INTERVAL = 5, 2 * CLASSES + 1
+INTERVALS, INTERVAL = 6, 2 * CLASSES + 1
 """Numbers of intervals that compare a key with where voices were, and of the values of each."""
+
+LOWER = 4
+"""Number of voices, from the lowest on, that may move in parallel with a key."""
 
 NOWHERE = -1000
 """Stands for a key that does not exist."""
 
 LATELY = 32
-"""Steps over which the largest number of keys that sound at once is found."""
+"""Steps over which the fullest chord is found: that of most keys, the last one of several."""
 
 OTHERS = 0.1
 """In training, the share of keys computed among those that are silent in a whole fragment. They
@@ -97,6 +105,8 @@ class State(NamedTuple):
         States of the search for matches of whole steps, and of each key's surroundings.
     cells : recurrent.State
         State of the LSTM, for B times K keys.
+    piece : Tensor[B, 2] of int64
+        The final of each piece, and by how many semitones it is transposed.
     annotation : Tensor[B, T, K, 4] or None
         Matches of the steps that follow, from `Model.annotate`.
     """
@@ -104,6 +114,7 @@ class State(NamedTuple):
     whole: matches.State | None
     voices: matches.State | None
     cells: recurrent.State
+    piece: Tensor
     annotation: Tensor | None = None
 
 
@@ -116,6 +127,7 @@ class Model(Sampler):
     """
 
     draws_lengths = True
+    knows_final = True
 
     def __init__(self, features: int, keys: int, params: Params, lengths: bool = False):
         context_length = params.match_steps + matches.LONGEST if params.match_steps else LATELY
@@ -131,19 +143,26 @@ class Model(Sampler):
         lower = self.radius + CLASSES + 1 + (0 if self.ring else CLASSES + 1)
         matched = near + 3 if params.match_steps else 0
         if lengths:
-            seen += near + 2
-            lower += self.radius + 6 + INTERVALS * INTERVAL
+            seen += near + 3
+            lower += self.radius + 6 + INTERVALS * INTERVAL + CLASSES
             matched += 2 if params.match_steps else 0
         self.name = nn.Embedding(keys, NAMES)
         self.told = nn.Linear(features, TOLD)
-        self.along_time = nn.LSTM(seen + NAMES + TOLD + matched, params.cells, batch_first=True)
+        self.along_time = nn.LSTM(
+            seen + NAMES + CLASSES + TOLD + matched, params.cells, batch_first=True
+        )
         self.remembered = nn.Linear(features, params.hidden)
+        self.compass = nn.Embedding(keys, params.hidden)
+        self.place = nn.Linear(features, PLACES)
+        self.degree = nn.Linear(PLACES + 1, CLASSES * params.hidden, bias=False)
         self.lasting = nn.Linear(params.cells, params.hidden)
         self.lower = nn.Linear(lower, params.hidden, bias=False)
         self.deeper = nn.Linear(params.hidden, params.hidden)
         self.sounds = nn.Linear(params.hidden, 2 if lengths else 1)
         self.dropout, self.input_dropout = params.dropout, params.input_dropout
         nn.init.constant_(self.sounds.bias[:1], SELDOM)
+        nn.init.zeros_(self.compass.weight)
+        nn.init.zeros_(self.degree.weight)
         # The code of a step is the sum of its keys' random numbers (Zobrist hashing, 1970).
         numbers = torch.Generator().manual_seed(keys)
         codes = torch.randint(-(2**62), 2**62, (2, keys), generator=numbers)
@@ -166,13 +185,19 @@ class Model(Sampler):
             found.append(both.short().expand(-1, song.shape[1], -1))
         return torch.cat(found, -1)
 
-    def initial(self, past: Tensor, annotation: Tensor | None = None) -> State:
+    def initial(
+        self, past: Tensor, annotation: Tensor | None = None, positions: Tensor | None = None
+    ) -> State:
         cells = past.new_zeros(1, len(past) * self.keys, self.along_time.hidden_size)
+        if positions is None:
+            piece = torch.tensor([UNKNOWN, 0], device=past.device).expand(len(past), 2)
+        else:
+            piece = positions[:, 0, FINAL : SHIFT + 1]
         if annotation is not None or not self.match_steps:
-            return State(None, None, (cells, cells), annotation)
+            return State(None, None, (cells, cells), piece, annotation)
         codes = self._codes(past[:, :-1], past.new_zeros(len(past), dtype=torch.bool))
         whole, voices = (matches.initial(code, self.match_steps) for code in codes)
-        return State(whole, voices, (cells, cells))
+        return State(whole, voices, (cells, cells), piece)
 
     def loss(
         self, features: Tensor, known: Tensor, state: State, uniforms: Tensor
@@ -207,22 +232,24 @@ class Model(Sampler):
     ) -> tuple[Tensor, State]:
         context, state = self._context(features, past, state, self._every(past))
         context = context.view(len(past), self.keys, -1)
-        most = _most(past, 1)[:, 0]
-        drawn = self._draw(context, past[:, -1], most, uniforms[:, 0], temperature)
+        fullest = _fullest(past, 1)[0][:, 0]
+        drawn = self._draw(context, past[:, -1], fullest, uniforms[:, 0], temperature)
         return drawn[:, None], state
 
-    def guess(self, features: Tensor, known: Tensor, uniforms: Tensor) -> Tensor:
+    def guess(
+        self, features: Tensor, known: Tensor, uniforms: Tensor, positions: Tensor | None = None
+    ) -> Tensor:
         steps, drawn = features.shape[1], []
         before = known.shape[1] - steps
-        state, rows = self.initial(known[:, :before]), self._every(known)
+        state, rows = self.initial(known[:, :before], None, positions), self._every(known)
         for first, last in self._parts(known, steps):
             heard = known[:, : before + last - 1]
             context, state = self._context(features[:, first:last], heard, state, rows)
             context = context.view(len(known), self.keys, last - first, -1).transpose(1, 2)
             now = uniforms[:, 1, :, first:last]
             past = known[:, before + first - 1 : before + last - 1]
-            most = _most(heard, last - first)
-            contexts = (each.flatten(0, 1) for each in (context, past, most))
+            fullest, _ = _fullest(heard, last - first)
+            contexts = (each.flatten(0, 1) for each in (context, past, fullest))
             found = self._draw(*contexts, now.flatten(1, 2), 1.0)
             drawn.append(found.view(now.shape))
         return torch.cat(drawn, 2)
@@ -243,8 +270,8 @@ class Model(Sampler):
         steps = features.shape[1]
         context, state = self._context(features, known[:, :-1], state, rows)
         notes, before = known[:, -steps:], known[:, -steps - 1 : -1]
-        most = _most(known[:, :-1], steps)
-        lower = [_picked(part, rows) for part in self._lower(notes, before, most)]
+        fullest, _ = _fullest(known[:, :-1], steps)
+        lower = [_picked(part, rows) for part in self._lower(notes, before, fullest)]
         hidden = self._drop(self._hidden(context, lower), self.dropout)
         played, past = (_picked(each[..., None], rows)[..., 0] for each in (notes, before))
         return self._decided(self._logits(hidden), played, past), state
@@ -260,7 +287,7 @@ class Model(Sampler):
         return nats.masked_fill((notes < 0) & ~sounded, -torch.inf)
 
     def _draw(
-        self, context: Tensor, before: Tensor, most: Tensor, uniforms: Tensor, temperature: float
+        self, context: Tensor, before: Tensor, fullest: Tensor, uniforms: Tensor, temperature: float
     ) -> Tensor:
         """Draw one note after another.
 
@@ -269,8 +296,8 @@ class Model(Sampler):
         context : Tensor[N, K, H]
         before : Tensor[N, K]
             The notes of the steps before.
-        most : Tensor[N]
-            The largest number of keys that lately sounded at once.
+        fullest : Tensor[N, K]
+            From `_fullest`.
         uniforms : Tensor[..., N, K]
             For one or several draws in each context.
         temperature : float
@@ -285,7 +312,7 @@ class Model(Sampler):
 
         def deciding(where: Tensor, drawn: Tensor, above: int = 0) -> Tensor:
             below = (
-                each[..., above:, :] for each in self._lower(drawn, before[where], most[where])
+                each[..., above:, :] for each in self._lower(drawn, before[where], fullest[where])
             )
             hidden = self._hidden(context[where, above:], list(below))
             return functional.pad(self._logits(hidden), (0, 0, above, 0))
@@ -406,18 +433,42 @@ class Model(Sampler):
         pieces, keys = rows
         seen = self._seen(before)
         if self.lengths:
-            seen.append(_most(heard, steps)[..., None, None].expand(*before.shape, 1) / MANY)
+            fullest, ago = _fullest(heard, steps)
+            both = fullest.sum(-1), ago.to(heard.dtype).log1p()
+            seen += [each[..., None, None].expand(*before.shape, 1) / MANY for each in both]
         if found:
             now = torch.arange(heard.shape[1] - steps + 1, heard.shape[1] + 1, device=heard.device)
             seen += self._matched(heard, now[:, None], *found)
         parts = [_picked(part, rows) for part in seen]
-        parts.append(self.name(keys)[:, None].expand(-1, steps, -1))
+        final, shift = state.piece[pieces].unbind(-1)
+        original = self._original(keys, shift)
+        degree = (keys + (0 if self.ring else LOWEST) - final) % CLASSES
+        known = (final != UNKNOWN)[:, None].to(heard.dtype)
+        about = self.name(original), functional.one_hot(degree, CLASSES) * known
+        parts += [each[:, None].expand(-1, steps, -1) for each in about]
         parts.append(self.told(features)[pieces])
         inputs = self._drop(torch.cat(parts, -1), self.input_dropout)
         lasting, cells = recurrent.run(self.along_time, [inputs], state.cells)
         lasting = self._drop(lasting, self.dropout)
         context = self.lasting(lasting) + self.remembered(features)[pieces]
+        function = self._function(features)[pieces, degree] * known[..., None]
+        for more in (self.compass(original)[:, None], function):
+            context = context + more.to(context.dtype)
         return context, state._replace(cells=cells)
+
+    def _function(self, features: Tensor) -> Tensor:
+        """Compute what each degree, counted from the final, is for: Tensor[B, 12, T, H].
+
+        The final itself, for instance, where the piece ends.
+        """
+        place = functional.pad(self.place(features).tanh(), (0, 1), value=1.0)
+        return self.degree(place).unflatten(-1, (CLASSES, -1)).transpose(1, 2)
+
+    def _original(self, keys: Tensor, shift: Tensor) -> Tensor:
+        """Undo the transposition of keys. Those that come from outside count as the outermost."""
+        if self.ring:
+            return (keys - shift) % CLASSES
+        return (keys - shift).clamp(0, self.keys - 1)
 
     def _seen(self, before: Tensor) -> list[Tensor]:
         """Look at the previous step from each key: tensors [B, T, K, any]."""
@@ -450,20 +501,20 @@ class Model(Sampler):
             seen += [came.relu()[..., None], own.relu()[..., None]]
         return seen
 
-    def _lower(self, notes: Tensor, before: Tensor, most: Tensor) -> list[Tensor]:
+    def _lower(self, notes: Tensor, before: Tensor, fullest: Tensor) -> list[Tensor]:
         """Look at what the keys below each key do, and at what is left to do.
 
         Parameters
         ----------
         notes, before : Tensor[..., K]
             The notes of a step, and of the step before it.
-        most : Tensor[...]
-            The largest number of keys that lately sounded at once.
+        fullest : Tensor[..., K]
+            From `_fullest`.
 
         Returns
         -------
         list of Tensor[..., K, any]
-            With lengths, the last one contains intervals; see `_leading`.
+            With lengths, the last two contain intervals; see `_leading` and `_parallel`.
         """
         sounds = notes.abs()
         below = [_near(sounds, self.radius), _classes_below(sounds), _count_below(sounds) / MANY]
@@ -477,19 +528,21 @@ class Model(Sampler):
                 _count_below(struck) / MANY,
                 _count_below(sounded) / MANY,
                 left / MANY,
-                (most[..., None, None] - _count_below(sounds)) / MANY,
+                (fullest.sum(-1)[..., None, None] - _count_below(sounds)) / MANY,
                 sounded[..., None],
                 before.relu()[..., None],
-                _leading(sounds, sounded),
+                _leading(sounds, sounded, fullest),
+                _parallel(sounds, sounded),
             ]
         return below
 
     def _hidden(self, context: Tensor, lower: list[Tensor]) -> Tensor:
         """Combine what a key knows of the past and of the keys below it: Tensor[..., H]."""
         if self.lengths:
-            *lower, intervals = lower
-            codes = functional.one_hot(intervals, INTERVAL + 1)[..., 1:]
-            lower.append(codes.flatten(-2).to(context.dtype))
+            *lower, intervals, parallel = lower
+            codes = functional.one_hot(intervals, INTERVAL + 1)[..., 1:].flatten(-2)
+            kept = functional.one_hot(parallel, CLASSES + 1)[..., 1:].sum(-2)
+            lower += [codes.to(context.dtype), kept.to(context.dtype)]
         return functional.silu(context + self.lower(torch.cat(lower, -1)))
 
     def _logits(self, hidden: Tensor) -> Tensor:
@@ -577,49 +630,101 @@ def _above_lowest(notes: Tensor) -> Tensor:
     return _distance(distance).to(notes.dtype) * (distance > 0)[..., None]
 
 
-def _most(heard: Tensor, steps: int) -> Tensor:
-    """Find the largest number of keys that sounded at once before each of the next steps.
+def _fullest(heard: Tensor, steps: int) -> tuple[Tensor, Tensor]:
+    """Find the fullest chord of the steps before each of the next steps.
 
-    Tensor[B, C + T - 1, K] to Tensor[B, T].
+    Parameters
+    ----------
+    heard : Tensor[B, C + T - 1, K]
+    steps : int
+        T.
+
+    Returns
+    -------
+    fullest : Tensor[B, T, K]
+        1 where a key sounded.
+    ago : Tensor[B, T] of int64
+        How long before the last step that was.
     """
     counts = heard.abs().sum(-1)
     short = max(0, LATELY + steps - 1 - counts.shape[1])
-    return functional.pad(counts, (short, 0)).unfold(1, LATELY, 1)[:, -steps:].amax(-1)
+    lately = functional.pad(counts, (short, 0)).unfold(1, LATELY, 1)[:, -steps:]
+    ago = lately.flip(-1).argmax(-1)  # backwards in time, so the last of several
+    last = torch.arange(heard.shape[1] - steps, heard.shape[1], device=heard.device)
+    place = (last - ago)[..., None].expand(-1, -1, heard.shape[2])
+    return heard.gather(1, place).abs(), ago
 
 
-def _leading(notes: Tensor, before: Tensor) -> Tensor:
+def _leading(notes: Tensor, before: Tensor, fullest: Tensor) -> Tensor:
     """Compare each key with where its voice was, if it were the next note from below.
 
     Voices are counted from the lowest. The number of a voice tells from which note of the step
-    before it comes, unless voices begin, end or share a key.
+    before it comes, unless voices begin, end or share a key. Then, the fullest chord tells better.
 
     Parameters
     ----------
     notes, before : Tensor[..., K]
         1 where a key sounds at a step, and at the step before it.
+    fullest : Tensor[..., K]
+        From `_fullest`.
 
     Returns
     -------
-    Tensor[..., K, 5] of int64
+    Tensor[..., K, 6] of int64
         The intervals from where the voice below it, the voice itself and the voice above it were;
-        that from the lowest voice to this one, modulo octaves, before; and that of the lowest voice
-        from where it was. 0 if it is unknown, otherwise 1 to 25: 13 is a unison, and intervals of
-        more than an octave count as an octave.
+        that from the lowest voice to this one, modulo octaves, before; that of the lowest voice
+        from where it was; and that from where the voice was in the fullest chord. 0 if it is
+        unknown, otherwise 1 to 25: 13 is a unison, and intervals of more than an octave count as an
+        octave.
     """
     keys = torch.arange(notes.shape[-1], device=notes.device)
-    count = before.int().cumsum(-1)
-    # The keys of the step before from the lowest on. The last two places hold no key.
-    place = torch.where(before > 0, count - 1, len(keys) + 1).long()
-    sources = place.new_full((*place.shape[:-1], len(keys) + 2), NOWHERE)
-    sources = sources.scatter(-1, place, keys.expand_as(place))
-    sources[..., -2:] = NOWHERE
+    sources = _by_voice(before)
     number = _count_below(notes)[..., 0].long()
     below, own, above = (sources.gather(-1, (number + i) % sources.shape[-1]) for i in (-1, 0, 1))
     lowest = sources[..., :1].expand_as(own)
     bass = torch.where(number > 0, notes.argmax(-1, keepdim=True), keys)
     past = torch.where(own == NOWHERE, own, lowest + (own - lowest) % CLASSES)
+    long_ago = _by_voice(fullest).gather(-1, number)
     pairs = (keys, below), (keys, own), (keys, above), (past, lowest), (bass, lowest)
+    pairs += ((keys, long_ago),)
     return torch.stack([_interval(*pair) for pair in pairs], -1)
+
+
+def _parallel(notes: Tensor, before: Tensor) -> Tensor:
+    """Find the intervals that each key would keep in parallel motion, if it were the next note.
+
+    Parameters
+    ----------
+    notes, before : Tensor[..., K]
+        As for `_leading`.
+
+    Returns
+    -------
+    Tensor[..., K, 4] of int64
+        For each of the four lowest voices: if it is below the key and has moved by as many
+        semitones as the key's voice would, 1 plus their interval modulo octaves; otherwise 0.
+    """
+    keys = torch.arange(notes.shape[-1], device=notes.device)
+    now, past = _by_voice(notes), _by_voice(before)
+    number = _count_below(notes)[..., 0].long()
+    own = past.gather(-1, number)
+    move = torch.where(own == NOWHERE, 0, keys - own)
+    found = []
+    for voice in range(min(LOWER, len(keys))):
+        key, source = now[..., voice, None], past[..., voice, None]
+        same = (key - source == move) & (move != 0) & (voice < number)
+        found.append(((keys - key) % CLASSES + 1) * same)
+    return torch.stack(found, -1)
+
+
+def _by_voice(notes: Tensor) -> Tensor:
+    """List the keys that sound, from the lowest on, and `NOWHERE` after them: [..., K + 2]."""
+    keys = torch.arange(notes.shape[-1], device=notes.device)
+    place = torch.where(notes > 0, notes.int().cumsum(-1) - 1, len(keys) + 1).long()
+    found = place.new_full((*place.shape[:-1], len(keys) + 2), NOWHERE)
+    found = found.scatter(-1, place, keys.expand_as(place))
+    found[..., -2:] = NOWHERE
+    return found
 
 
 def _interval(key: Tensor, source: Tensor) -> Tensor:
