@@ -16,7 +16,8 @@ from torch import Tensor, nn
 
 from ostinato.core import models
 from ostinato.notes.data.fragments import Batch
-from ostinato.notes.data.positions import FINAL, FINALS, STEP, UNKNOWN
+from ostinato.notes.data.positions import FINAL, STEP, UNKNOWN
+from ostinato.notes.data.rolls import CLASSES
 from ostinato.notes.parts.memory import clock
 from ostinato.notes.parts.metre import Metre
 from ostinato.notes.parts.repeating import Params, Repeating
@@ -129,7 +130,7 @@ class Generator(nn.Module):
         begin = self.initial(batch.past, batch.positions, batch.annotation)
         known, features, state = self._hear(batch.notes, begin)
         loss, _ = self.sampler.loss(features, known, state.sampler, uniforms)
-        loss = loss + self._of_final(batch.positions)
+        loss = loss + self.nats_of_final(batch.positions)
         counted = batch.mask * self.sampler.in_support(batch.notes)
         return (loss * counted).sum(), counted.sum()
 
@@ -150,7 +151,7 @@ class Generator(nn.Module):
             of the first step of a piece includes the log-probability of the final.
         state : State
         """
-        price = self._of_final(state.positions[:, : notes.shape[1]])
+        price = self.nats_of_final(state.positions[:, : notes.shape[1]])
         known, features, state = self._hear(notes, state)
         log_prob, sampler = self.sampler.log_prob(features, known, state.sampler, uniforms)
         return log_prob - price, state._replace(sampler=sampler)
@@ -219,9 +220,12 @@ class Generator(nn.Module):
         place = torch.tensor(FINAL, device=positions.device)
         return positions.index_fill(-1, place, UNKNOWN)
 
-    def _of_final(self, positions: Tensor) -> Tensor:
-        """Minus the log-probability of the final at the first steps of pieces: Tensor[B, T]."""
-        nats = math.log(FINALS) if self.knows_final else 0.0
+    def nats_of_final(self, positions: Tensor) -> Tensor:
+        """Compute minus the log-probability of the final, which the first step of a piece includes.
+
+        Tensor[B, T, 10] of positions to Tensor[B, T]; zeros if it does not know the final.
+        """
+        nats = math.log(CLASSES) if self.knows_final else 0.0
         return nats * (positions[..., STEP] == 0)
 
     def _hear(self, notes: Tensor, state: State) -> tuple[Tensor, Tensor, State]:

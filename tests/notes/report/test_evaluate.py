@@ -52,6 +52,34 @@ def test_it_is_that_of_the_system_mixed_with_independent_keys(songs, split, keys
     assert found["nll"] == pytest.approx(-own / steps, abs=1e-4)
 
 
+@torch.no_grad()
+def test_both_parts_of_the_mixture_pay_for_the_final(songs, monkeypatch):
+    monkeypatch.setattr(evaluate, "MIXED", 0.5)
+    songs = Songs(songs.folder, "notes")
+    torch.manual_seed(0)
+    sizes = {"cells": 4, "hidden": 5, "radius": 3, "match_steps": 0, "match_radius": 1}
+    tied = {"name": "tied", "dropout": 0.0, "input_dropout": 0.0, **sizes}
+    config = CONFIG | {"keys": 88, "representation": "notes", "metre": True, "sampler": tied}
+    system = System(config, NONE | {"representation": "notes"}).eval()
+    rates, total, steps = evaluate.state_rates(songs), 0.0, 0
+    for song in songs.of("test"):
+        whole = 0, int(songs.steps[song])
+        notes = torch.from_numpy(songs.roll(song, *whole))[None]
+        begin = system.initial(
+            torch.zeros(1, system.context_length, KEYS),
+            torch.from_numpy(songs.positions(song, *whole))[None],
+        )
+        uniforms = torch.zeros(*notes.shape[:2], system.num_uniforms)
+        own = system.log_prob(notes, begin, uniforms)[0][0].double()
+        states = [(notes[0] == state) * rates[:, i] for i, state in enumerate((0, 1, -1))]
+        other = sum(states).log().sum(-1)
+        other[0] -= math.log(12)
+        total += float(torch.logaddexp(own, other).sum() - math.log(2) * len(own))
+        steps += len(own)
+    found = evaluate.prediction(system, songs, "test", 1, seed=1)
+    assert found["log_prob"] == pytest.approx(total / steps, abs=1e-6)
+
+
 def test_what_a_system_cannot_draw_is_counted_and_costs_what_independent_keys_cost(songs):
     """One voice, where each song strikes two keys at every beat."""
     system = build({"name": "voices", "voices": 1, "objective": "union"})

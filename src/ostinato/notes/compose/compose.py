@@ -22,7 +22,7 @@ from ostinato.notes.compose.voices import Voices
 from ostinato.notes.data import rolls
 from ostinato.notes.data.dataset import bars_of, quantise
 from ostinato.notes.data.fragments import FRAGMENT, window
-from ostinato.notes.data.positions import FINAL, FINALS, Bars, Positions
+from ostinato.notes.data.positions import FINAL, Bars, Positions
 from ostinato.notes.data.songs import Songs
 from ostinato.notes.performer import VELOCITY, keys_of
 from ostinato.notes.system import System
@@ -253,7 +253,7 @@ def with_finals(
     past = functional.pad(notes[:, :first], (0, 0, max(generator.context_length - first, 0), 0))
     heard, logits = notes[:, first:], []
     unused = heard.new_zeros(*heard.shape[:2], generator.num_uniforms)
-    for final in range(FINALS):
+    for final in range(rolls.CLASSES):
         found[..., FINAL] = final
         nats, _ = generator.log_prob(heard, generator.initial(past, found[:, first:]), unused)
         logits.append(nats.sum(1))

@@ -5,6 +5,8 @@ from typing import NamedTuple
 
 import numpy as np
 
+from ostinato.notes.data.rolls import CLASSES
+
 STEP, PLACE, BAR, BEAT, NUMBER, LEFT, PICKUP, END, FINAL, SHIFT = range(10)
 """Columns of an array of positions: the index of the step in its piece; its place in the bar, and
 the lengths of the bar and of its beats, all in steps; how many bars came before this one; how many
@@ -13,11 +15,8 @@ tells whether there is a pickup; how many steps are left until the last note has
 class, C is 0, of the lowest note of the last chord, which modal theory calls the final; and by how
 many semitones the piece was transposed."""
 
-UNKNOWN = 12
+UNKNOWN = CLASSES
 """The final of a piece that has none yet."""
-
-FINALS = 12
-"""Number of pitch classes that a final may be."""
 
 
 class Bars(NamedTuple):
@@ -104,8 +103,6 @@ class Positions:
         more, place = np.divmod(step - self._starts[number], bar)
         left = np.maximum(len(self._starts) - number - more, 0)
         end = np.maximum(self._end - step, 0)
-        final = self._final if self._final == UNKNOWN else (self._final + shift) % FINALS
-        same = (np.full(steps, value) for value in (self._pickup, final, shift))
-        pickup, final, shift = same
-        columns = step, place, bar, beat, number + more, left, pickup, end, final, shift
-        return np.stack(columns, -1)
+        final = self._final if self._final == UNKNOWN else (self._final + shift) % CLASSES
+        columns = step, place, bar, beat, number + more, left, self._pickup, end, final, shift
+        return np.stack(np.broadcast_arrays(*columns), -1)

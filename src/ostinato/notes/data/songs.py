@@ -6,7 +6,7 @@ import numpy as np
 
 from ostinato.core import files
 from ostinato.notes.data import rolls
-from ostinato.notes.data.positions import FINALS, Bars, Positions
+from ostinato.notes.data.positions import Bars, Positions
 
 STEP_NOTE = np.dtype(
     [("song", "<i4"), ("onset", "<i4"), ("length", "<i4"), ("pitch", "u1"), ("velocity", "u1")]
@@ -89,5 +89,5 @@ class Songs:
             return Positions(self.bars[index], length)(start, steps, shift)
         first, ends = int(notes["onset"][0]), notes["onset"] + notes["length"]
         end = int(ends.max())
-        final = int(notes["pitch"][ends == end].min()) % FINALS
+        final = int(notes["pitch"][ends == end].min()) % rolls.CLASSES
         return Positions(self.bars[index], length, first, end, final)(start, steps, shift)

@@ -14,7 +14,6 @@ from ostinato.core.seeds import derive
 from ostinato.notes import system
 from ostinato.notes.data import rolls
 from ostinato.notes.data.fragments import Batch, held_out
-from ostinato.notes.data.positions import FINALS, STEP
 from ostinato.notes.data.songs import Songs
 from ostinato.notes.parts.dynamics import Dynamics
 from ostinato.notes.report import features, music, plots
@@ -174,8 +173,7 @@ def _count(system: System, batch: Batch, rates: Tensor, draws: int, seed: int) -
     log_probs = log_probs.double().unflatten(0, (times, -1))
     # As an index, -1 is the last of the three states.
     anything = rates.log()[torch.arange(rolls.KEYS), keys.long()].sum(-1)
-    if system.generator.knows_final:
-        anything = anything - math.log(FINALS) * (batch.positions[..., STEP] == 0)
+    anything = anything - system.generator.nats_of_final(batch.positions)
     mixed = torch.logaddexp(math.log1p(-MIXED) + log_probs, math.log(MIXED) + anything)
     by_song = (mixed * mask).sum(-1)
     drawn = system.guess(batch, uniforms).sign() * mask[..., None]

@@ -522,6 +522,7 @@ class Model(Sampler):
             below.append(_above_lowest(sounds))
         if self.lengths:
             struck, sounded = notes.relu(), before.abs()
+            sources = _by_voice(sounded)
             left = sounded.sum(-1)[..., None, None] - _count_below(sounded) - sounded[..., None]
             below += [
                 _near(struck, self.radius),
@@ -531,8 +532,8 @@ class Model(Sampler):
                 (fullest.sum(-1)[..., None, None] - _count_below(sounds)) / MANY,
                 sounded[..., None],
                 before.relu()[..., None],
-                _leading(sounds, sounded, fullest),
-                _parallel(sounds, sounded),
+                _leading(sounds, sources, _by_voice(fullest)),
+                _parallel(sounds, sources),
             ]
         return below
 
@@ -655,7 +656,7 @@ def _fullest(heard: Tensor, steps: int) -> tuple[Tensor, Tensor]:
     return heard.gather(1, place).abs(), ago
 
 
-def _leading(notes: Tensor, before: Tensor, fullest: Tensor) -> Tensor:
+def _leading(notes: Tensor, sources: Tensor, fullest: Tensor) -> Tensor:
     """Compare each key with where its voice was, if it were the next note from below.
 
     Voices are counted from the lowest. The number of a voice tells from which note of the step
@@ -663,10 +664,10 @@ def _leading(notes: Tensor, before: Tensor, fullest: Tensor) -> Tensor:
 
     Parameters
     ----------
-    notes, before : Tensor[..., K]
-        1 where a key sounds at a step, and at the step before it.
-    fullest : Tensor[..., K]
-        From `_fullest`.
+    notes : Tensor[..., K]
+        1 where a key sounds at a step.
+    sources, fullest : Tensor[..., K + 2]
+        The step before it and the fullest chord; see `_by_voice`.
 
     Returns
     -------
@@ -678,24 +679,23 @@ def _leading(notes: Tensor, before: Tensor, fullest: Tensor) -> Tensor:
         octave.
     """
     keys = torch.arange(notes.shape[-1], device=notes.device)
-    sources = _by_voice(before)
     number = _count_below(notes)[..., 0].long()
     below, own, above = (sources.gather(-1, (number + i) % sources.shape[-1]) for i in (-1, 0, 1))
     lowest = sources[..., :1].expand_as(own)
     bass = torch.where(number > 0, notes.argmax(-1, keepdim=True), keys)
     past = torch.where(own == NOWHERE, own, lowest + (own - lowest) % CLASSES)
-    long_ago = _by_voice(fullest).gather(-1, number)
-    pairs = (keys, below), (keys, own), (keys, above), (past, lowest), (bass, lowest)
-    pairs += ((keys, long_ago),)
+    long_ago = fullest.gather(-1, number)
+    to_own = ((keys, source) for source in (below, own, above))
+    pairs = *to_own, (past, lowest), (bass, lowest), (keys, long_ago)
     return torch.stack([_interval(*pair) for pair in pairs], -1)
 
 
-def _parallel(notes: Tensor, before: Tensor) -> Tensor:
+def _parallel(notes: Tensor, sources: Tensor) -> Tensor:
     """Find the intervals that each key would keep in parallel motion, if it were the next note.
 
     Parameters
     ----------
-    notes, before : Tensor[..., K]
+    notes, sources : Tensor
         As for `_leading`.
 
     Returns
@@ -705,13 +705,13 @@ def _parallel(notes: Tensor, before: Tensor) -> Tensor:
         semitones as the key's voice would, 1 plus their interval modulo octaves; otherwise 0.
     """
     keys = torch.arange(notes.shape[-1], device=notes.device)
-    now, past = _by_voice(notes), _by_voice(before)
+    now = _by_voice(notes)
     number = _count_below(notes)[..., 0].long()
-    own = past.gather(-1, number)
+    own = sources.gather(-1, number)
     move = torch.where(own == NOWHERE, 0, keys - own)
     found = []
     for voice in range(min(LOWER, len(keys))):
-        key, source = now[..., voice, None], past[..., voice, None]
+        key, source = now[..., voice, None], sources[..., voice, None]
         same = (key - source == move) & (move != 0) & (voice < number)
         found.append(((keys - key) % CLASSES + 1) * same)
     return torch.stack(found, -1)
