@@ -495,7 +495,8 @@ def nats_of_length(known: np.ndarray, frames: np.ndarray) -> np.ndarray:
     edges = np.log([frames // BAR + 1, np.maximum(frames // BAR, 1e-9)])
     bars = norm.cdf(edges, logs.mean(), max(logs.std(), NARROWEST))
     rest = np.bincount(known % BAR, minlength=BAR) + 1
-    return -np.log(np.maximum(bars[0] - bars[1], np.finfo(float).tiny)) - np.log(rest / rest.sum())[frames % BAR]
+    whole = np.maximum(bars[0] - bars[1], np.finfo(float).tiny)
+    return -np.log(whole) - np.log(rest / rest.sum())[frames % BAR]
 
 
 def nats_a_token(
