@@ -1,12 +1,16 @@
 """A score: the notes of a piece, with its tempi and metres; times are in ticks."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from heapq import heappop, heappush
 
 import numpy as np
 
 TICKS_PER_BEAT = 480
 """Ticks per quarter note, in every score and in every MIDI file that is written here."""
+
+VELOCITY = 80
+BPM = 100.0
+"""The velocity and the tempo, in quarter notes per minute, where notation gives none."""
 
 NOTE = np.dtype(
     [("onset", "<i4"), ("length", "<i4"), ("pitch", "u1"), ("velocity", "u1"), ("part", "<u2")]
@@ -68,6 +72,8 @@ class Score:
         At least one, the first at tick 0.
     title : str
         Its name, or an empty string.
+    mended : tuple of str
+        What was wrong with its file, and did not keep it from being read.
     """
 
     notes: np.ndarray
@@ -75,6 +81,7 @@ class Score:
     metres: list[Metre]
     tempi: list[Tempo]
     title: str = ""
+    mended: tuple[str, ...] = ()
 
     @property
     def metre(self) -> str:
@@ -101,12 +108,11 @@ class Score:
         def later(tick: int) -> int:
             return tick + ticks if tick else 0
 
-        return Score(
-            notes,
-            self.parts,
-            [Metre(later(m.tick), m.beats, m.unit) for m in self.metres],
-            [Tempo(later(t.tick), t.bpm) for t in self.tempi],
-            self.title,
+        return replace(
+            self,
+            notes=notes,
+            metres=[replace(metre, tick=later(metre.tick)) for metre in self.metres],
+            tempi=[replace(tempo, tick=later(tempo.tick)) for tempo in self.tempi],
         )
 
 
