@@ -49,6 +49,8 @@ def tunes(text: str) -> list[str]:
 def plain(tune: str) -> str:
     """Write voices that change inside lines, and those after ``&``, in lines of their own.
 
+    Without a metre and a unit, notes are eighths, which is written down, too.
+
     Parameters
     ----------
     tune : str
@@ -58,8 +60,10 @@ def plain(tune: str) -> str:
     str
     """
     head, body = _divided(tune.splitlines())
+    if head and not any(line.startswith(("L:", "M:")) for line in head):
+        head.insert(-1, "L:1/8")
     if not any(VOICE.search(line) or OVERLAY in IGNORED.sub("", line) for line in body):
-        return tune
+        return "\n".join(head + body) + "\n"
     voices: dict[str, list[str]] = {}
     voice = "1"
     for line in body:

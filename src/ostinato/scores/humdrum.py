@@ -23,7 +23,7 @@ PITCHES = dict(zip("cdefgab", (0, 2, 4, 5, 7, 9, 11), strict=True))
 MIDDLE_C = 60
 
 DURATION = re.compile(r"(0+|[1-9]\d*)(?:%([1-9]\d*))?(\.*)")
-PITCH = re.compile(r"(([a-g])\2*|([A-G])\3*)(#*|-*)")
+PITCH = re.compile(r"(([a-g])\2*|([A-G])\3*)(#+|-+|)")
 METRE = re.compile(r"\*M(\d+)/(\d+)$")
 TEMPO = re.compile(r"\*MM(\d+(?:\.\d+)?)$")
 SECTION = re.compile(r"\*>(?!norep)([^\[\],]+)$")
@@ -100,7 +100,7 @@ class _Reader:
         self.sections: list[tuple[str, Fraction]] = []
         self.order: list[str] = []
         self.paths: list[Path] = []
-        self.now = Fraction(0)
+        self.now = self.end = Fraction(0)
         self.tied: dict[tuple[int, int], Note] = {}
 
     def read(self, text: str) -> None:
@@ -111,7 +111,6 @@ class _Reader:
             except ValueError as error:
                 self.written.mended.append(f"line {number} and all after it: {error}")
                 break
-        self.now = self._begins()
 
     def _line(self, line: str) -> None:
         if line.startswith("!!!OTL") and not self.written.title:
@@ -195,6 +194,7 @@ class _Reader:
                 if "r" not in part:
                     self._note(path.spine, part, length)
             path.end = self.now + (length or 0)
+            self.end = max(self.end, path.end)
 
     def _note(self, spine: int, token: str, length: Fraction) -> None:
         match = PITCH.search(token)
@@ -219,13 +219,13 @@ class _Reader:
     def passages(self) -> list[Passage]:
         """List what is played, in order."""
         moments = [moment for _, moment in self.sections]
-        spans = zip(moments, [*moments[1:], self.now], strict=False)
+        spans = zip(moments, [*moments[1:], self.end], strict=False)
         sections = dict(zip([name for name, _ in self.sections], spans, strict=True))
         if self.order and all(name in sections for name in self.order):
             begin = (Fraction(0), moments[0])
             return [begin, *(sections[name] for name in self.order[:MOST_SECTIONS])]
         # The piece begins and ends without a line.
-        lines = [(Fraction(0), ""), *self.lines, (self.now, "")]
+        lines = [(Fraction(0), ""), *self.lines, (self.end, "")]
         bars = [
             Bar(bool(FORWARD.search(before)), 2 if BACKWARD.search(after) else 0)
             for (_, before), (_, after) in pairwise(lines)

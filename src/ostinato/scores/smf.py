@@ -157,7 +157,7 @@ def _read_chunks(file: MidiFile, data: bytes, place: int) -> None:
         size = int.from_bytes(data[place + 4 : place + 8])
         begin, end = place + 8, place + 8 + size
         trusted = _is_chunk(data, place) and _is_chunk(data, end)
-        following = data.find(TRACK, begin)
+        following = data.find(TRACK, place + 1)
         if not data.startswith(TRACK, place):
             if trusted:
                 place = end

@@ -1,0 +1,148 @@
+"""Grids: in how many steps a beat is divided, and how notes stand to them, found from the notes.
+
+Onsets in a file may all be late by the same time, swing, scatter around their steps because they
+were played, or need steps that are a third of a beat. For each way to divide a beat, the onsets are
+a mixture of normal distributions of one width around the steps, and of notes that stand anywhere,
+fitted by expectation maximisation (Dempster, Laird and Rubin, 1977).
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from ostinato.scores.score import TICKS_PER_BEAT
+
+STEPS = 4, 6, 8, 12
+"""Numbers of steps that a beat may be divided into, the preferred ones first."""
+
+SWINGING = 2, 4
+"""How many of the notes that may swing are in a beat: eighths, sixteenths."""
+
+STRAIGHT, TRIPLETS = 1 / 2, 2 / 3
+"""The share of a pair that its first note lasts, without swing and with that of triplets."""
+
+SWING = 0.54, 0.76
+"""The least and the most that counts as swing."""
+
+BETWEEN = 0.15
+"""Where eighths swing, so many onsets for each on a second eighth may stand between them."""
+
+ROUNDS = 40
+"""Rounds of expectation maximisation."""
+
+SPREAD = 2.0, 40.0
+"""Bounds of the standard deviation around steps, in ticks. Less than the first is rounding."""
+
+STRAY = 0.02
+"""A grid is fine enough if so large a share of the notes, at most, stands on a finer one alone."""
+
+KNOWN = 0.2
+"""A grid that tells less about an onset than this, in nats, is none."""
+
+
+@dataclass(frozen=True)
+class Grid:
+    """How the notes of a piece stand to steps.
+
+    Attributes
+    ----------
+    steps : int
+        Steps in a quarter note.
+    offset : float
+        By how many ticks notes are late, the nearest to 0 that fits: which step is the beat is not
+        said.
+    spread : float
+        Standard deviation of onsets around their steps, in ticks.
+    share : float
+        Share of onsets that stand at steps.
+    nats : float
+        What the grid tells about an onset: the mean of the logarithm of its density, which is 0
+        where onsets may stand anywhere.
+    swing : float
+        The share of a pair of notes that the first one lasts; 0.5 if nothing swings.
+    unit : int
+        How many such notes are in a beat: 2 or 4.
+    """
+
+    steps: int
+    offset: float
+    spread: float
+    share: float
+    nats: float
+    swing: float = STRAIGHT
+    unit: int = SWINGING[0]
+
+
+def places(steps: int, swing: float = STRAIGHT, unit: int = SWINGING[0]) -> np.ndarray:
+    """Find where the steps of a beat are: ndarray[float64], shape [steps], in beats."""
+    pair = 2 / unit
+    whole, rest = np.divmod(np.arange(steps) / steps / pair + 1e-9, 1)
+    return (whole + np.interp(rest, [0, STRAIGHT, 1], [0, swing, 1])) * pair
+
+
+def find_grid(onsets: np.ndarray) -> Grid | None:
+    """Find the grid of a piece.
+
+    Parameters
+    ----------
+    onsets : ndarray[int], shape [notes]
+        Ticks.
+
+    Returns
+    -------
+    Grid or None
+        The first of `STEPS` on which about as many onsets stand as on any, swung if that explains
+        them as well; None if onsets have no grid.
+    """
+    beats = np.unique(onsets) / TICKS_PER_BEAT
+    found = [_fitted(beats, steps) for steps in STEPS]
+    enough = max(grid.share for grid in found) - STRAY
+    best = next(grid for grid in found if grid.share >= enough)
+    for unit in SWINGING:
+        swung = _fitted(beats, STEPS[0], unit)
+        if SWING[0] < swung.swing < SWING[1] and swung.nats > best.nats - STRAY:
+            best = swung
+    return best if best.nats > KNOWN else None
+
+
+def _fitted(beats: np.ndarray, steps: int, unit: int = 0) -> Grid:
+    """Fit a mixture around steps; with a unit, what has this length swings."""
+    swing = TRIPLETS if unit else STRAIGHT
+    place = places(steps, swing, unit or SWINGING[0])
+    offset, stray = _first_offset(beats, place), 0.05
+    low, high = (bound / TICKS_PER_BEAT for bound in SPREAD)
+    weights, spread = np.full(steps, 1 / steps), (low + high) / 2
+    # What is unknown: how late all steps are, and by how much the later ones of pairs swing.
+    terms = np.ones((1 + bool(unit), steps))
+    if unit:
+        terms[1] = (places(steps, swing + 0.01, unit) - place) / 0.01
+    for _ in range(ROUNDS):
+        distance = (beats[:, None] - place - offset + 0.5) % 1 - 0.5
+        density = np.exp(-(distance**2) / (2 * spread**2)) / (spread * np.sqrt(2 * np.pi))
+        density *= weights * (1 - stray)
+        total = density.sum(1) + stray
+        belongs = density / total[:, None]
+        each = belongs.sum(0)
+        change = np.linalg.lstsq(terms * each @ terms.T, terms @ (belongs * distance).sum(0))[0]
+        moved = change @ terms
+        spread = np.sqrt((belongs * (distance - moved) ** 2).sum() / each.sum())
+        spread = float(np.clip(spread, low, high))
+        offset, place = offset + change[0], place + moved - change[0]
+        weights, stray = each / each.sum(), max(1 - each.sum() / len(beats), 1e-6)
+        swing += float(change[1:].sum())
+    if unit == SWINGING[0] and weights[1] + weights[3] > BETWEEN * weights[2]:
+        swing = STRAIGHT  # triplets, or straight sixteenths
+    ticks = offset * TICKS_PER_BEAT, spread * TICKS_PER_BEAT
+    nats = float(np.log(total).mean())
+    return Grid(steps, *ticks, 1 - stray, nats, swing, unit or SWINGING[0])
+
+
+def _first_offset(beats: np.ndarray, place: np.ndarray) -> float:
+    """Find roughly how late onsets are: at most half a step, in beats."""
+    half = 0.5 / len(place)
+    offsets = np.linspace(-half, half, 24, endpoint=False)
+    distance = (beats[:, None, None] - place - offsets[:, None] + 0.5) % 1 - 0.5
+    near = np.exp(-((distance * TICKS_PER_BEAT / 10) ** 2) / 2).sum((0, 2))
+    # Of offsets that are as good, the nearest to 0.
+    order = np.argsort(np.abs(offsets), kind="stable")
+    return float(offsets[order[near[order].argmax()]])
