@@ -105,7 +105,8 @@ def _score(file: smf.MidiFile) -> Score:
     begins, programs = _begins(file), _programs(file.tracks)
     rows: list[tuple[int, int, int, int, int]] = []
     parts: dict[tuple[int, int, int], Part] = {}
-    metres, tempi = {0: Metre(0, 4, 4)}, {0: Tempo(0, BPM)}
+    metres: dict[int, Metre] = {}
+    tempi = {0: Tempo(0, BPM)}
     for number, events in enumerate(file.tracks):
         # Tracks of format 2 have nothing in common.
         elsewhere = programs if file.format < 2 else {}
@@ -138,6 +139,9 @@ def _score(file: smf.MidiFile) -> Score:
                     tempi[now] = Tempo(now, 60e6 / microseconds)
                 else:
                     file.mend("a tempo of no time")
+    # A bar of one beat is what programs write that know of beats alone.
+    known = any(metre.beats > 1 for metre in metres.values())
+    metres.setdefault(0, Metre(0, 4, 4))
     return Score(
         tidy(np.array(rows, NOTE)),
         list(parts.values()),
@@ -145,6 +149,7 @@ def _score(file: smf.MidiFile) -> Score:
         [tempi[now] for now in sorted(tempi)],
         _title(file, charset),
         tuple(file.mended),
+        known,
     )
 
 

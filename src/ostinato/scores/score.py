@@ -74,6 +74,8 @@ class Score:
         Its name, or an empty string.
     mended : tuple of str
         What was wrong with its file, and did not keep it from being read.
+    metre_known : bool
+        Whether the file says a metre; otherwise, its bars are 4/4.
     """
 
     notes: np.ndarray
@@ -82,6 +84,7 @@ class Score:
     tempi: list[Tempo]
     title: str = ""
     mended: tuple[str, ...] = ()
+    metre_known: bool = True
 
     @property
     def metre(self) -> str:

@@ -92,6 +92,7 @@ def sounding(written: Written, passages: Sequence[Passage]) -> Score:
         [Tempo(tick, tempi[tick]) for tick in sorted(tempi)],
         written.title,
         tuple(written.mended),
+        bool(written.metres),
     )
     return score.delayed(ticks(written.pickup))
 
