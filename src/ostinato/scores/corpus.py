@@ -4,6 +4,7 @@ import hashlib
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 from joblib import Parallel, delayed
 
@@ -11,7 +12,9 @@ from ostinato.core import files
 from ostinato.core.errors import UserError
 from ostinato.core.progress import progress
 from ostinato.scores import notation
+from ostinato.scores.grid import STRAIGHT
 from ostinato.scores.midi import midi_bytes, read_midi
+from ostinato.scores.rhythm import Rhythm, aligned
 from ostinato.scores.score import Score, UnreadableScore, top_voice
 from ostinato.scores.sources import (
     REJECTED_COLUMNS,
@@ -23,13 +26,21 @@ from ostinato.scores.sources import (
     split,
 )
 
-MIDI_SUFFIXES = {".mid", ".midi", ".smf", ".kar"}
+MIDI_SUFFIXES = {".mid", ".midi", ".smf", ".kar", ".rmi"}
 KEY_INTERVALS = 12
 
 BUILT_IN = {"chorales": (notation.chorale_files, 4), "folksongs": (notation.folksong_files, 1)}
 """Corpora that come with music21: how to list their files, and how many parts a score must have."""
 
-SONG_COLUMNS = ["id", "title", "source", "metre", "split"]
+SONG_COLUMNS = [
+    "id", "title", "source", "metre", "metre_from", "steps_per_beat", "offset", "swing", "swung",
+    "mended", "split",
+]  # fmt: skip
+"""Beside what its names say: ``metre_from`` is ``file`` or ``notes``; ``steps_per_beat`` how many
+steps in a quarter note the notes need, empty if they have no beat; ``offset`` by how many ticks
+they were late; ``swing`` which share of a pair of notes the first one lasts, and ``swung`` how many
+of these notes are in a quarter note, both empty without swing; ``mended`` what was wrong with the
+file."""
 
 
 @dataclass(frozen=True)
@@ -40,6 +51,8 @@ class Song:
     title: str
     source: str
     metre: str
+    rhythm: Rhythm
+    mended: str
     key: str
     digest: str
     midi: bytes
@@ -96,18 +109,26 @@ def build(out: Path, source: str, folder: Path) -> None:
     splits = split({song.id: song.key for song in ordered})
     for song in ordered:
         files.write(out / "midi" / f"{song.id}.mid", song.midi)
-    rows = [
-        {
-            "id": song.id,
-            "title": song.title,
-            "source": song.source,
-            "metre": song.metre,
-            "split": splits[song.id],
-        }
-        for song in ordered
-    ]
+    rows = [_row(song) | {"split": splits[song.id]} for song in ordered]
     files.write_table(out / "songs.csv", SONG_COLUMNS, rows)
     files.write_table(out / "rejected.csv", REJECTED_COLUMNS, map(vars, rejected))
+
+
+def _row(song: Song) -> dict[str, Any]:
+    grid = song.rhythm.grid
+    swings = grid is not None and grid.swing != STRAIGHT
+    return {
+        "id": song.id,
+        "title": song.title,
+        "source": song.source,
+        "metre": song.metre,
+        "metre_from": song.rhythm.metre_from,
+        "steps_per_beat": grid.steps if grid else "",
+        "offset": round(grid.offset) if grid else "",
+        "swing": f"{grid.swing:.2f}" if swings else "",
+        "swung": grid.unit if swings else "",
+        "mended": song.mended,
+    }
 
 
 def read_file(path: Path, source: str, parts: int | None) -> list[Song | Rejected]:
@@ -131,9 +152,9 @@ def read_file(path: Path, source: str, parts: int | None) -> list[Song | Rejecte
     suffix = path.suffix.lower()
     try:
         if suffix in MIDI_SUFFIXES:
-            scores = [read_midi(path)]
+            scores, certain = [read_midi(path)], False
         elif suffix in notation.SUFFIXES:
-            scores = notation.read_notation(path)
+            scores, certain = notation.read_notation(path), True
         else:
             raise UnreadableScore("neither MIDI, MusicXML, ABC nor Humdrum by its name")
         if not scores:
@@ -141,12 +162,14 @@ def read_file(path: Path, source: str, parts: int | None) -> list[Song | Rejecte
     except (UnreadableScore, OSError) as error:
         return [Rejected(source, str(error))]
     return [
-        _song(score, source if len(scores) == 1 else f"{source}#{number}", parts)
+        _song(score, source if len(scores) == 1 else f"{source}#{number}", parts, certain)
         for number, score in enumerate(scores, 1)
     ]
 
 
-def _song(score: Score | UnreadableScore, source: str, parts: int | None) -> Song | Rejected:
+def _song(
+    score: Score | UnreadableScore, source: str, parts: int | None, certain: bool
+) -> Song | Rejected:
     if isinstance(score, UnreadableScore):
         return Rejected(source, str(score))
     notes = score.pitched
@@ -156,11 +179,14 @@ def _song(score: Score | UnreadableScore, source: str, parts: int | None) -> Son
         return Rejected(source, "no notes")
     if parts == 1 and (notes["onset"][1:] < (notes["onset"] + notes["length"])[:-1]).any():
         return Rejected(source, "several notes at once")
+    score, rhythm = aligned(score, certain)
     return Song(
         id=identity(source),
         title=score.title or Path(source).stem,
         source=source,
         metre=score.metre,
+        rhythm=rhythm,
+        mended="; ".join(score.mended),
         key=split_key(score),
         digest=hashlib.sha256(notes[["onset", "length", "pitch"]].tobytes()).hexdigest(),
         midi=midi_bytes(score),

@@ -6,11 +6,11 @@ a mixture of normal distributions of one width around the steps, and of notes th
 fitted by expectation maximisation (Dempster, Laird and Rubin, 1977).
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
-from ostinato.scores.score import TICKS_PER_BEAT
+from ostinato.scores.score import TICKS_PER_BEAT, Score, tidy
 
 STEPS = 4, 6, 8, 12
 """Numbers of steps that a beat may be divided into, the preferred ones first."""
@@ -78,6 +78,27 @@ def places(steps: int, swing: float = STRAIGHT, unit: int = SWINGING[0]) -> np.n
     pair = 2 / unit
     whole, rest = np.divmod(np.arange(steps) / steps / pair + 1e-9, 1)
     return (whole + np.interp(rest, [0, STRAIGHT, 1], [0, swing, 1])) * pair
+
+
+def straightened(ticks: np.ndarray, swing: float, unit: int) -> np.ndarray:
+    """Undo swing: ticks, an array of any shape, to float64 of the same shape, in beats."""
+    whole, rest = np.divmod(ticks / TICKS_PER_BEAT, 1)
+    steps = STEPS[-1]
+    # The last step is the next beat.
+    swung, straight = (np.append(places(steps, s, unit), 1.0) for s in (swing, STRAIGHT))
+    return whole + np.interp(rest, swung, straight)
+
+
+def without_swing(score: Score, swing: float, unit: int) -> Score:
+    """Undo the swing of a score, rounded to ticks."""
+    notes = score.notes.copy()
+    end = notes["onset"] + notes["length"]
+    onset, end = (
+        np.floor(straightened(each, swing, unit) * TICKS_PER_BEAT + 0.5).astype(np.int64)
+        for each in (notes["onset"], end)
+    )
+    notes["onset"], notes["length"] = onset, np.maximum(end - onset, 1)
+    return replace(score, notes=tidy(notes))
 
 
 def find_grid(onsets: np.ndarray) -> Grid | None:

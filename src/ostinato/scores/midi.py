@@ -309,9 +309,9 @@ def midi_bytes(score: Score) -> bytes:
 
 def _track(name: str, events: list[tuple[int, int, mido.Message]]) -> mido.MidiTrack:
     """Turn (tick, rank, message) into a track; at the same tick, lower ranks come first."""
-    # Names in MIDI files are Latin-1; all other characters are written as "?".
-    latin = name.encode("latin-1", "replace").decode("latin-1")
-    track = mido.MidiTrack([mido.MetaMessage("track_name", name=latin)] if latin else [])
+    # mido writes texts as Latin-1; this makes them UTF-8, which `charset_of` recognises.
+    text = name.encode().decode("latin-1")
+    track = mido.MidiTrack([mido.MetaMessage("track_name", name=text)] if text else [])
     now = 0
     for tick, _, message in sorted(events, key=lambda event: event[:2]):
         track.append(message.copy(time=tick - now))

@@ -2,11 +2,9 @@
 
 from dataclasses import dataclass, replace
 
-import numpy as np
-
-from ostinato.scores.grid import Grid, find_grid, places
+from ostinato.scores.grid import Grid, find_grid, straightened
 from ostinato.scores.metre import find_metre
-from ostinato.scores.score import TICKS_PER_BEAT, Metre, Score
+from ostinato.scores.score import Metre, Score
 
 FILE, NOTES = "file", "notes"
 """Where a metre comes from."""
@@ -33,7 +31,7 @@ class Rhythm:
     grid: Grid | None
 
 
-def aligned(score: Score) -> tuple[Score, Rhythm]:
+def aligned(score: Score, certain: bool = False) -> tuple[Score, Rhythm]:
     """Put notes on the beats and bars that they were meant for.
 
     What all notes are late by is taken away. Unless the file says a metre, or if its notes speak
@@ -45,6 +43,8 @@ def aligned(score: Score) -> tuple[Score, Rhythm]:
     ----------
     score : Score
         With a note at least.
+    certain : bool
+        Whether a metre that is said is right, as in notation.
 
     Returns
     -------
@@ -54,6 +54,8 @@ def aligned(score: Score) -> tuple[Score, Rhythm]:
     grid = find_grid(score.notes["onset"])
     if grid is None:
         return score, Rhythm(FILE if score.metre_known else NOTES, None)
+    if certain:
+        grid = replace(grid, offset=0.0)
     score = _earlier(score, round(grid.offset))
     claim = score.metres[0].beats, score.metres[0].unit, 0
     if not score.metre_known:
@@ -62,8 +64,10 @@ def aligned(score: Score) -> tuple[Score, Rhythm]:
         claim = 4, 4, 0  # its bars are as long
     best = claim
     # Changes of metre are believed; drums alone tell nothing of harmony.
-    if len(score.metres) == 1 and len(score.pitched):
-        candidates, nats = find_metre(score, straightened(score.notes["onset"], grid))
+    if len(score.metres) == 1 and len(score.pitched) and not (certain and score.metre_known):
+        candidates, nats = find_metre(
+            score, straightened(score.notes["onset"], grid.swing, grid.unit)
+        )
         enough = CONTRADICTED if score.metre_known else DOUBTED
         if claim in candidates and nats.max() > nats[candidates.index(claim)] + enough:
             best = candidates[int(nats.argmax())]
@@ -82,11 +86,3 @@ def _earlier(score: Score, ticks: int) -> Score:
     notes = score.notes.copy()
     notes["onset"] -= ticks
     return replace(score, notes=notes)
-
-
-def straightened(ticks: np.ndarray, grid: Grid) -> np.ndarray:
-    """Undo swing: ticks, an array of any shape, to float64 of the same shape, in beats."""
-    whole, rest = np.divmod(ticks / TICKS_PER_BEAT, 1)
-    # The last step is the next beat.
-    swung = np.append(places(grid.steps, grid.swing, grid.unit), 1.0)
-    return whole + np.interp(rest, swung, np.append(places(grid.steps), 1.0))
