@@ -6,11 +6,12 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
+import music21
 from joblib import Parallel, delayed
 
-from ostinato.core import files
+from ostinato.core import cache, files
 from ostinato.core.errors import UserError
-from ostinato.core.progress import progress
+from ostinato.core.progress import progress, tell
 from ostinato.scores import notation
 from ostinato.scores.grid import STRAIGHT
 from ostinato.scores.midi import midi_bytes, read_midi
@@ -92,7 +93,11 @@ def build(out: Path, source: str, folder: Path) -> None:
             )
     songs: dict[str, Song] = {}
     rejected: list[Rejected] = []
-    read = Parallel(-1, return_as="generator")(delayed(read_file)(*f) for f in found)
+    cache.forget_old()
+    version = f"{cache.code_of(__name__)} {music21.__version__}"
+    read = Parallel(-1, return_as="generator")(
+        delayed(cache.remembered)(read_file, *each, version=version) for each in found
+    )
     for result in progress(read, len(found), "corpus"):
         for item in result:
             if isinstance(item, Rejected):
@@ -112,6 +117,12 @@ def build(out: Path, source: str, folder: Path) -> None:
     rows = [_row(song) | {"split": splits[song.id]} for song in ordered]
     files.write_table(out / "songs.csv", SONG_COLUMNS, rows)
     files.write_table(out / "rejected.csv", REJECTED_COLUMNS, map(vars, rejected))
+    mended = sum(bool(song.mended) for song in ordered)
+    if mended or rejected:
+        tell(
+            f"corpus: {len(ordered)} songs, {mended} of them mended, as songs.csv says; "
+            f"{len(rejected)} left out, as rejected.csv says"
+        )
 
 
 def _row(song: Song) -> dict[str, Any]:

@@ -11,7 +11,7 @@ from joblib import Parallel, delayed
 
 from ostinato.core import files
 from ostinato.core.errors import UserError
-from ostinato.core.progress import progress
+from ostinato.core.progress import progress, tell
 from ostinato.notes.data.positions import Bars, Positions
 from ostinato.notes.data.songs import STEP_NOTE
 from ostinato.scores import grid
@@ -89,8 +89,8 @@ def build(out: Path, corpus: Path, filters: Filters) -> None:
     rows, rejected, notes = [], [], []
     for song, read_song in zip(songs, progress(read, len(songs), "dataset"), strict=True):
         if isinstance(read_song, Rejection):
-            told = {"id": song["id"], "source": song["source"]}
-            rejected.append(told | read_song._asdict())
+            named = {"id": song["id"], "source": song["source"]}
+            rejected.append(named | read_song._asdict())
             continue
         found, bars, voices = read_song
         found["song"] = len(rows)
@@ -123,6 +123,13 @@ def build(out: Path, corpus: Path, filters: Filters) -> None:
     files.write_array(out / "notes.npy", np.concatenate(notes))
     files.write_table(out / "songs.csv", SONG_COLUMNS, rows)
     files.write_table(out / "rejected.csv", REJECTED_COLUMNS, rejected)
+    if rejected:
+        why = Counter(each["filter"] for each in rejected).most_common()
+        tell(
+            f"dataset: {len(rows)} of {len(songs)} songs, left out are "
+            + ", ".join(f"{count} by {filter}" for filter, count in why)
+            + "; rejected.csv says which"
+        )
 
 
 def usual_steps(songs: Sequence[dict[str, str]]) -> int:
