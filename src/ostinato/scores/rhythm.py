@@ -2,7 +2,8 @@
 
 from dataclasses import dataclass, replace
 
-from ostinato.scores.grid import Grid, find_grid, straightened
+from ostinato.scores.beats import performed
+from ostinato.scores.grid import STRAIGHT, Grid, find_grid, straightened
 from ostinato.scores.metre import find_metre
 from ostinato.scores.score import Metre, Score
 
@@ -34,10 +35,10 @@ class Rhythm:
 def aligned(score: Score, certain: bool = False) -> tuple[Score, Rhythm]:
     """Put notes on the beats and bars that they were meant for.
 
-    What all notes are late by is taken away. Unless the file says a metre, or if its notes speak
-    clearly against it, metre and bars are those that the notes speak for; a rest then comes before
-    the first note, so that bars begin at multiples of a bar. Swing and what single notes are early
-    or late by stays.
+    What all notes are late by is taken away; where a performance has no beats, they are found.
+    Unless the file says a metre, or if its notes speak clearly against it, metre and bars are those
+    that the notes speak for; a rest then comes before the first note, so that bars begin at
+    multiples of a bar. Swing and what single notes are early or late by stays.
 
     Parameters
     ----------
@@ -52,11 +53,11 @@ def aligned(score: Score, certain: bool = False) -> tuple[Score, Rhythm]:
     rhythm : Rhythm
     """
     grid = find_grid(score.notes["onset"])
-    if grid is None:
-        return score, Rhythm(FILE if score.metre_known else NOTES, None)
     if certain:
-        grid = replace(grid, offset=0.0)
-    score = _earlier(score, round(grid.offset))
+        grid = replace(grid, offset=0.0) if grid else None
+    else:
+        score = _earlier(score, round(grid.offset)) if grid else performed(score)
+    swing, unit = (grid.swing, grid.unit) if grid else (STRAIGHT, 2)
     claim = score.metres[0].beats, score.metres[0].unit, 0
     if not score.metre_known:
         claim = 4, 4, 0
@@ -65,9 +66,7 @@ def aligned(score: Score, certain: bool = False) -> tuple[Score, Rhythm]:
     best = claim
     # Changes of metre are believed; drums alone tell nothing of harmony.
     if len(score.metres) == 1 and len(score.pitched) and not (certain and score.metre_known):
-        candidates, nats = find_metre(
-            score, straightened(score.notes["onset"], grid.swing, grid.unit)
-        )
+        candidates, nats = find_metre(score, straightened(score.notes["onset"], swing, unit))
         enough = CONTRADICTED if score.metre_known else DOUBTED
         if claim in candidates and nats.max() > nats[candidates.index(claim)] + enough:
             best = candidates[int(nats.argmax())]

@@ -151,6 +151,15 @@ def tidy(notes: np.ndarray) -> np.ndarray:
     return notes[np.lexsort((notes["part"], notes["pitch"], notes["onset"]))]
 
 
+def seconds(score: Score, ticks: np.ndarray) -> np.ndarray:
+    """Convert ticks to seconds: an array of integers to float64 of the same shape."""
+    begins = np.array([tempo.tick for tempo in score.tempi])
+    lengths = 60 / TICKS_PER_BEAT / np.array([tempo.bpm for tempo in score.tempi])
+    passed = np.append(0, np.cumsum(np.diff(begins) * lengths[:-1]))
+    tempo = np.searchsorted(begins, ticks, "right") - 1
+    return passed[tempo] + (ticks - begins[tempo]) * lengths[tempo]
+
+
 MOST_VOICES = 6
 """With more parts than this, a score is not taken to consist of voices."""
 
