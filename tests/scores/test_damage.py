@@ -63,7 +63,7 @@ def read_damaged_files(folder: Path, filters) -> None:
         if isinstance(found, Song):
             taken += 1
             ours.write_bytes(found.midi)
-            _read(ours, filters)
+            _read(ours, filters, None)
         assert time.monotonic() - start < SECONDS_A_FILE
     assert FILES // 20 < taken < FILES
     assert peak_memory() < MEMORY

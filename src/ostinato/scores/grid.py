@@ -33,8 +33,9 @@ ROUNDS = 40
 SPREAD = 2.0, 40.0
 """Bounds of the standard deviation around steps, in ticks. Less than the first is rounding."""
 
-STRAY = 0.02
-"""A grid is fine enough if so large a share of the notes, at most, stands on a finer one alone."""
+ENOUGH = 0.1
+"""A grid is fine enough if finer ones tell so much more about an onset, in nats, at most. About 2
+in 100 notes that stand on a finer one alone are as much."""
 
 KNOWN = 0.2
 """A grid that tells less about an onset than this, in nats, is none."""
@@ -112,16 +113,16 @@ def find_grid(onsets: np.ndarray) -> Grid | None:
     Returns
     -------
     Grid or None
-        The first of `STEPS` on which about as many onsets stand as on any, swung if that explains
-        them as well; None if onsets have no grid.
+        The first of `STEPS` that tells about as much of onsets as any, swung if that does, too;
+        None if onsets have no grid.
     """
     beats = np.unique(onsets) / TICKS_PER_BEAT
     found = [_fitted(beats, steps) for steps in STEPS]
-    enough = max(grid.share for grid in found) - STRAY
-    best = next(grid for grid in found if grid.share >= enough)
+    enough = max(grid.nats for grid in found) - ENOUGH
+    best = next(grid for grid in found if grid.nats >= enough)
     for unit in SWINGING:
         swung = _fitted(beats, STEPS[0], unit)
-        if SWING[0] < swung.swing < SWING[1] and swung.nats > best.nats - STRAY:
+        if SWING[0] < swung.swing < SWING[1] and swung.nats > best.nats - ENOUGH:
             best = swung
     return best if best.nats > KNOWN else None
 

@@ -75,7 +75,9 @@ METRE_WEIGHTS = np.array(
 """For each of `METRES`."""
 
 
-def find_metre(score: Score, straight: np.ndarray) -> tuple[list[tuple[int, int, int]], np.ndarray]:
+def find_metre(
+    score: Score, straight: np.ndarray, claim: tuple[int, int] = (4, 4)
+) -> tuple[list[tuple[int, int, int]], np.ndarray]:
     """Find how likely metres are.
 
     Parameters
@@ -84,6 +86,8 @@ def find_metre(score: Score, straight: np.ndarray) -> tuple[list[tuple[int, int,
         With a pitched note at least; drums are not considered.
     straight : ndarray[float64], shape [notes]
         Onsets in beats, as they would be without swing.
+    claim : (int, int)
+        Beats and unit of the metre that the file says: it counts as no rarer than others.
 
     Returns
     -------
@@ -94,9 +98,10 @@ def find_metre(score: Score, straight: np.ndarray) -> tuple[list[tuple[int, int,
     """
     pitched = ~np.array([part.drums for part in score.parts])[score.notes["part"]]
     names, features = features_of(score.notes[pitched], straight[pitched])
-    scores = features @ np.concatenate(
-        [SIGNAL_WEIGHTS.ravel(), SIMILAR_WEIGHTS, EDGE_WEIGHTS, METRE_WEIGHTS]
-    )
+    claimed = np.array([metre == claim for metre in METRES])
+    usual = np.where(claimed, METRE_WEIGHTS.max(), METRE_WEIGHTS)
+    weights = [SIGNAL_WEIGHTS.ravel(), SIMILAR_WEIGHTS, EDGE_WEIGHTS, usual]
+    scores = features @ np.concatenate(weights)
     return names, scores - np.logaddexp.reduce(scores)
 
 

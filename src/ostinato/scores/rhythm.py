@@ -10,9 +10,9 @@ from ostinato.scores.score import Metre, Score
 FILE, NOTES = "file", "notes"
 """Where a metre comes from."""
 
-CONTRADICTED, DOUBTED = 6.0, 2.0
+CONTRADICTED, DOUBTED = 4.0, 2.0
 """The metre of a file is given up if another one is likelier by so many nats, and the metre of a
-file that says none, 4/4 from the beginning on. Of songs whose metre is right, the first leaves 98
+file that says none, 4/4 from the beginning on. Of songs whose metre is right, the first leaves 97
 in 100 alone (bench/metre.md)."""
 
 
@@ -66,7 +66,8 @@ def aligned(score: Score, certain: bool = False) -> tuple[Score, Rhythm]:
     best = claim
     # Changes of metre are believed; drums alone tell nothing of harmony.
     if len(score.metres) == 1 and len(score.pitched) and not (certain and score.metre_known):
-        candidates, nats = find_metre(score, straightened(score.notes["onset"], swing, unit))
+        straight = straightened(score.notes["onset"], swing, unit)
+        candidates, nats = find_metre(score, straight, claim[:2])
         enough = CONTRADICTED if score.metre_known else DOUBTED
         if claim in candidates and nats.max() > nats[candidates.index(claim)] + enough:
             best = candidates[int(nats.argmax())]

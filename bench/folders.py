@@ -1,6 +1,6 @@
 """What becomes of collections of scores that people have.
 
-    python bench/collections.py FOLDER...
+    python bench/folders.py FOLDER...
 
 Each folder is read as a corpus and put on a grid as a dataset, with the parameters of params.yaml.
 A row of the table that is printed says how many files are in it, what share of them is used, how
