@@ -7,8 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from making import make_score, melody, raw_midi
 
-from ostinato.scores.midi import MAX_BEATS, midi_bytes, read_midi
-from ostinato.scores.score import NOTE, Metre, Part, Score, Tempo, UnreadableScore, tidy
+from ostinato.scores.midi import midi_bytes, read_midi
+from ostinato.scores.score import MAX_BEATS, NOTE, Metre, Part, Score, Tempo, UnreadableScore, tidy
 
 
 def read(data: bytes, tmp_path: Path, pickup: bool = False) -> Score:

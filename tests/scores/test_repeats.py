@@ -27,6 +27,8 @@ TWICE, CLOSED = Bar(backward=2), Bar(backward=2, endings=FIRST)
             [Bar(), Bar(endings=FIRST), CLOSED, Bar(endings=SECOND)],
             "ABCAD",
         ),
+        # An ending that no round asks for is played in the last one.
+        ([Bar(), CLOSED, Bar(endings=THIRD), Bar()], "ABACD"),
         ([Bar(), Bar(fine=True), Bar(da_capo=True)], "ABCAB"),
         ([Bar(), Bar(da_capo=True)], "ABAB"),
         ([Bar(), Bar(segno=True), Bar(dal_segno=True)], "ABCBC"),

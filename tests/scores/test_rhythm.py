@@ -186,3 +186,27 @@ def test_any_notes_can_be_aligned(notes):
     assert len(score.notes) > 0
     assert score.notes["onset"].min() >= 0
     assert performed(make_score(notes)).notes["onset"].min() >= 0
+
+
+def test_dotted_notes_are_no_swing():
+    onsets = np.sort(np.concatenate([np.arange(0, 480 * 32, 480), np.arange(360, 480 * 32, 480)]))
+    assert (find_grid(onsets).steps, find_grid(onsets).swing) == (4, 0.5)
+
+
+def test_two_late_notes_are_no_swing():
+    onsets = np.sort(np.append(np.arange(0, 480 * 32, 480), [320, 800]))
+    assert find_grid(onsets).swing == 0.5
+
+
+def test_a_piece_that_swings_begins_on_a_beat():
+    """Chords are anticipated, as in jazz: the strongest notes are the last ones before a beat."""
+    rows = [
+        (1920 * bar + 1760 * early, 960, 48 + ROOTS[bar % 8])
+        for bar in range(16)
+        for early in (0, 1)
+    ]
+    rows += [(480 * i + 320 * k, 120, 65 + (5 * i + k) % 7) for i in range(64) for k in (0, 1)]
+    score, rhythm = aligned(without_metre(make_score(sorted(rows))))
+    assert rhythm.grid.swing == pytest.approx(2 / 3, abs=0.01)
+    straight = without_swing(score, rhythm.grid.swing, rhythm.grid.unit).notes["onset"]
+    assert (straight % 240 == 0).mean() > 0.95

@@ -31,10 +31,10 @@ def folder(name: str) -> Path:
     return (Path(root) if root else platformdirs.user_cache_path("ostinato")) / name
 
 
-def remove_old(cache: Path) -> None:
+def remove_old(within: Path) -> None:
     """Remove what is in a folder and has not been written to for `KEPT_DAYS` days."""
     limit = time.time() - KEPT_DAYS * 24 * 3600
-    for each in cache.iterdir() if cache.exists() else ():
+    for each in within.iterdir() if within.exists() else ():
         # Writing a checkpoint updates the time of its folder. Another process may remove the
         # folder at the same time.
         with suppress(FileNotFoundError):
@@ -65,7 +65,11 @@ def remembered(function: Callable[..., Any], path: Path, *arguments: Any, versio
     version : str
         What else the result depends on, such as `code_of` it.
     """
-    digest = hashlib.sha256(path.read_bytes()).hexdigest()
+    try:
+        with path.open("rb") as file:
+            digest = hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError:
+        return function(path, *arguments)  # which says why it cannot be read
     memory = joblib.Memory(folder(READINGS), verbose=0)
     return memory.cache(_called, ignore=["path"])(function, path, digest, arguments, version)
 

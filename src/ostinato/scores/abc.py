@@ -7,21 +7,26 @@ which begins the bar once more for another voice.
 
 import re
 from fractions import Fraction
+from itertools import pairwise
 
 FIELD = re.compile(r"\s*[A-Za-z]:")
 VOICE = re.compile(r"\[V:\s*([^\s\]]+)[^\]]*\]")
 IGNORED = re.compile(r'"[^"]*"|![^!]*!|\+[^+]*\+|\{[^}]*\}|\[[A-Za-z]:[^\]]*\]')
 """Chord symbols, decorations, grace notes and inline fields."""
 
-BAR_LINE = re.compile(r"(:*\|[|\]:]*\d*|\[\|)")
+COMMENT = re.compile(r"(?<!\\)%.*")
+INLINE = re.compile(r"\[[A-Za-z]:[^\]]*\]")
+
+BAR_LINE = re.compile(r"(:*\|[|\]:]*\d*|\[\||::)")
 NOTE = re.compile(
     r"\((?P<tuplet>\d)(?::(?P<time>\d*))?(?::(?P<count>\d*))?"
-    r"|(?:\[(?P<chord>[^\]|]*)\]|[_^=]*[A-Ga-gxz][,']*)(?P<times>\d*)(?P<over>/*)(?P<by>\d*)"
+    r"|(?:\[(?P<chord>[^\]|]*)\]|[_^=]*[A-Ga-gxz][,']*)(?P<times>\d{0,4})(?P<over>/{0,6})(?P<by>\d{0,4})"
 )
 TUPLETS = {2: 3, 3: 2, 4: 3, 5: 2, 6: 2, 7: 2, 8: 3, 9: 2}
 """In the time of how many notes that many notes are played."""
 
-OVERLAY = "&"
+OVERLAY, WHOLE_BARS = "&", re.compile(r"[ZX]\d*")
+"""What begins a bar once more, and rests of whole bars."""
 
 
 def tunes(text: str) -> list[str]:
@@ -59,7 +64,7 @@ def plain(tune: str) -> str:
     -------
     str
     """
-    head, body = _divided(tune.splitlines())
+    head, body = _divided([COMMENT.sub("", line) for line in tune.splitlines()])
     if head and not any(line.startswith(("L:", "M:")) for line in head):
         head.insert(-1, "L:1/8")
     if not any(VOICE.search(line) or OVERLAY in IGNORED.sub("", line) for line in body):
@@ -95,8 +100,8 @@ def _divided(lines: list[str]) -> tuple[list[str], list[str]]:
 def _layers(lines: list[str]) -> list[list[str]]:
     """Divide the lines of a voice into one voice for each overlay, silent where there is none."""
     bars = [re.split(BAR_LINE, line) if not FIELD.match(line) else [] for line in lines]
-    many = max((bar.count(OVERLAY) for line in bars for bar in line[::2]), default=0)
-    layers: list[list[str]] = [[] for _ in range(many + 1)]
+    many = max((len(_overlays(bar)) for line in bars for bar in line[::2]), default=1)
+    layers: list[list[str]] = [[] for _ in range(many)]
     for line, parts in zip(lines, bars, strict=True):
         for number, layer in enumerate(layers):
             if not parts:
@@ -106,12 +111,27 @@ def _layers(lines: list[str]) -> list[list[str]]:
                 continue
             written = []
             for bar, end in zip(parts[::2], [*parts[1::2], ""], strict=True):
-                played = bar.split(OVERLAY)
-                length = _length(played[0])
-                rest = f" z{length.numerator}/{length.denominator} " if length else ""
-                written.append((played[number] if number < len(played) else rest) + end)
+                played = _overlays(bar)
+                written.append((played[number] if number < len(played) else _rest(bar)) + end)
             layer.append("".join(written))
     return layers
+
+
+def _overlays(bar: str) -> list[str]:
+    """Divide a bar at ``&``, but for those in chord symbols and the like."""
+    masked = IGNORED.sub(lambda found: "." * len(found[0]), bar)
+    places = [-1, *(i for i, each in enumerate(masked) if each == OVERLAY), len(bar)]
+    return [bar[i + 1 : j] for i, j in pairwise(places)]
+
+
+def _rest(bar: str) -> str:
+    """Write a rest as long as the first voice of a bar, with the fields inside it."""
+    first = _overlays(bar)[0]
+    fields = "".join(INLINE.findall(first))
+    if WHOLE_BARS.search(IGNORED.sub("", first)):
+        return fields + first
+    length = _length(first)
+    return fields + (f" z{length.numerator}/{length.denominator} " if length else "")
 
 
 def _length(bar: str) -> Fraction:

@@ -12,7 +12,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from ostinato.scores.score import TICKS_PER_BEAT, Metre, Score, Tempo, seconds, tidy
+from ostinato.scores.score import TICKS_PER_BEAT, Metre, Score, Tempo, check_length, seconds, tidy
 
 PLACES = 24
 """Places in a beat."""
@@ -65,8 +65,8 @@ def performed(score: Score) -> Score:
     Returns
     -------
     Score
-        It sounds the same: each beat has a tempo of its own, and notes stay as early or late as
-        they were played. Its bars are 4/4 from the first beat on.
+        It sounds the same, without the silence before it: each beat has a tempo of its own, and
+        notes stay as early or late as they were played. Its bars are 4/4 from the first beat on.
     """
     notes = score.notes.copy()
     begin, end = (
@@ -83,6 +83,7 @@ def performed(score: Score) -> Score:
 
     notes["onset"] = tick(begin)
     notes["length"] = np.maximum(tick(end) - notes["onset"], 1)
+    check_length(float(len(beats)))
     tempi = [
         Tempo(int(now), 60 / length) for now, length in zip(ticks[:-1], np.diff(beats), strict=True)
     ]
@@ -138,7 +139,8 @@ def find_beats(seconds: np.ndarray, weights: np.ndarray) -> tuple[np.ndarray, np
         # A pause is noted by minus its place before, minus 1.
         chosen = np.where(paused > reached, -1 - changed.argmax(0), chosen)
         score = np.maximum(reached, paused) + struck * accents[chord] + WEIGHT * usual
-        paths.append((chosen, moved))
+        # Small numbers, since there may be tens of thousands of chords.
+        paths.append((chosen.astype(np.int8), moved.astype(np.int8)))
     return times, _followed(paths, score, np.diff(times))
 
 

@@ -2,10 +2,13 @@
 
 import unicodedata
 from collections.abc import Iterable
+from itertools import pairwise
 
 CYRILLIC, JAPANESE, WESTERN = "cp1251", "cp932", "cp1252"
 
-JAPANESE_SCRIPTS = "HIRAGANA", "KATAKANA", "CJK", "FULLWIDTH", "IDEOGRAPHIC", "HALFWIDTH"
+SYLLABLES = "HIRAGANA", "KATAKANA"
+WIDE = *SYLLABLES, "CJK", "FULLWIDTH", "IDEOGRAPHIC"
+"""What names of characters begin with that Japanese is written with."""
 
 
 def charset_of(texts: Iterable[bytes]) -> str:
@@ -43,19 +46,26 @@ def decode(text: bytes, charset: str) -> str:
 
 
 def _is_japanese(text: bytes) -> bool:
+    """Whether a text has syllables of Japanese, or characters side by side, and nothing else."""
     try:
         decoded = text.decode(JAPANESE)
     except UnicodeDecodeError:
         return False
-    names = [unicodedata.name(each, "") for each in decoded if not each.isascii()]
-    wide = sum(not name.startswith("HALFWIDTH") for name in names)
-    # Half-width katakana are what every other charset has for letters.
-    return all(name.startswith(JAPANESE_SCRIPTS) for name in names) and 2 * wide > len(names)
+    names = [unicodedata.name(each, "") for each in decoded]
+    wide = [name.startswith(WIDE) for name in names]
+    others = [name for each, name in zip(decoded, names, strict=True) if not each.isascii()]
+    if not all(name.startswith((*WIDE, "HALFWIDTH")) for name in others):
+        return False
+    # A letter with an accent and the one after it look like a single character between letters.
+    beside = any(first and second for first, second in pairwise(wide))
+    return beside or any(name.startswith(SYLLABLES) for name in names)
 
 
 def _is_cyrillic(text: bytes) -> bool:
+    """Whether most words that are not ASCII consist of Cyrillic letters, some of at least three."""
     decoded = text.decode(CYRILLIC, "replace")
     words = "".join(each if each.isalpha() else " " for each in decoded).split()
     foreign = [word for word in words if not word.isascii()]
-    whole = sum(len(word) for word in foreign if not any(map(str.isascii, word)))
-    return 2 * whole > sum(map(len, foreign))
+    whole = [word for word in foreign if not any(map(str.isascii, word))]
+    long = any(len(word) > 2 for word in whole)
+    return long and 2 * sum(map(len, whole)) > sum(map(len, foreign))

@@ -160,22 +160,27 @@ def read_file(path: Path, source: str, parts: int | None) -> list[Song | Rejecte
     list of Song or Rejected
         One for each score in the file.
     """
-    suffix = path.suffix.lower()
     try:
-        if suffix in MIDI_SUFFIXES:
-            scores, certain = [read_midi(path)], False
-        elif suffix in notation.SUFFIXES:
-            scores, certain = notation.read_notation(path), True
-        else:
-            raise UnreadableScore("neither MIDI, MusicXML, ABC nor Humdrum by its name")
-        if not scores:
-            raise UnreadableScore("no score in it")
+        scores, certain = _read(path)
     except (UnreadableScore, OSError) as error:
         return [Rejected(source, str(error))]
     return [
         _song(score, source if len(scores) == 1 else f"{source}#{number}", parts, certain)
         for number, score in enumerate(scores, 1)
     ]
+
+
+def _read(path: Path) -> tuple[list[Score | UnreadableScore], bool]:
+    """Read all scores in a file, and say whether their metres are certain."""
+    suffix = path.suffix.lower()
+    if suffix in MIDI_SUFFIXES:
+        return [read_midi(path)], False
+    if suffix not in notation.SUFFIXES:
+        raise UnreadableScore("neither MIDI, MusicXML, ABC nor Humdrum by its name")
+    scores = notation.read_notation(path)
+    if not scores:
+        raise UnreadableScore("no score in it")
+    return scores, True
 
 
 def _song(
@@ -190,7 +195,10 @@ def _song(
         return Rejected(source, "no notes")
     if parts == 1 and (notes["onset"][1:] < (notes["onset"] + notes["length"])[:-1]).any():
         return Rejected(source, "several notes at once")
-    score, rhythm = aligned(score, certain)
+    try:
+        score, rhythm = aligned(score, certain)
+    except UnreadableScore as error:
+        return Rejected(source, str(error))
     return Song(
         id=identity(source),
         title=score.title or Path(source).stem,

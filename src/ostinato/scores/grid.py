@@ -21,8 +21,11 @@ SWINGING = 2, 4
 STRAIGHT, TRIPLETS = 1 / 2, 2 / 3
 """The share of a pair that its first note lasts, without swing and with that of triplets."""
 
-SWING = 0.54, 0.76
-"""The least and the most that counts as swing."""
+SWING = 0.54, 0.72
+"""The least and the most that counts as swing; at 3/4, notes are dotted."""
+
+LATER = 8
+"""So many onsets, at least, are on the later notes of pairs that swing."""
 
 BETWEEN = 0.15
 """Where eighths swing, so many onsets for each on a second eighth may stand between them."""
@@ -116,55 +119,69 @@ def find_grid(onsets: np.ndarray) -> Grid | None:
         The first of `STEPS` that tells about as much of onsets as any, swung if that does, too;
         None if onsets have no grid.
     """
-    beats = np.unique(onsets) / TICKS_PER_BEAT
-    found = [_fitted(beats, steps) for steps in STEPS]
-    enough = max(grid.nats for grid in found) - ENOUGH
-    best = next(grid for grid in found if grid.nats >= enough)
+    # What counts is where in its beat an onset stands, and how many stand there.
+    where, counts = np.unique(np.unique(onsets) % TICKS_PER_BEAT, return_counts=True)
+    onset, weight = where / TICKS_PER_BEAT, counts / counts.sum()
+    straight = [_fitted(onset, weight, steps)[0] for steps in STEPS]
+    enough = max(grid.nats for grid in straight) - ENOUGH
+    best = next(grid for grid in straight if grid.nats >= enough)
     for unit in SWINGING:
-        swung = _fitted(beats, STEPS[0], unit)
-        if SWING[0] < swung.swing < SWING[1] and swung.nats > best.nats - ENOUGH:
+        swung, shares = _fitted(onset, weight, STEPS[0], unit)
+        later = shares[2] if unit == SWINGING[0] else shares[1] + shares[3]
+        explains = min(swung.nats - straight[0].nats, swung.nats - best.nats + 2 * ENOUGH) > ENOUGH
+        swings = SWING[0] < swung.swing < SWING[1] and later * counts.sum() >= LATER
+        if swings and explains:
             best = swung
     return best if best.nats > KNOWN else None
 
 
-def _fitted(beats: np.ndarray, steps: int, unit: int = 0) -> Grid:
-    """Fit a mixture around steps; with a unit, what has this length swings."""
+def _fitted(
+    onset: np.ndarray, weight: np.ndarray, steps: int, unit: int = 0
+) -> tuple[Grid, np.ndarray]:
+    """Fit a mixture to onsets in a beat and their weights; with a unit, notes of it swing.
+
+    Returns
+    -------
+    grid : Grid
+    shares : ndarray[float64], shape [steps]
+        Of the onsets at each step, among those at any.
+    """
     swing = TRIPLETS if unit else STRAIGHT
     place = places(steps, swing, unit or SWINGING[0])
-    offset, stray = _first_offset(beats, place), 0.05
+    offset, stray = _first_offset(onset, weight, place), 0.05
     low, high = (bound / TICKS_PER_BEAT for bound in SPREAD)
-    weights, spread = np.full(steps, 1 / steps), (low + high) / 2
+    shares, spread = np.full(steps, 1 / steps), (low + high) / 2
     # What is unknown: how late all steps are, and by how much the later ones of pairs swing.
     terms = np.ones((1 + bool(unit), steps))
     if unit:
         terms[1] = (places(steps, swing + 0.01, unit) - place) / 0.01
     for _ in range(ROUNDS):
-        distance = (beats[:, None] - place - offset + 0.5) % 1 - 0.5
+        distance = (onset[:, None] - place - offset + 0.5) % 1 - 0.5
         density = np.exp(-(distance**2) / (2 * spread**2)) / (spread * np.sqrt(2 * np.pi))
-        density *= weights * (1 - stray)
+        density *= shares * (1 - stray)
         total = density.sum(1) + stray
-        belongs = density / total[:, None]
+        belongs = density * (weight / total)[:, None]
         each = belongs.sum(0)
         change = np.linalg.lstsq(terms * each @ terms.T, terms @ (belongs * distance).sum(0))[0]
         moved = change @ terms
         spread = np.sqrt((belongs * (distance - moved) ** 2).sum() / each.sum())
         spread = float(np.clip(spread, low, high))
         offset, place = offset + change[0], place + moved - change[0]
-        weights, stray = each / each.sum(), max(1 - each.sum() / len(beats), 1e-6)
+        shares, stray = each / each.sum(), max(1 - each.sum(), 1e-6)
         swing += float(change[1:].sum())
-    if unit == SWINGING[0] and weights[1] + weights[3] > BETWEEN * weights[2]:
+    if unit == SWINGING[0] and shares[1] + shares[3] > BETWEEN * shares[2]:
         swing = STRAIGHT  # triplets, or straight sixteenths
     ticks = offset * TICKS_PER_BEAT, spread * TICKS_PER_BEAT
-    nats = float(np.log(total).mean())
-    return Grid(steps, *ticks, 1 - stray, nats, swing, unit or SWINGING[0])
+    nats = float(weight @ np.log(total))
+    return Grid(steps, *ticks, 1 - stray, nats, swing, unit or SWINGING[0]), shares
 
 
-def _first_offset(beats: np.ndarray, place: np.ndarray) -> float:
+def _first_offset(onset: np.ndarray, weight: np.ndarray, place: np.ndarray) -> float:
     """Find roughly how late onsets are: at most half a step, in beats."""
     half = 0.5 / len(place)
     offsets = np.linspace(-half, half, 24, endpoint=False)
-    distance = (beats[:, None, None] - place - offsets[:, None] + 0.5) % 1 - 0.5
-    near = np.exp(-((distance * TICKS_PER_BEAT / 10) ** 2) / 2).sum((0, 2))
+    distance = (onset[:, None, None] - place - offsets[:, None] + 0.5) % 1 - 0.5
+    near = weight @ np.exp(-((distance * TICKS_PER_BEAT / 10) ** 2) / 2).sum(2)
     # Of offsets that are as good, the nearest to 0.
     order = np.argsort(np.abs(offsets), kind="stable")
     return float(offsets[order[near[order].argmax()]])

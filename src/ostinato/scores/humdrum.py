@@ -8,7 +8,7 @@ instruments, whose interval (``*ITr``) only says how their music is written.
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from itertools import groupby, pairwise
 
@@ -22,15 +22,23 @@ WHOLE = 4
 PITCHES = dict(zip("cdefgab", (0, 2, 4, 5, 7, 9, 11), strict=True))
 MIDDLE_C = 60
 
-DURATION = re.compile(r"(0+|[1-9]\d*)(?:%([1-9]\d*))?(\.*)")
+DURATION = re.compile(r"(0{1,3}|[1-9]\d{0,3})(?:%([1-9]\d{0,3}))?(\.{0,3})")
 PITCH = re.compile(r"(([a-g])\2*|([A-G])\3*)(#+|-+|)")
-METRE = re.compile(r"\*M(\d+)/(\d+)$")
-TEMPO = re.compile(r"\*MM(\d+(?:\.\d+)?)$")
+METRE = re.compile(r"\*M(\d{1,3})/(\d{1,3})$")
+TEMPO = re.compile(r"\*MM(\d{1,4}(?:\.\d+)?)$")
 SECTION = re.compile(r"\*>(?!norep)([^\[\],]+)$")
 ORDER = re.compile(r"\*>\[(.*)\]$")
 
 FORWARD, BACKWARD = re.compile(r"[|!]:"), re.compile(r":[|!]")
 """Repeat signs in bar lines."""
+
+PROGRAMS = {
+    "piano": 0, "cemba": 6, "organ": 19, "guitr": 24, "liuto": 24, "violn": 40, "viola": 41,
+    "cello": 42, "cbass": 43, "harp": 46, "timpa": 47, "vox": 52, "soprn": 52, "alto": 52,
+    "tenor": 52, "bass": 52, "tromp": 56, "tromb": 57, "tuba": 58, "corno": 60, "oboe": 68,
+    "cangl": 69, "fagot": 70, "clars": 71, "picco": 72, "flt": 73, "fltds": 74,
+}  # fmt: skip
+"""General MIDI programs of the instruments' codes."""
 
 MOST_SECTIONS = 1000
 """An order of more sections than this is not followed."""
@@ -38,9 +46,10 @@ MOST_SECTIONS = 1000
 
 @dataclass
 class Path:
-    """A column: its spine, -1 if that holds no notes, and when what it plays ends, in quarters."""
+    """A column: its spine, whether that holds notes, and when what it plays ends, in quarters."""
 
     spine: int
+    notes: bool = False
     end: Fraction = Fraction(0)
 
 
@@ -70,9 +79,10 @@ def read_humdrum(text: str) -> Score:
     if not reader.names:
         raise UnreadableScore("a Humdrum file without **kern")
     written = reader.written
-    written.parts = [Part(reader.names[spine]) for spine in sorted(reader.names, reverse=True)]
+    spines = sorted(reader.names, reverse=True)
+    written.parts = [Part(reader.names[i], reader.programs.get(i, 0)) for i in spines]
     for note in written.notes:
-        note.part = len(written.parts) - 1 - note.part
+        note.part = spines.index(note.part)
     beats, unit = written.metres.get(Fraction(0), (4, 4))
     bar = Fraction(WHOLE * beats, unit)
     first = next((moment for moment, _ in reader.lines if moment > 0), bar)
@@ -87,8 +97,8 @@ class _Reader:
     ----------
     written : Written
         The parts of its notes are spines.
-    names : dict of int to str
-        Names of the instruments of spines.
+    names, programs : dict of int to str, or int
+        Names of the instruments of spines with notes, and their General MIDI programs if known.
     lines : list of (Fraction, str)
         Bar lines.
     """
@@ -100,8 +110,9 @@ class _Reader:
         self.sections: list[tuple[str, Fraction]] = []
         self.order: list[str] = []
         self.paths: list[Path] = []
+        self.programs: dict[int, int] = {}
+        self.spines = 0
         self.now = self.end = Fraction(0)
-        self.tied: dict[tuple[int, int], Note] = {}
 
     def read(self, text: str) -> None:
         """Read all lines, or those before one that cannot be read."""
@@ -119,7 +130,7 @@ class _Reader:
             return
         fields = line.split("\t")
         if not self.paths and fields[0].startswith("**"):
-            self.paths = [Path(-1) for _ in fields]
+            self.paths = [self._spine() for _ in fields]
         if len(fields) != len(self.paths):
             raise ValueError(f"{len(fields)} columns where there are {len(self.paths)}")
         if line.startswith("="):
@@ -131,30 +142,32 @@ class _Reader:
             self._notes(fields)
 
     def _interpretations(self, fields: list[str]) -> None:
-        now, written = self.now, self.written
         for path, token in zip(self.paths, fields, strict=True):
             if token.startswith("**"):
-                path.spine = -1
-                if token == "**kern":
-                    path.spine, path.end = len(self.names), now
+                path.notes, path.end = token == "**kern", self.now
+                if path.notes:
                     self.names[path.spine] = ""
             elif match := METRE.match(token):
-                beats, unit = map(int, match.groups())
-                if beats and unit and unit & (unit - 1) == 0:
-                    written.metres[self._begins()] = beats, unit
-            elif (match := TEMPO.match(token)) and float(match[1]):
-                written.tempi[self._begins()] = float(match[1])
-            elif token.startswith('*I"') and path.spine >= 0:
+                self.written.add_metre(self._begins(), *map(int, match.groups()))
+            elif match := TEMPO.match(token):
+                self.written.add_tempo(self._begins(), float(match[1]))
+            elif token.startswith('*I"') and path.notes:
                 self.names[path.spine] = token[3:].strip()
+            elif token[2:] in PROGRAMS and token.startswith("*I"):
+                self.programs[path.spine] = PROGRAMS[token[2:]]
         if match := SECTION.match(fields[0]):
             self.sections.append((match[1], self._begins()))
         elif (match := ORDER.match(fields[0])) and not self.order:
             self.order = match[1].split(",")
         self.paths = list(self._manipulated(fields))
 
+    def _spine(self) -> Path:
+        self.spines += 1
+        return Path(self.spines)
+
     def _begins(self) -> Fraction:
         """Find when what comes next begins."""
-        return max([self.now, *(path.end for path in self.paths if path.spine >= 0)])
+        return max([self.now, *(path.end for path in self.paths if path.notes)])
 
     def _manipulated(self, fields: list[str]) -> Iterator[Path]:
         """Split, join, exchange, add and end paths."""
@@ -165,21 +178,21 @@ class _Reader:
         for (spine, token), group in groupby(pairs, lambda pair: (pair[0].spine, pair[1])):
             paths = [path for path, _ in group]
             if token == "*v":
-                yield Path(spine, max(path.end for path in paths))
+                yield Path(spine, paths[0].notes, max(path.end for path in paths))
                 continue
             for path in paths:
                 if token != "*-":
                     yield path
                 if token == "*^":
-                    yield Path(spine, path.end)
+                    yield replace(path)
                 elif token == "*+":
-                    yield Path(-1)
+                    yield self._spine()
 
     def _notes(self, fields: list[str]) -> None:
         struck = [
             (path, token)
             for path, token in zip(self.paths, fields, strict=True)
-            if path.spine >= 0 and token != "." and not {"q", "Q"} & set(token)
+            if path.notes and token != "." and not {"q", "Q"} & set(token)
         ]
         if not struck:
             return
@@ -204,17 +217,8 @@ class _Reader:
         octave = len(letters) - 1 if letters.islower() else -len(letters)
         sharp = len(signs) if signs.startswith("#") else -len(signs)
         pitch = MIDDLE_C + 12 * octave + PITCHES[letters[0].lower()] + sharp
-        before = self.tied.pop((spine, pitch), None)
-        goes_on = before and before.onset + before.length == self.now
-        if before and goes_on and ("_" in token or "]" in token):
-            before.length += length
-            note = before
-        else:
-            note = Note(spine, self.now, length, pitch, VELOCITY)
-            if 0 <= pitch <= 127:
-                self.written.notes.append(note)
-        if "[" in token or "_" in token:
-            self.tied[spine, pitch] = note
+        note = Note(spine, self.now, length, pitch, VELOCITY)
+        self.written.add(note, bool({"_", "]"} & set(token)), bool({"[", "_"} & set(token)))
 
     def passages(self) -> list[Passage]:
         """List what is played, in order."""
@@ -222,6 +226,8 @@ class _Reader:
         spans = zip(moments, [*moments[1:], self.end], strict=False)
         sections = dict(zip([name for name, _ in self.sections], spans, strict=True))
         if self.order and all(name in sections for name in self.order):
+            if len(self.order) > MOST_SECTIONS:
+                self.written.mended.append(f"{len(self.order)} sections, more than are played")
             begin = (Fraction(0), moments[0])
             return [begin, *(sections[name] for name in self.order[:MOST_SECTIONS])]
         # The piece begins and ends without a line.

@@ -121,9 +121,6 @@ def features_of(
     features : ndarray[float64], shape [candidates, 50]
     """
     slot = np.round(straight * SLOTS).astype(np.int64)
-    early = -min(int(slot.min()), 0)
-    early += -early % np.lcm.reduce([bar for bar, _ in METRES.values()])
-    slot = slot + early
     signals, chroma = _signals(notes, slot)
     similar = _similar(signals[0], chroma)
     struck = np.flatnonzero(signals[0])
@@ -148,8 +145,7 @@ def features_of(
                 _has_middle(bar, beat) and last == bar // 2,
             )
             found.append(np.concatenate([ratio.ravel(), later, edges, is_metre]))
-            tick = (begin - early) % bar * TICKS_PER_BEAT // SLOTS
-            names.append((beats, unit, tick))
+            names.append((beats, unit, begin * TICKS_PER_BEAT // SLOTS))
     return names, np.array(found, float)
 
 

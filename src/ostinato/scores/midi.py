@@ -2,6 +2,7 @@
 
 import io
 import math
+from bisect import bisect_right
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import replace
@@ -10,28 +11,23 @@ from pathlib import Path
 from typing import NamedTuple
 
 import mido
-import numpy as np
-import pretty_midi
 
 from ostinato.scores import smf
 from ostinato.scores.charset import charset_of, decode
 from ostinato.scores.score import (
-    NOTE,
     TICKS_PER_BEAT,
     Metre,
     Part,
     Score,
     Tempo,
     UnreadableScore,
+    check_length,
+    note_array,
     tidy,
 )
 
 MAX_BYTES = 2_000_000
-"""Larger MIDI files are rejected: a parsed event takes about a kilobyte of memory."""
-
-MAX_BEATS = int(pretty_midi.pretty_midi.MAX_TICK) // TICKS_PER_BEAT - 64
-"""Longer scores are rejected (2.9 hours at 120 quarter notes per minute): pretty_midi cannot read
-files of more than 10 million ticks. 64 beats are reserved for the rest before a pickup."""
+"""Larger MIDI files are rejected. The longest symphonies have a tenth of it."""
 
 DRUM_CHANNEL = 9
 
@@ -40,6 +36,12 @@ BPM = 120.0
 
 SHORTEST = 7
 """Time signatures of beats shorter than a 128th (2 to the power of 7) are none."""
+
+SEQUENTIAL = 2
+"""The format of files whose tracks are pieces of their own."""
+
+SHORTLY = TICKS_PER_BEAT // 8
+"""Ticks after the beginning that are taken for the beginning."""
 
 ALL_OFF = {120, *range(123, 128)}
 """Controllers that end all notes of a channel: all sound off, all notes off, changes of mode."""
@@ -104,36 +106,39 @@ def _score(file: smf.MidiFile) -> Score:
     charset = charset_of(texts)
     begins, programs = _begins(file), _programs(file.tracks)
     rows: list[tuple[int, int, int, int, int]] = []
-    parts: dict[tuple[int, int, int], Part] = {}
+    parts: list[Part] = []
     metres: dict[int, Metre] = {}
     tempi = {0: Tempo(0, BPM)}
     for number, events in enumerate(file.tracks):
         # Tracks of format 2 have nothing in common.
-        elsewhere = programs if file.format < 2 else {}
+        elsewhere = {} if file.format == SEQUENTIAL else programs
         names = (decode(e.data, charset) for e in events if _is_meta(e, smf.TRACK_NAME))
         name = next(names, "")
 
         def tick(now: int, begin: int = begins[number]) -> int:
             return begin + _rounded(file, now)
 
+        numbers: dict[tuple[int, int], int] = {}
         for strike in _strikes(events, file.lengths[number], elsewhere):
-            key = number, strike.channel, strike.program
-            part = Part(name, strike.program, strike.channel == DRUM_CHANNEL)
-            parts.setdefault(key, part)
+            key = strike.channel, strike.program
+            if key not in numbers:
+                numbers[key] = len(parts)
+                parts.append(Part(name, strike.program, strike.channel == DRUM_CHANNEL))
             onset = tick(strike.onset)
             end = onset + TICKS_PER_BEAT if strike.end is None else tick(strike.end)
-            place = list(parts).index(key)
-            rows.append((onset, end - onset, strike.pitch, strike.velocity, place))
+            rows.append((onset, end - onset, strike.pitch, strike.velocity, numbers[key]))
         for event in events:
+            if not _is_meta(event, smf.TIME_SIGNATURE, smf.TEMPO):
+                continue
             now = tick(event.tick)
-            if _is_meta(event, smf.TIME_SIGNATURE):
+            if event.number == smf.TIME_SIGNATURE:
                 beats, power = (*event.data, 0, 0)[:2]
                 metre = Metre(now, beats, 2 ** min(power, SHORTEST))
                 if power <= SHORTEST and metre.bar:
                     metres[now] = metre
                 else:
                     file.mend(f"a time signature of {beats} beats of 1/2^{power}")
-            elif _is_meta(event, smf.TEMPO) and file.ticks_per_beat:
+            elif file.ticks_per_beat:
                 microseconds = int.from_bytes(event.data[:3])
                 if microseconds and len(event.data) >= 3:
                     tempi[now] = Tempo(now, 60e6 / microseconds)
@@ -141,16 +146,39 @@ def _score(file: smf.MidiFile) -> Score:
                     file.mend("a tempo of no time")
     # A bar of one beat is what programs write that know of beats alone.
     known = any(metre.beats > 1 for metre in metres.values())
-    metres.setdefault(0, Metre(0, 4, 4))
     return Score(
-        tidy(np.array(rows, NOTE)),
-        list(parts.values()),
-        [metres[now] for now in sorted(metres)],
+        tidy(note_array(rows)),
+        parts,
+        _metres(metres, min((row[0] for row in rows), default=0)),
         [tempi[now] for now in sorted(tempi)],
         _title(file, charset),
         tuple(file.mended),
         known,
     )
+
+
+def _metres(found: dict[int, Metre], first: int) -> list[Metre]:
+    """Put time signatures in order, without those that change nothing.
+
+    Parameters
+    ----------
+    found : dict of int to Metre
+        By their ticks.
+    first : int
+        The tick of the first note: a signature shortly after the beginning, but before all notes,
+        is that of the beginning.
+    """
+    metres = [found[tick] for tick in sorted(found)]
+    if not metres or metres[0].tick > min(first, SHORTLY):
+        metres.insert(0, Metre(0, 4, 4))
+    metres[0] = replace(metres[0], tick=0)
+    changes = metres[:1]
+    for metre in metres[1:]:
+        last = changes[-1]
+        # The same one again begins a new bar if it comes in the middle of one.
+        if str(metre) != str(last) or (metre.tick - last.tick) % last.bar:
+            changes.append(metre)
+    return changes
 
 
 def _is_meta(event: smf.Event, *types: int) -> bool:
@@ -163,20 +191,22 @@ def _rounded(file: smf.MidiFile, tick: int) -> int:
         beats = Fraction(tick, file.ticks_per_beat)
     else:
         beats = Fraction(tick / file.ticks_per_second * BPM / 60)
-    if beats > MAX_BEATS:
-        raise UnreadableScore(f"{float(beats):,.0f} beats long, more than {MAX_BEATS:,}")
+    check_length(float(beats))
     return math.floor(beats * TICKS_PER_BEAT + Fraction(1, 2))
 
 
 def _begins(file: smf.MidiFile) -> list[int]:
     """Find where the tracks begin, in ticks of a score: one after the other in format 2."""
-    if file.format < 2 or len(file.tracks) == 1:
+    if file.format > SEQUENTIAL:
+        file.mend(f"format {file.format}, read as format 1")
+    if file.format != SEQUENTIAL or len(file.tracks) == 1:
         return [0] * len(file.tracks)
     file.mend(f"{len(file.tracks)} patterns (format 2), read one after the other")
     begins = [0]
     for length in file.lengths:
         beats = -(-_rounded(file, length) // TICKS_PER_BEAT)
         begins.append(begins[-1] + beats * TICKS_PER_BEAT)
+        check_length(begins[-1] / TICKS_PER_BEAT)
     return begins[:-1]
 
 
@@ -230,17 +260,17 @@ def _strikes(events: Sequence[smf.Event], end: int, programs: Programs) -> list[
     left = [strike for strikes in sounding.values() for strike in strikes]
     onsets = sorted({strike.onset for strike in left})
     for strike in left:
-        ends = releases[strike.channel, strike.pitch]
-        if strike.channel not in released:
-            ends = onsets
-        stop = min((each for each in ends if each > strike.onset), default=end)
+        ends = releases[strike.channel, strike.pitch] if strike.channel in released else onsets
+        after = bisect_right(ends, strike.onset)
+        stop = ends[after] if after < len(ends) else end
         found.append(strike._replace(end=stop if stop > strike.onset else None))
     return sorted(found, key=lambda strike: strike.onset)
 
 
 def _at(changes: list[tuple[int, int]], tick: int) -> int:
     """Find which program a channel has at a tick."""
-    return next((program for begin, program in reversed(changes) if begin <= tick), 0)
+    place = bisect_right(changes, tick, key=lambda change: change[0])
+    return changes[place - 1][1] if place else 0
 
 
 def _title(file: smf.MidiFile, charset: str) -> str:

@@ -96,7 +96,10 @@ def _text(path: Path) -> str:
 
 def read_abc(tune: str) -> Score | UnreadableScore:
     """Read the text of one ABC tune; see `read_notation`."""
-    return _read(abc.plain(tune), "abc")
+    try:
+        return _read(abc.plain(tune), "abc")
+    except UnreadableScore as error:
+        return error
 
 
 def _partwise(path: Path) -> Path | str:
@@ -105,7 +108,8 @@ def _partwise(path: Path) -> Path | str:
         return path
     try:
         root = ElementTree.fromstring(path.read_bytes())
-    except ElementTree.ParseError as error:
+    # An unknown charset is a LookupError, one of several bytes a ValueError.
+    except (ElementTree.ParseError, LookupError, ValueError) as error:
         raise UnreadableScore(f"damaged MusicXML: {error}") from error
     parts: dict[str, ElementTree.Element] = {}
     for measure in root.findall("measure"):
@@ -123,8 +127,11 @@ def _partwise(path: Path) -> Path | str:
 def _size(path: Path) -> int:
     """The size of a file in bytes; if it is compressed, the size of its uncompressed content."""
     if zipfile.is_zipfile(path):
-        with zipfile.ZipFile(path) as archive:
-            return sum(entry.file_size for entry in archive.infolist())
+        try:
+            with zipfile.ZipFile(path) as archive:
+                return sum(entry.file_size for entry in archive.infolist())
+        except zipfile.BadZipFile as error:
+            raise UnreadableScore(f"damaged: {error}") from error
     return path.stat().st_size
 
 
@@ -137,7 +144,9 @@ def _read(source: Path | str, kind: str | None) -> Score | UnreadableScore:
                 source, format=kind, forceSource=True, storePickle=False
             )
             return _score(parsed)
-    # As for MIDI: whatever the parser raises is a reason to reject this piece.
+    except (UnreadableScore, MemoryError):
+        raise
+    # Damage can make the parser raise anything, which is a reason to reject this piece.
     except Exception as error:
         reason = " ".join(str(error).split())[:200]
         return UnreadableScore(f"music21: {type(error).__name__}: {reason}")
@@ -148,8 +157,10 @@ def _score(source: music21.stream.Score) -> Score:
     written = Written(title=(source.metadata.title if source.metadata else None) or "")
     for index, part in enumerate(parts):
         written.parts.append(_part(part))
-        written.notes += _notes(part, index)
-    written.metres, written.tempi = _metres(parts[0]), _tempi(source)
+        _add_notes(written, part, index)
+    _add_metres(written, parts[0])
+    for mark in source.flatten().getElementsByClass(music21.tempo.MetronomeMark):
+        written.add_tempo(Fraction(mark.offset), float(mark.getQuarterBPM() or 0))
     written.pickup = _missing(parts[0])
     measures = [list(part.getElementsByClass(music21.stream.Measure)) for part in parts]
     lines = [Fraction(measure.offset) for measure in max(measures, key=len)]
@@ -163,30 +174,19 @@ def _score(source: music21.stream.Score) -> Score:
     return sounding(written, passages)
 
 
-def _notes(part: music21.stream.Part, index: int) -> list[Note]:
-    """List the notes of a part as they sound, tied ones as one."""
+def _add_notes(written: Written, part: music21.stream.Part, index: int) -> None:
+    """Add the notes of a part as they sound."""
     transposed = _transpositions(part)
-    found: list[Note] = []
-    tied: dict[int, Note] = {}
     for element in part.flatten().notes:
         if element.duration.isGrace or isinstance(element, music21.harmony.ChordSymbol):
             continue
         onset, length = Fraction(element.offset), Fraction(element.quarterLength)
         shift = next((shift for begin, shift in reversed(transposed) if begin <= onset), 0)
-        for note in getattr(element, "notes", [element]):
-            pitch = _pitch(note, shift)
-            before = tied.pop(pitch, None)
-            if before and note.tie and note.tie.type != "start":
-                before.length = onset + length - before.onset
-                sounds = before
-            else:
-                velocity = element.volume.velocity or VELOCITY
-                sounds = Note(index, onset, length, pitch, velocity)
-                if 0 <= pitch <= 127:
-                    found.append(sounds)
-            if note.tie and note.tie.type != "stop":
-                tied[pitch] = sounds
-    return found
+        velocity = element.volume.velocity or VELOCITY
+        for each in getattr(element, "notes", [element]):
+            note = Note(index, onset, length, _pitch(each, shift), velocity)
+            tie = each.tie.type if each.tie else None
+            written.add(note, tie in ("stop", "continue"), tie in ("start", "continue"))
 
 
 def _transpositions(part: music21.stream.Part) -> list[tuple[Fraction, int]]:
@@ -236,21 +236,13 @@ def _part(part: music21.stream.Part) -> Part:
     return Part(part.partName or "", program or 0, drums)
 
 
-def _metres(part: music21.stream.Part) -> dict[Fraction, tuple[int, int]]:
+def _add_metres(written: Written, part: music21.stream.Part) -> None:
     # After a bar of ABC that is too long, music21 inserts the same signature object once more.
     # In a flattened part it would appear only at its last position.
     signatures = part.recurse().getElementsByClass(music21.meter.TimeSignature)
-    return {
-        Fraction(signatures.currentHierarchyOffset()): (each.numerator, each.denominator)
-        for each in signatures
-        # MIDI cannot represent other signatures; such bars keep the previous metre.
-        if each.denominator.bit_count() == 1 and each.numerator < 256
-    }
-
-
-def _tempi(score: music21.stream.Score) -> dict[Fraction, float]:
-    marks = score.flatten().getElementsByClass(music21.tempo.MetronomeMark)
-    return {Fraction(mark.offset): float(bpm) for mark in marks if (bpm := mark.getQuarterBPM())}
+    for each in signatures:
+        moment = Fraction(signatures.currentHierarchyOffset())
+        written.add_metre(moment, each.numerator, each.denominator)
 
 
 def _missing(part: music21.stream.Part) -> Fraction:

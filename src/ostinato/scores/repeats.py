@@ -59,16 +59,16 @@ def played(bars: Sequence[Bar]) -> list[int]:
         bar, endings = bars[here], _endings(bars, here)
         if bar.forward and here > begin:
             begin, round_ = here, 1
-        wanted = max(endings[-1]) if jumped and endings else round_
-        if bar.endings and wanted not in bar.endings:
+        if bar.endings and bar.endings != _chosen(endings, round_, jumped):
             here += 1
             continue
         order.append(here)
         if jumped and bar.fine:
             break
         rounds = max(bar.backward, *map(max, endings)) if endings else bar.backward
-        coda = next((i for i in range(here + 1, len(bars)) if bars[i].coda), None)
-        if jumped and bar.to_coda and coda is not None:
+        leaves = jumped and bar.to_coda
+        coda = next((i for i in range(here + 1, len(bars)) if leaves and bars[i].coda), None)
+        if coda is not None:
             here = coda
         elif bar.backward and round_ < rounds and not jumped:
             here, round_ = begin, round_ + 1
@@ -82,6 +82,14 @@ def played(bars: Sequence[Bar]) -> list[int]:
             if bar.backward or last:
                 begin, round_ = here, 1
     return order
+
+
+def _chosen(endings: Sequence[frozenset[int]], round_: int, jumped: bool) -> frozenset[int] | None:
+    """Choose the ending of a round: the last one after a jump, or if several have none for it."""
+    fit = [] if jumped else [each for each in endings if round_ in each]
+    if fit:
+        return fit[0]
+    return endings[-1] if jumped or len(set(endings)) > 1 else None
 
 
 def _endings(bars: Sequence[Bar], here: int) -> list[frozenset[int]]:

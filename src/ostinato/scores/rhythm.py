@@ -3,9 +3,9 @@
 from dataclasses import dataclass, replace
 
 from ostinato.scores.beats import performed
-from ostinato.scores.grid import STRAIGHT, Grid, find_grid, straightened
+from ostinato.scores.grid import STRAIGHT, SWINGING, Grid, find_grid, straightened
 from ostinato.scores.metre import find_metre
-from ostinato.scores.score import Metre, Score
+from ostinato.scores.score import TICKS_PER_BEAT, Metre, Score
 
 FILE, NOTES = "file", "notes"
 """Where a metre comes from."""
@@ -54,10 +54,11 @@ def aligned(score: Score, certain: bool = False) -> tuple[Score, Rhythm]:
     """
     grid = find_grid(score.notes["onset"])
     if certain:
-        grid = replace(grid, offset=0.0) if grid else None
+        # Notation writes triplets and dotted notes where others swing.
+        grid = replace(grid, offset=0.0, swing=STRAIGHT) if grid else None
     else:
         score = _earlier(score, round(grid.offset)) if grid else performed(score)
-    swing, unit = (grid.swing, grid.unit) if grid else (STRAIGHT, 2)
+    swing, swung = (grid.swing, grid.unit) if grid else (STRAIGHT, SWINGING[0])
     claim = score.metres[0].beats, score.metres[0].unit, 0
     if not score.metre_known:
         claim = 4, 4, 0
@@ -66,8 +67,11 @@ def aligned(score: Score, certain: bool = False) -> tuple[Score, Rhythm]:
     best = claim
     # Changes of metre are believed; drums alone tell nothing of harmony.
     if len(score.metres) == 1 and len(score.pitched) and not (certain and score.metre_known):
-        straight = straightened(score.notes["onset"], swing, unit)
+        straight = straightened(score.notes["onset"], swing, swung)
         candidates, nats = find_metre(score, straight, claim[:2])
+        step = _shortest(grid)
+        possible = [i for i, (_, _, begin) in enumerate(candidates) if begin % step == 0]
+        candidates, nats = [candidates[i] for i in possible], nats[possible]
         enough = CONTRADICTED if score.metre_known else DOUBTED
         if claim in candidates and nats.max() > nats[candidates.index(claim)] + enough:
             best = candidates[int(nats.argmax())]
@@ -78,8 +82,17 @@ def aligned(score: Score, certain: bool = False) -> tuple[Score, Rhythm]:
     return score.delayed(-begin % score.metres[0].bar), Rhythm(NOTES, grid)
 
 
+def _shortest(grid: Grid | None) -> int:
+    """Find of how many ticks bars may begin at multiples: at steps, or at pairs that swing."""
+    if grid is None:
+        return TICKS_PER_BEAT
+    return (
+        2 * TICKS_PER_BEAT // grid.unit if grid.swing != STRAIGHT else TICKS_PER_BEAT // grid.steps
+    )
+
+
 def _earlier(score: Score, ticks: int) -> Score:
-    """Move notes, by whole bars later if one would come before the beginning."""
+    """Move notes, not the tempi and metres; by whole bars later if one would be too early."""
     bar = score.metres[0].bar
     early = ticks - int(score.notes["onset"].min())
     score = score.delayed(max(0, -(-early // bar) * bar))

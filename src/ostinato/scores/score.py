@@ -1,5 +1,6 @@
 """A score: the notes of a piece, with its tempi and metres; times are in ticks."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from heapq import heappop, heappush
 
@@ -16,6 +17,11 @@ NOTE = np.dtype(
     [("onset", "<i4"), ("length", "<i4"), ("pitch", "u1"), ("velocity", "u1"), ("part", "<u2")]
 )
 """A note: onset and length in ticks, MIDI pitch, MIDI velocity, index of its part."""
+
+
+MAX_BEATS, MAX_PARTS = 20_769, 2**16
+"""Longer scores (2.9 hours at 120 quarter notes per minute), and those of more parts, are rejected:
+common libraries read MIDI files of at most ten million ticks, and a pickup needs some of them."""
 
 
 class UnreadableScore(Exception):
@@ -117,6 +123,25 @@ class Score:
             metres=[replace(metre, tick=later(metre.tick)) for metre in self.metres],
             tempi=[replace(tempo, tick=later(tempo.tick)) for tempo in self.tempi],
         )
+
+
+def check_length(beats: float) -> None:
+    """Raise UnreadableScore if a score is longer than `MAX_BEATS`."""
+    if beats > MAX_BEATS:
+        raise UnreadableScore(f"{beats:,.0f} beats long, more than {MAX_BEATS:,}")
+
+
+def note_array(rows: Sequence[tuple[int, int, int, int, int]]) -> np.ndarray:
+    """Make an array of notes, from the values of their fields: ndarray[NOTE].
+
+    Raises
+    ------
+    UnreadableScore
+        If there are too many parts.
+    """
+    if rows and max(row[-1] for row in rows) >= MAX_PARTS:
+        raise UnreadableScore(f"more than {MAX_PARTS:,} parts")
+    return np.array(rows, NOTE)
 
 
 def tidy(notes: np.ndarray) -> np.ndarray:

@@ -30,6 +30,8 @@ BEFORE_HEADER = 256
 """A header is searched for in so many bytes: mail programs and the Macintosh wrote their own
 before it, and RIFF files do."""
 
+MOST_MENDED = 10
+
 LARGEST = 2**28 - 1
 """The largest number of variable length."""
 
@@ -78,7 +80,7 @@ class MidiFile:
         In the order of the file; ticks never decrease.
     lengths : list of int
         The tick at which each track ends.
-    mended : list of str
+    mended : dict of str to None
         What was wrong, each once, in the order of the file.
     """
 
@@ -87,12 +89,12 @@ class MidiFile:
     ticks_per_second: float = 0.0
     tracks: list[list[Event]] = field(default_factory=list)
     lengths: list[int] = field(default_factory=list)
-    mended: list[str] = field(default_factory=list)
+    mended: dict[str, None] = field(default_factory=dict)
 
     def mend(self, what: str) -> None:
-        """Note that something was wrong."""
-        if what not in self.mended:
-            self.mended.append(what)
+        """Note that something was wrong, of which so much is told that people may want to read."""
+        if len(self.mended) < MOST_MENDED:
+            self.mended[what] = None
 
 
 def parse(data: bytes) -> MidiFile:
@@ -123,7 +125,8 @@ def parse(data: bytes) -> MidiFile:
         raise NoMidi("the MIDI file ends in its header")
     kind, count, division = (int.from_bytes(header[i : i + 2]) for i in (0, 2, 4))
     file = MidiFile(kind, division)
-    if begin and not data.startswith(b"RIFF"):
+    in_riff = data.startswith(b"RIFF") and data[begin - 8 : begin - 4] == b"data"
+    if begin and not in_riff:
         file.mend(f"{begin} bytes before the header")
     if division >= 0x8000:
         frames, parts = 256 - (division >> 8), division & 0xFF
@@ -135,7 +138,9 @@ def parse(data: bytes) -> MidiFile:
     if size < 6 or not _is_chunk(data, begin + 8 + size):
         file.mend(f"the header says that it has {size} bytes")
         size = 6
-    _read_chunks(file, data, begin + 8 + size)
+    # In RIFF, other chunks follow, whose sizes are written the other way round.
+    end = begin + int.from_bytes(data[begin - 4 : begin], "little") if in_riff else len(data)
+    _read_chunks(file, data[:end], begin + 8 + size)
     if not file.tracks:
         raise NoMidi("a MIDI file without tracks")
     if count != len(file.tracks):
@@ -216,7 +221,7 @@ class _Track:
     def _read(self) -> None:
         data, running = self.data, 0
         while self.place < self.end and not self.whole:
-            self.tick += self._number()
+            tick = self.tick + self._number()
             status = self._byte()
             if status < 0x80:
                 if not running:
@@ -224,14 +229,14 @@ class _Track:
                 status, self.place = running, self.place - 1
             if status < 0xF0:
                 running = status
-                self._channel(status)
+                self._channel(status, tick)
             elif status == META:
                 kind, size = self._byte(), self._number()
                 content = self._bytes(size)
                 if kind == END_OF_TRACK:
                     self.whole = True
                 else:
-                    self.events.append(Event(self.tick, META, kind, content))
+                    self.events.append(Event(tick, META, kind, content))
             elif status in SYSTEM_EXCLUSIVE:
                 begin, size = self.place, self._number()
                 if self.place + size > self.end:
@@ -246,8 +251,10 @@ class _Track:
             else:
                 self.file.mend("system messages between events")
                 self.place += SYSTEM_DATA.get(status, 0)
+            # Only now: a time that leads to nothing means nothing.
+            self.tick = tick
 
-    def _channel(self, status: int) -> None:
+    def _channel(self, status: int, tick: int) -> None:
         kind, channel = status & 0xF0, status & 0x0F
         content = self._bytes(DATA[kind])
         if max(content) > 127:
@@ -255,7 +262,7 @@ class _Track:
             if kind in (NOTE_ON, NOTE_OFF) and content[0] > 127:
                 return
             content = bytes(min(each, 127) for each in content)
-        self.events.append(Event(self.tick, kind, channel, content))
+        self.events.append(Event(tick, kind, channel, content))
 
     def _byte(self) -> int:
         if self.place >= self.end:

@@ -7,9 +7,28 @@ from typing import TypeVar
 
 import numpy as np
 
-from ostinato.scores.score import BPM, NOTE, TICKS_PER_BEAT, Metre, Part, Score, Tempo, tidy
+from ostinato.scores.score import (
+    BPM,
+    TICKS_PER_BEAT,
+    Metre,
+    Part,
+    Score,
+    Tempo,
+    check_length,
+    note_array,
+    tidy,
+)
 
 T = TypeVar("T")
+
+HIGHEST = 127
+"""The highest MIDI pitch."""
+
+MOST_BEATS, UNITS = 255, {2**power for power in range(8)}
+"""The most beats in a bar, and what beats can be: from whole notes to 128ths."""
+
+SLOWEST, FASTEST = 4, 2000
+"""Bounds of tempi, in quarter notes per minute. MIDI cannot represent slower ones."""
 
 Passage = tuple[Fraction, Fraction]
 """What is played without a jump: its beginning and its end, in quarter notes."""
@@ -52,6 +71,38 @@ class Written:
     pickup: Fraction = Fraction(0)
     title: str = ""
     mended: list[str] = field(default_factory=list)
+    _tied: dict[tuple[int, int], Note] = field(default_factory=dict)
+
+    def add(self, note: Note, goes_on: bool, will_go_on: bool) -> None:
+        """Add a note, in order of onset.
+
+        Parameters
+        ----------
+        note : Note
+        goes_on, will_go_on : bool
+            Whether it is tied to the note of its part and pitch that ends where it begins, and to
+            the one that begins where it ends.
+        """
+        key = note.part, note.pitch
+        before = self._tied.get(key)
+        if before and goes_on and before.onset + before.length == note.onset:
+            del self._tied[key]
+            before.length += note.length
+            note = before
+        elif 0 <= note.pitch <= HIGHEST:
+            self.notes.append(note)
+        if will_go_on:
+            self._tied[key] = note
+
+    def add_metre(self, moment: Fraction, beats: int, unit: int) -> None:
+        """Add a time signature, unless MIDI cannot represent it: the one before goes on then."""
+        if 0 < beats <= MOST_BEATS and unit in UNITS:
+            self.metres[moment] = beats, unit
+
+    def add_tempo(self, moment: Fraction, bpm: float) -> None:
+        """Add a tempo, unless nobody could play it."""
+        if SLOWEST <= bpm <= FASTEST:
+            self.tempi[moment] = bpm
 
 
 def sounding(written: Written, passages: Sequence[Passage]) -> Score:
@@ -73,7 +124,8 @@ def sounding(written: Written, passages: Sequence[Passage]) -> Score:
     notes = sorted(written.notes, key=lambda note: note.onset)
     onsets = [note.onset for note in notes]
     now = Fraction(0)
-    for begin, end in passages:
+    for begin, end in _joined(passages):
+        check_length(float(now + end - begin))
         first, last = np.searchsorted(onsets, [begin, end])
         for note in notes[first:last]:
             onset = ticks(note.onset - begin + now)
@@ -82,19 +134,36 @@ def sounding(written: Written, passages: Sequence[Passage]) -> Score:
         metres |= _during(written.metres, begin, end, now)
         tempi |= _during(written.tempi, begin, end, now)
         now += end - begin
-    metres.setdefault(0, (4, 4))
-    tempi.setdefault(0, BPM)
-    signatures = [Metre(tick, *metres[tick]) for tick in sorted(metres)]
     score = Score(
-        tidy(np.array(rows, NOTE)),
+        tidy(note_array(rows)),
         written.parts,
-        [m for i, m in enumerate(signatures) if i == 0 or str(m) != str(signatures[i - 1])],
-        [Tempo(tick, tempi[tick]) for tick in sorted(tempi)],
+        [Metre(tick, *metre) for tick, metre in _changes({0: (4, 4)} | metres)],
+        [Tempo(tick, bpm) for tick, bpm in _changes({0: BPM} | tempi)],
         written.title,
         tuple(written.mended),
         bool(written.metres),
     )
     return score.delayed(ticks(written.pickup))
+
+
+def _joined(passages: Sequence[Passage]) -> list[Passage]:
+    """Join passages that follow each other without a jump."""
+    found: list[Passage] = []
+    for begin, end in passages:
+        if found and found[-1][1] == begin:
+            found[-1] = found[-1][0], end
+        elif end > begin:
+            found.append((begin, end))
+    return found
+
+
+def _changes(values: dict[int, T]) -> list[tuple[int, T]]:
+    """List values by tick, without those that are the same as before."""
+    found: list[tuple[int, T]] = []
+    for tick in sorted(values):
+        if not found or found[-1][1] != values[tick]:
+            found.append((tick, values[tick]))
+    return found
 
 
 def _during(

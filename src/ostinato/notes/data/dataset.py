@@ -22,6 +22,9 @@ from ostinato.scores.sources import SPLITS
 SONG_COLUMNS = [
     "song", "id", "title", "split", "metre", "steps_per_beat", "bars", "steps", "notes", "voices",
 ]  # fmt: skip
+SERVED = 0.9
+"""The grid of a dataset is fine enough for so large a share of its songs."""
+
 REJECTED_COLUMNS = ["id", "source", "filter", "reason"]
 
 
@@ -82,6 +85,12 @@ def build(out: Path, corpus: Path, filters: Filters) -> None:
     """
     songs = files.read_table(corpus / "songs.csv")
     filters = replace(filters, steps_per_beat=filters.steps_per_beat or usual_steps(songs))
+    finer = [s for s in songs if filters.steps_per_beat % int(s["steps_per_beat"] or 1)]
+    if finer:
+        tell(
+            f"dataset: {filters.steps_per_beat} steps in a quarter note; {len(finer)} of "
+            f"{len(songs)} songs have notes between them, such as {finer[0]['source']}"
+        )
     read = Parallel(-1, return_as="generator")(
         delayed(_read)(corpus / "midi" / f"{song['id']}.mid", filters, swing_of(song))
         for song in songs
@@ -133,9 +142,23 @@ def build(out: Path, corpus: Path, filters: Filters) -> None:
 
 
 def usual_steps(songs: Sequence[dict[str, str]]) -> int:
-    """Find how many steps in a quarter note most songs need; those of a corpus' songs.csv."""
-    needed = Counter(int(song["steps_per_beat"]) for song in songs if song["steps_per_beat"])
-    return needed.most_common(1)[0][0] if needed else grid.STEPS[0]
+    """Choose how many steps a quarter note has: the fewest that suit most songs.
+
+    Parameters
+    ----------
+    songs : sequence of dict
+        Rows of a corpus' songs.csv. A song that needs 6 steps is also served by 12.
+
+    Returns
+    -------
+    int
+        One of `ostinato.scores.grid.STEPS`; if none serves `SERVED` of the songs, that which serves
+        the most.
+    """
+    needed = [int(song["steps_per_beat"]) for song in songs if song["steps_per_beat"]]
+    serves = {steps: sum(steps % each == 0 for each in needed) for steps in grid.STEPS}
+    enough = (steps for steps, count in serves.items() if count >= SERVED * len(needed))
+    return next(enough, max(serves, key=lambda steps: serves[steps]))
 
 
 def swing_of(song: dict[str, str]) -> tuple[float, int] | None:
