@@ -17,6 +17,7 @@ from torch.nn import functional
 
 from ostinato.core import noise
 from ostinato.notes.data import rolls
+from ostinato.notes.data.rolls import CLASSES
 
 PARTS, SILENT = 4, -1
 """Number of parts, and the token of one that is silent."""
@@ -24,13 +25,19 @@ PARTS, SILENT = 4, -1
 WIDEST = 12
 """Larger intervals count as an octave."""
 
+MIDDLE = 60
+"""The pitch that heights are counted from, in octaves."""
+
 OPTIONS = PARTS + 1
 """A part sings one of up to four keys, or is silent."""
 
 HIDDEN, RATE, BATCH, EPOCHS = 64, 3e-3, 512, 20
 """Sizes of the network, and of its training."""
 
-FEATURES = PARTS + 1 + (2 * WIDEST + 2) + OPTIONS + OPTIONS + 1 + OPTIONS + 4 + PARTS
+RELATIONS = 4
+"""A key is below, equal to or above another, or one of them is unknown."""
+
+FEATURES = PARTS * (2 * WIDEST + 2 + 1 + RELATIONS + 2 + PARTS) + 1 + 3 * OPTIONS + 1
 """What the network sees of an option."""
 
 
@@ -105,26 +112,32 @@ def _options(
     used = functional.pad(taken, (0, 1), value=True)
     exists = functional.pad(there, (0, 1), value=True)
     allowed = exists & (~used | (spare > 0)[:, None])
-    own = before[:, part : part + 1]
-    known = (own >= 0) & (options >= 0)
-    interval = torch.where(known, (options - own).clamp(-WIDEST, WIDEST) + WIDEST, 2 * WIDEST + 1)
-    above = tokens[:, part - 1 : part] if part else silent
-    relation = torch.where((above >= 0) & (options >= 0), 1 + (options - above).sign() + 1, 0)
+    chosen = torch.where(torch.arange(PARTS) < part, tokens, SILENT)[:, None]
+    held, option, own = before[:, None], options[..., None], before[:, part : part + 1]
+    known, sung = (held >= 0) & (option >= 0), (chosen >= 0) & (option >= 0)
+    interval = (option - held).clamp(-WIDEST, WIDEST) + WIDEST
+    interval = torch.where(known, interval, 2 * WIDEST + 1)
+    relation = torch.where(sung, 1 + (option - chosen).sign() + 1, 0)
+    number = functional.one_hot(torch.full_like(options, part), PARTS)
+    height = (option - MIDDLE) / CLASSES * (option >= 0)
+    shared = (before[:, :, None] == before[:, None]).flatten(1)[:, None]
 
     def each(values: Tensor, size: int) -> Tensor:
-        return functional.one_hot(values, size).expand(*options.shape, size)
+        codes = functional.one_hot(values, size).flatten(2)
+        return codes.expand(*options.shape, codes.shape[-1])
 
-    rank = torch.arange(OPTIONS).expand_as(options)
     parts = [
-        each(torch.full_like(options, part), PARTS),
-        (own < 0)[..., None].expand(*options.shape, 1),
+        number,
+        number * height,
         each(interval, 2 * WIDEST + 2),
-        each(count[:, None].expand_as(options), OPTIONS),
-        each(rank, OPTIONS),
+        each(relation, RELATIONS),
+        option == held,
+        shared.expand(*options.shape, PARTS**2),
+        (own < 0)[..., None].expand(*options.shape, 1),
+        each(count[:, None, None], OPTIONS),
+        each(torch.arange(OPTIONS).expand_as(options)[..., None], OPTIONS),
         used[..., None],
-        each(spare[:, None].expand_as(options).clamp(0, PARTS), OPTIONS),
-        each(relation, 4),
-        options[..., None] == before[:, None],
+        each(spare.clamp(0, PARTS)[:, None, None], OPTIONS),
     ]
     return torch.cat([one.float() for one in parts], -1), allowed
 

@@ -13,7 +13,11 @@ A .json file holds chorales in sixteenths: `train`, `valid` and, if it is there,
 songs, which are lists of frames of four pitches, -1 for silence. A frame is four tokens, and nats a
 token are printed, too; bench/four_parts.py says how keys and parts are counted. A key that sounds
 at two frames in a row is held: `tied` cannot strike it again. What the gate copies can, and such
-copies are lost, so that with the gate the figure is an upper bound.
+copies are lost, so that with the gate the figure is an upper bound. Bars are taken to have 16
+frames, the last of them whole, so that the length of a song says where they begin. With
+`generator.metre`, the generator knows the length and the final of a song before its first frame.
+Neither is free: the negative logarithms of their probabilities count as tokens do, and what is
+printed is the likelihood of the tokens together with both.
 
 The budget, of all models together, is turned into a number of optimiser steps, which with the seed
 decides all else; a training ends early when validations bring nothing better. It is printed, and
@@ -44,6 +48,7 @@ import torch
 import yaml
 from scipy.io.matlab import MatReadError
 from scipy.special import logsumexp
+from scipy.stats import norm
 
 from ostinato.core import files, training
 from ostinato.core.errors import UserError
@@ -107,11 +112,18 @@ SIXTEENTHS: dict[str, Any] = {
     "augment": {"steps": 256, "hop": 32},
     "generator": {
         "repeating": True,
-        "training": {"batch": 8, "lr_min_factor": 0.05, "ema_decay": 0.99},
+        "metre": True,
+        "training": {"batch": 8, "lr_min_factor": 0.35, "ema_decay": 0.99},
     },
-    "samplers": {"tied": {"match_steps": 256, "dropout": 0.35, "input_dropout": 0.2}},
+    "samplers": {"tied": {"match_steps": 256, "dropout": 0.45, "input_dropout": 0.25}},
 }
 """What counts besides for chorales in sixteenths, whose keys are held from frame to frame."""
+
+BAR, BEAT = 16, 4
+"""Lengths of a bar and of its beats in sixteenths, as far as is known."""
+
+NARROWEST = 0.1
+"""The least standard deviation of the logarithm of a number of bars."""
 
 PROBES = 1, 5, 25
 """Optimiser steps of the short trainings that measure how long one takes."""
@@ -250,8 +262,9 @@ def write_dataset(out: Path, cells: dict[str, list[np.ndarray]], lengths: bool) 
             found["song"], found["onset"], found["length"] = len(rows), onset, length
             found["pitch"], found["velocity"] = key + rolls.LOWEST, 64
             notes.append(found)
-            name = f"{split}/{number}"
-            values = len(rows), name, name, split, "4/4", 4, "0:16:4", len(frames), len(found), ""
+            name, pickup = f"{split}/{number}", len(frames) % BAR
+            bars = f"0:{pickup}:{BEAT} {pickup}:{BAR}:{BEAT}" if pickup else f"0:{BAR}:{BEAT}"
+            values = len(rows), name, name, split, "4/4", 4, bars, len(frames), len(found), ""
             rows.append(dict(zip(SONG_COLUMNS, values, strict=True)))
     files.write_array(out / "notes.npy", np.concatenate(notes))
     files.write_table(out / "songs.csv", SONG_COLUMNS, rows)
@@ -291,6 +304,11 @@ def check(values: dict[str, Any], cells: dict[str, list[np.ndarray]], work: Path
         raise UserError(f"{params.generator.sampler} only bounds the likelihood")
     for split, songs in cells.items():
         for number, frames in enumerate(songs, 1):
+            if params.generator.metre and not frames[[0, -1]].any(1).all():
+                raise UserError(
+                    f"{split}, song {number} begins or ends in silence, of which a generator that "
+                    "knows its bars would know more than is counted: --set generator.metre=false"
+                )
             if not sampler.in_support(torch.from_numpy(frames.astype(np.float32))[None]).all():
                 raise UserError(
                     f"{params.generator.sampler} as it is set cannot draw all frames of "
@@ -457,8 +475,31 @@ def summary(nats: list[np.ndarray], best: int, split: str) -> dict[str, float]:
     return found
 
 
+def nats_of_length(known: np.ndarray, frames: np.ndarray) -> np.ndarray:
+    """Compute -log p of the lengths of songs.
+
+    The number of whole bars has a log-normal distribution, rounded down; what is left over, in
+    frames, has that of the songs that are known, one song more for each possibility.
+
+    Parameters
+    ----------
+    known, frames : ndarray[int64]
+        Lengths of the training songs, and of others, in frames.
+
+    Returns
+    -------
+    ndarray[float64]
+        Nats, as many as `frames`.
+    """
+    logs = np.log(known // BAR + 0.5)
+    edges = np.log([frames // BAR + 1, np.maximum(frames // BAR, 1e-9)])
+    bars = norm.cdf(edges, logs.mean(), max(logs.std(), NARROWEST))
+    rest = np.bincount(known % BAR, minlength=BAR) + 1
+    return -np.log(bars[0] - bars[1]) - np.log(rest / rest.sum())[frames % BAR]
+
+
 def nats_a_token(
-    parts: dict[str, list[np.ndarray]], nats: dict[str, np.ndarray], seed: int
+    parts: dict[str, list[np.ndarray]], nats: dict[str, np.ndarray], seed: int, lengths: bool
 ) -> dict[str, Any]:
     """Compute the likelihood of a token of four parts: the keys, and how they are divided.
 
@@ -470,20 +511,28 @@ def nats_a_token(
         -log p of each frame's keys, for the splits that are measured.
     seed : int
         Seed for the assignment.
+    lengths : bool
+        Whether the generator knows the length of a song, which then counts, too.
 
     Returns
     -------
     dict
-        ``tokens``: nats a token of each split. ``divided``: how much of it is the assignment.
+        ``tokens``: nats a token of each split. ``divided``, ``lengths``: how much of it is the
+        assignment, and the length.
     """
     model = four_parts.fit(parts["train"], seed)
-    found: dict[str, Any] = {"tokens": {}, "divided": {}}
+    frames = {split: np.array([len(song) for song in songs]) for split, songs in parts.items()}
+    found: dict[str, Any] = {"tokens": {}, "divided": {}, "lengths": {}}
     for split, of_keys in nats.items():
-        divided = four_parts.nats(model, parts[split]).mean() / four_parts.PARTS
-        found["tokens"][split] = float(of_keys.mean() / four_parts.PARTS + divided)
-        found["divided"][split] = float(divided)
-        print(f"{split}: {found['tokens'][split]:.4f} nats a token, ", end="")
-        print(f"{found['divided'][split]:.4f} of them for the division among parts")
+        tokens = frames[split].sum() * four_parts.PARTS
+        divided = four_parts.nats(model, parts[split]).sum() / tokens
+        length = nats_of_length(frames["train"], frames[split]).sum() / tokens * lengths
+        found["tokens"][split] = float(of_keys.sum() / tokens + divided + length)
+        found["divided"][split], found["lengths"][split] = float(divided), float(length)
+        print(
+            f"{split}: {found['tokens'][split]:.4f} nats a token, {divided:.4f} of them for the "
+            f"division among parts, {length:.4f} for the length of the song"
+        )
     return found
 
 
@@ -530,7 +579,8 @@ def run(
         found |= summary(measured["test"], best, "test")
     if collection.parts:
         averaged = {split: average(each) for split, each in measured.items()}
-        found |= nats_a_token(collection.parts, averaged, params.seed)
+        metre = params.generator.metre
+        found |= nats_a_token(collection.parts, averaged, params.seed, metre)
     return found
 
 

@@ -1,4 +1,4 @@
-"""The weights of ostinato.scores.metre: fitted to songs whose bars are known, and how right they are.
+"""The weights of ostinato.scores.metre: fitted to songs whose bars are known, and tested.
 
     python bench/metre.py --pop909 POP909 --midi FOLDER...
 

@@ -274,6 +274,8 @@ def chorales(seed: int, frames: int) -> list[list[int]]:
         moves = numbers.integers(-2, 3, 4) * (numbers.random(4) < 0.3)
         voices = [voice + int(move) for voice, move in zip(voices, moves, strict=True)]
         heard = [-1 if numbers.random() < 0.05 else voice for voice in voices]
+        if len(found) in (0, frames - 1):
+            heard = list(voices)
         found.append([heard[0], heard[0] if numbers.random() < 0.1 else heard[1], *heard[2:]])
     return found
 
@@ -311,6 +313,29 @@ def test_a_key_that_sounds_cannot_be_struck_again(project):
     assert held > before[0]
 
 
+def test_all_lengths_of_songs_have_a_probability_of_one_together():
+    known = np.array([100, 132, 148, 196, 132, 260])
+    nats = likelihood.nats_of_length(known, np.arange(1, 200_000))
+    assert np.exp(-nats).sum() == pytest.approx(1, abs=1e-3)
+    likely, rare = likelihood.nats_of_length(known, np.array([132, 133]))
+    assert likely < rare - 1
+
+
+def test_bars_end_with_the_song(tmp_path):
+    frames = np.ones((36, 88), np.uint8)
+    likelihood.write_dataset(tmp_path, {"valid": [frames, frames[:32]]}, lengths=True)
+    assert [[bar.bar for bar in bars] for bars in Songs(tmp_path).bars] == [[4, 16], [16]]
+
+
+def test_silence_that_would_tell_too_much_is_refused(project):
+    cells = songs()
+    cells["train"][1][:] = 1
+    values = likelihood.choose([*TINY, "generator.metre=true"], "cpu", sixteenths=True)
+    cells["valid"][0][-1] = 0
+    with pytest.raises(UserError, match="valid, song 1 begins or ends in silence"):
+        likelihood.check(values, {"valid": cells["valid"]}, project)
+
+
 @pytest.mark.parametrize("splits", [SPLITS, SPLITS[:2]])
 def test_chorales_of_four_parts_are_measured_in_nats_a_token(project, monkeypatch, splits, capsys):
     songs = {split: [chorales(i, 20 + i) for i in (1, 2, 3)] for split in splits}
@@ -321,7 +346,9 @@ def test_chorales_of_four_parts_are_measured_in_nats_a_token(project, monkeypatc
     found = files.read_json(project / "results/likelihood/four.json")
     assert set(found["tokens"]) == set(splits) - {"train"}
     for split, nats in found["tokens"].items():
-        assert nats == pytest.approx(found[split] / 4 + found["divided"][split])
+        assert found["lengths"][split] > 0
+        parts = found["divided"][split] + found["lengths"][split]
+        assert nats == pytest.approx(found[split] / 4 + parts)
     printed = capsys.readouterr().out
     assert all(
         f"{split}: {nats:.4f} nats a token" in printed for split, nats in found["tokens"].items()
