@@ -17,7 +17,7 @@ from ostinato.scores.corpus import Song, read_file
 from ostinato.scores.midi import midi_bytes
 from ostinato.scores.notation import chorale_files, read_notation
 
-FILES = 4000
+FILES = 1000
 SECONDS_A_FILE = 20
 MEMORY = 1_000_000_000
 
