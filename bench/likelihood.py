@@ -264,7 +264,7 @@ def write_dataset(out: Path, cells: dict[str, list[np.ndarray]], lengths: bool) 
             notes.append(found)
             name, pickup = f"{split}/{number}", len(frames) % BAR
             bars = f"0:{pickup}:{BEAT} {pickup}:{BAR}:{BEAT}" if pickup else f"0:{BAR}:{BEAT}"
-            values = len(rows), name, name, split, "4/4", bars, len(frames), len(found), ""
+            values = len(rows), name, name, split, "4/4", 4, bars, len(frames), len(found), ""
             rows.append(dict(zip(SONG_COLUMNS, values, strict=True)))
     files.write_array(out / "notes.npy", np.concatenate(notes))
     files.write_table(out / "songs.csv", SONG_COLUMNS, rows)
@@ -299,7 +299,7 @@ def check(values: dict[str, Any], cells: dict[str, list[np.ndarray]], work: Path
     path = work / PARAMS
     path.write_text(yaml.safe_dump(values), encoding="utf-8")
     params = read_params(path)
-    sampler = Generator(config_of(params)).sampler
+    sampler = Generator(config_of(params, 4)).sampler
     if not sampler.exact:
         raise UserError(f"{params.generator.sampler} only bounds the likelihood")
     for split, songs in cells.items():
