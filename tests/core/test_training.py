@@ -56,9 +56,8 @@ class Killed(Exception):
 
 @pytest.fixture
 def cache(tmp_path, monkeypatch) -> Path:
-    folder = tmp_path / "cache"
-    monkeypatch.setenv("OSTINATO_CACHE", str(folder))
-    return folder
+    monkeypatch.setenv("OSTINATO_CACHE", str(tmp_path / "cache"))
+    return tmp_path / "cache" / "checkpoints"
 
 
 def line(settings=SETTINGS, kill_at=None, validate=None, inputs=(), model=None) -> Task:
