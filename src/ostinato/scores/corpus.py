@@ -170,6 +170,22 @@ def read_file(path: Path, source: str, parts: int | None) -> list[Song | Rejecte
     ]
 
 
+def read_score(path: Path) -> tuple[Score, Rhythm]:
+    """Read the first score in a file of any kind; see `ostinato.scores.rhythm.aligned`.
+
+    Raises
+    ------
+    UnreadableScore
+        If there is none, or it has no notes.
+    """
+    scores, certain = _read(path)
+    if isinstance(scores[0], UnreadableScore):
+        raise scores[0]
+    if not len(scores[0].notes):
+        raise UnreadableScore("no notes")
+    return aligned(scores[0], certain)
+
+
 def _read(path: Path) -> tuple[list[Score | UnreadableScore], bool]:
     """Read all scores in a file, and say whether their metres are certain."""
     suffix = path.suffix.lower()

@@ -86,23 +86,36 @@ def places(steps: int, swing: float = STRAIGHT, unit: int = SWINGING[0]) -> np.n
 
 def straightened(ticks: np.ndarray, swing: float, unit: int) -> np.ndarray:
     """Undo swing: ticks, an array of any shape, to float64 of the same shape, in beats."""
-    whole, rest = np.divmod(ticks / TICKS_PER_BEAT, 1)
-    steps = STEPS[-1]
-    # The last step is the next beat.
-    swung, straight = (np.append(places(steps, s, unit), 1.0) for s in (swing, STRAIGHT))
-    return whole + np.interp(rest, swung, straight)
+    return _warped(ticks, unit, swing, STRAIGHT)
 
 
 def without_swing(score: Score, swing: float, unit: int) -> Score:
     """Undo the swing of a score, rounded to ticks."""
+    return _reswung(score, unit, swing, STRAIGHT)
+
+
+def with_swing(score: Score, swing: float, unit: int) -> Score:
+    """Let a straight score swing, rounded to ticks."""
+    return _reswung(score, unit, STRAIGHT, swing)
+
+
+def _reswung(score: Score, unit: int, before: float, after: float) -> Score:
     notes = score.notes.copy()
     end = notes["onset"] + notes["length"]
     onset, end = (
-        np.floor(straightened(each, swing, unit) * TICKS_PER_BEAT + 0.5).astype(np.int64)
+        np.floor(_warped(each, unit, before, after) * TICKS_PER_BEAT + 0.5).astype(np.int64)
         for each in (notes["onset"], end)
     )
     notes["onset"], notes["length"] = onset, np.maximum(end - onset, 1)
     return replace(score, notes=tidy(notes))
+
+
+def _warped(ticks: np.ndarray, unit: int, before: float, after: float) -> np.ndarray:
+    """Change how ticks swing: to beats."""
+    whole, rest = np.divmod(ticks / TICKS_PER_BEAT, 1)
+    # The last step is the next beat.
+    old, new = (np.append(places(STEPS[-1], swing, unit), 1.0) for swing in (before, after))
+    return whole + np.interp(rest, old, new)
 
 
 def find_grid(onsets: np.ndarray) -> Grid | None:
