@@ -16,8 +16,8 @@ from pathlib import Path
 import librosa
 import numpy as np
 import pretty_midi
-from joblib import Parallel, delayed
 
+from ostinato.core.progress import progress
 from ostinato.scores.beats import performed
 from ostinato.scores.midi import read_midi
 from ostinato.scores.score import TICKS_PER_BEAT, Score, seconds
@@ -79,7 +79,7 @@ def main() -> None:
     options = parser.parse_args()
     paths = sorted(options.folder.rglob("*_annotations.txt"))
     paths = [path for path in paths if "midi_score" not in path.name][:: options.every]
-    found = np.array(Parallel(-1)(delayed(measure)(path) for path in paths))
+    found = np.array([measure(path) for path in progress(paths, len(paths), "beats")])
     print(f"{len(paths)} performances")
     print("| | mean | median |")
     print("|---|---|---|")
