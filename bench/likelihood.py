@@ -288,6 +288,9 @@ def choose(settings: list[str], device: str, sixteenths: bool = False) -> dict[s
             values = merged(values, change)
         except yaml.YAMLError as error:
             raise UserError(f"--set {setting}: {value} is not YAML") from error
+    if values["generator"]["metre"] and not sixteenths:
+        # The generator would know how long songs are, which counts in sixteenths alone.
+        raise UserError("generator.metre: true is for chorales in sixteenths, whose bars are known")
     if device != "cpu" and values["generator"]["training"]["precision"] != "float32":
         # Autocast may give CUDA's LSTMs float16, whatever it is asked for.
         raise UserError("generator.training.precision: float32 is what devices but the CPU take")

@@ -329,8 +329,9 @@ def test_bars_end_with_the_song(tmp_path):
 
 def test_silence_that_would_tell_too_much_is_refused(project):
     cells = songs()
-    cells["train"][1][:] = 1
-    values = likelihood.choose([*TINY, "generator.metre=true"], "cpu", sixteenths=True)
+    values = likelihood.choose(TINY, "cpu", sixteenths=True)
+    with pytest.raises(UserError, match="true is for chorales in sixteenths"):
+        likelihood.choose([*TINY, "generator.metre=true"], "cpu")
     cells["valid"][0][-1] = 0
     with pytest.raises(UserError, match="valid, song 1 begins or ends in silence"):
         likelihood.check(values, {"valid": cells["valid"]}, project)

@@ -197,23 +197,21 @@ def compose(
     positions = torch.from_numpy(np.stack([plan(0, steps) for plan in plans]))
     shape = (steps, system.num_uniforms)
     parts = []
-    for first in range(0, pieces, block if settings.learning == "none" else 1):
-        if settings.learning == "none":
-            # The last block is filled up by repeating its pieces: rows of something else might
-            # never end, and would keep the others waiting.
-            rows_of = [first + i % min(block, pieces - first) for i in range(block)]
-            uniforms = torch.stack([noise.uniforms(shape, seed, "piece", i) for i in rows_of])
-            chance = torch.cat([noise.uniforms((1,), seed, "final", i) for i in rows_of])
-            given = begun[rows_of]
-            where = with_finals(system, given, positions[rows_of], settings.temperature, chance)
-            parts.append(continue_keys(system, given, where, settings.temperature, uniforms))
-        else:
-            uniforms = noise.uniforms(shape, seed, "piece", first)[None]
-            given, where = (each[first : first + 1] for each in (begun, positions))
-            chance = noise.uniforms((1,), seed, "final", first)
-            where = with_finals(system, given, where, settings.temperature, chance)
+    alone = settings.learning != "none"
+    block = 1 if alone else block
+    for first in range(0, pieces, block):
+        # The last block is filled up by repeating its pieces: rows of something else might never
+        # end, and would keep the others waiting.
+        rows_of = [first + i % min(block, pieces - first) for i in range(block)]
+        uniforms = torch.stack([noise.uniforms(shape, seed, "piece", i) for i in rows_of])
+        chance = torch.cat([noise.uniforms((1,), seed, "final", i) for i in rows_of])
+        given = begun[rows_of]
+        where = with_finals(system, given, positions[rows_of], settings.temperature, chance)
+        if alone:
             own = derive(seed, "learning", first)
             parts.append(continue_learning(system, given, where, settings, uniforms, own))
+        else:
+            parts.append(continue_keys(system, given, where, settings.temperature, uniforms))
     played = midi_velocities(torch.cat(parts)[:pieces])
     return [
         Piece(int(song), roll[: plan.steps])
