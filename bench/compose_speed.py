@@ -46,7 +46,7 @@ def main() -> None:
     training.prepare(options.threads, 0)
     params = read_params(Path("params.yaml"))
     keys = {**DECODER, "kind": "none", "decoder": {"name": "none"}}
-    default, a18 = System(config_of(params), keys).eval(), System(CONFIG, DECODER).eval()
+    default, a18 = System(config_of(params, 4), keys).eval(), System(CONFIG, DECODER).eval()
     begun = (torch.rand(HOUR_PIECES, SEED_STEPS, KEYS) < 0.03).float()
     where = torch.from_numpy(Positions([HOUR_BAR], STEPS)(0, STEPS)).expand(HOUR_PIECES, -1, -1)
     slow = SlowGenerator(a18.generator)

@@ -264,7 +264,7 @@ def write_dataset(out: Path, cells: dict[str, list[np.ndarray]], lengths: bool) 
             notes.append(found)
             name, pickup = f"{split}/{number}", len(frames) % BAR
             bars = f"0:{pickup}:{BEAT} {pickup}:{BAR}:{BEAT}" if pickup else f"0:{BAR}:{BEAT}"
-            values = len(rows), name, name, split, "4/4", bars, len(frames), len(found), ""
+            values = len(rows), name, name, split, "4/4", 4, bars, len(frames), len(found), ""
             rows.append(dict(zip(SONG_COLUMNS, values, strict=True)))
     files.write_array(out / "notes.npy", np.concatenate(notes))
     files.write_table(out / "songs.csv", SONG_COLUMNS, rows)
@@ -302,7 +302,7 @@ def check(values: dict[str, Any], cells: dict[str, list[np.ndarray]], work: Path
     path = work / PARAMS
     path.write_text(yaml.safe_dump(values), encoding="utf-8")
     params = read_params(path)
-    sampler = Generator(config_of(params)).sampler
+    sampler = Generator(config_of(params, 4)).sampler
     if not sampler.exact:
         raise UserError(f"{params.generator.sampler} only bounds the likelihood")
     for split, songs in cells.items():
@@ -498,8 +498,7 @@ def nats_of_length(known: np.ndarray, frames: np.ndarray) -> np.ndarray:
     edges = np.log([frames // BAR + 1, np.maximum(frames // BAR, 1e-9)])
     bars = norm.cdf(edges, logs.mean(), max(logs.std(), NARROWEST))
     rest = np.bincount(known % BAR, minlength=BAR) + 1
-    whole = np.maximum(bars[0] - bars[1], np.finfo(float).tiny)
-    return -np.log(whole) - np.log(rest / rest.sum())[frames % BAR]
+    return -np.log(bars[0] - bars[1]) - np.log(rest / rest.sum())[frames % BAR]
 
 
 def nats_a_token(

@@ -110,13 +110,35 @@ def test_a_midi_file_goes_on_as_sound(writer, tmp_path):
     assert len(sound) / rate > 32 * 4 * 60 / 100  # 32 bars at 100 quarter notes a minute
 
 
+def test_a_score_of_any_kind_goes_on(writer, tmp_path):
+    (tmp_path / "tune.abc").write_text("X:1\nM:3/4\nL:1/4\nK:C\nCDE|FGA|\n")
+    out = tmp_path / "longer.mid"
+    main(["continue", str(tmp_path / "tune.abc"), "--model", str(writer), "-o", str(out)])
+    longer = read_midi(out, pickup=False)
+    assert longer.metre == "3/4"
+    assert longer.notes["pitch"][:5].tolist() == [60, 62, 64, 65, 67]
+    assert longer.notes["onset"].max() > 6 * 480
+
+
+def test_a_song_that_swings_goes_on_swinging(writer, tmp_path):
+    rows = [(480 * i + 320 * k, 120, 60 + (7 * i + k) % 12) for i in range(32) for k in (0, 1)]
+    (tmp_path / "swing.mid").write_bytes(midi_bytes(make_score(rows)))
+    out = tmp_path / "longer.mid"
+    main(["continue", str(tmp_path / "swing.mid"), "--model", str(writer), "-o", str(out)])
+    onsets = read_midi(out, pickup=False).notes["onset"]
+    assert set((onsets[: len(rows)] % 480).tolist()) == {0, 320}
+    new = onsets[onsets >= 32 * 480] % 480
+    assert len(new) > 20
+    assert set(new.tolist()) <= {0, 160, 320, 400}
+
+
 @pytest.mark.parametrize(
     ("source", "target", "line"),
     [
         ("song.mid", "out.mp3", "only .mid and .wav files are written"),
         ("none.mid", "out.mid", "no such file"),
         ("text.mid", "out.mid", "text.mid: "),
-        ("silent.mid", "out.mid", "there are no notes to go on from"),
+        ("silent.mid", "out.mid", "silent.mid: no notes"),
     ],
 )
 def test_mistakes_with_midi_are_one_line(source, target, line, writer, tmp_path):

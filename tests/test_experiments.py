@@ -34,7 +34,7 @@ def test_every_system_is_valid_and_learns_and_writes(name, tmp_path):
     if params.decoder.velocity == "lstm":
         velocity = {"name": "lstm", "hidden": params.velocity.hidden}
     system = System(
-        config_of(params),
+        config_of(params, 4),
         {"decoder": params.config("decoders"), "velocity": velocity},
     )
     played = (torch.rand(2, 6, 88) < 0.02) * 0.5

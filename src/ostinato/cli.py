@@ -13,7 +13,9 @@ from ostinato.core.errors import UserError
 from ostinato.core.seeds import derive
 from ostinato.notes import system
 from ostinato.notes.compose.compose import continue_score
-from ostinato.scores.midi import midi_bytes, read_midi
+from ostinato.scores.corpus import read_score
+from ostinato.scores.grid import with_swing, without_swing
+from ostinato.scores.midi import midi_bytes
 from ostinato.scores.score import UnreadableScore
 from ostinato.scores.synthesis import render
 from ostinato.scores.wav import write_wav
@@ -143,12 +145,18 @@ def _continue(options: argparse.Namespace) -> None:
     if not options.song.is_file():
         raise UserError(f"{options.song}: no such file")
     try:
-        score = read_midi(options.song)
+        score, rhythm = read_score(options.song)
     except UnreadableScore as error:
         raise UserError(f"{options.song}: {error}") from error
+    # The models know straight notes alone.
+    swing = rhythm.grid and (rhythm.grid.swing, rhythm.grid.unit)
+    if swing:
+        score = without_swing(score, *swing)
     training.prepare(torch.get_num_threads(), derive(options.seed, "continue"))
     writer = system.load(options.model, options.model.parent / "decoder")
     longer = continue_score(writer, score, options.bars, options.temperature, options.seed)
+    if swing:
+        longer = with_swing(longer, *swing)
     if kind == ".wav":
         write_wav(options.output, render(longer))
     else:

@@ -83,7 +83,7 @@ def parameters(work: Path, *settings: str) -> Params:
 def test_every_frame_of_every_song_counts_once(project, memory):
     params, cells = parameters(project / "work", f"generator.memory={memory}"), songs()
     torch.manual_seed(3)
-    network = Generator(config_of(params)).eval()
+    network = Generator(config_of(params, 4)).eval()
     likelihood.write_dataset(project, cells, lengths=False)
     found = likelihood.frame_nats(network, Songs(project), "test")
     expected = []
@@ -298,7 +298,7 @@ def test_a_key_that_sounds_cannot_be_struck_again(project):
     path = project / "sixteenths.yaml"
     values = likelihood.choose(TINY, "cpu", sixteenths=True)
     path.write_text(yaml.safe_dump(values))
-    model = Generator(config_of(read_params(path))).eval()
+    model = Generator(config_of(read_params(path), 4)).eval()
     notes = torch.zeros(2, 3, 88)
     notes[:, :, 40] = torch.tensor([[1.0, -1.0, -1.0], [1.0, -1.0, 1.0]])
 

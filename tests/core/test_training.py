@@ -56,9 +56,8 @@ class Killed(Exception):
 
 @pytest.fixture
 def cache(tmp_path, monkeypatch) -> Path:
-    folder = tmp_path / "cache"
-    monkeypatch.setenv("OSTINATO_CACHE", str(folder))
-    return folder
+    monkeypatch.setenv("OSTINATO_CACHE", str(tmp_path / "cache"))
+    return tmp_path / "cache" / "checkpoints"
 
 
 def line(settings=SETTINGS, kill_at=None, validate=None, inputs=(), model=None) -> Task:
@@ -206,14 +205,14 @@ def test_a_validation_loss_that_is_no_number_is_one_line(cache):
 
 OTHER = """
 import sys, time
-from ostinato.core import training
+from ostinato.core import cache, training
 from test_training import line
 task = line()
 batch = task.batch
 def waiting(step):
     print("step", step, flush=True)
     while sys.argv[1] == "stay" or (
-        sys.argv[1] == "wait" and not list(training.cache_folder().glob("*/waiting-*"))
+        sys.argv[1] == "wait" and not list(cache.folder(cache.CHECKPOINTS).glob("*/waiting-*"))
     ):
         time.sleep(0.05)
     return batch(step)

@@ -67,7 +67,8 @@ def test_a_folder_becomes_a_corpus(songs_folder, tmp_path):
     out = tmp_path / "out"
     corpus.build(out, "folder", folder)
     songs = files.read_table(out / "songs.csv")
-    assert list(songs[0]) == ["id", "title", "source", "metre", "split"]
+    assert list(songs[0]) == corpus.SONG_COLUMNS
+    assert {s["metre_from"] for s in songs} == {"file"}
     assert {s["source"] for s in songs} >= {
         "Lieder für später/Bär & Söhne/größtes lied.mid",
         "Lieder für später/Bär & Söhne/tune.abc",
@@ -83,7 +84,7 @@ def test_bad_files_among_good_ones_are_listed_with_their_reason(songs_folder, tm
     folder = songs_folder(3)
     good = midi_bytes(melody(9))
     bad = {
-        "damaged.mid": good[: len(good) // 2],
+        "damaged.mid": good[:12],
         "empty.mid": b"",
         "text.mid": b"I am no MIDI file.",
         "silent.mid": midi_bytes(make_score([])),
@@ -187,3 +188,18 @@ def test_three_songs_on_one_melody_still_fill_the_splits(tmp_path):
     corpus.build(tmp_path / "out", "folder", tmp_path)
     songs = files.read_table(tmp_path / "out" / "songs.csv")
     assert sorted(s["split"] for s in songs) == ["test", "train", "valid"]
+
+
+def test_what_was_mended_or_found_in_notes_is_listed(songs_folder, tmp_path):
+    folder = songs_folder(3)
+    whole = midi_bytes(melody(9))
+    (folder / "cut.mid").write_bytes(whole[: len(whole) - 30])
+    swung = make_score(
+        [(480 * i + 320 * k, 120, 60 + 7 * i % 12) for i in range(64) for k in (0, 1)]
+    )
+    (folder / "swung.mid").write_bytes(midi_bytes(swung))
+    corpus.build(tmp_path / "out", "folder", folder)
+    songs = {song["source"]: song for song in files.read_table(tmp_path / "out" / "songs.csv")}
+    assert "is cut off" in songs["cut.mid"]["mended"]
+    assert songs["song0.mid"]["mended"] == songs["song0.mid"]["swing"] == ""
+    assert (songs["swung.mid"]["swing"], songs["swung.mid"]["swung"]) == ("0.67", "2")

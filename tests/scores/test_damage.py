@@ -16,8 +16,10 @@ from ostinato.notes.data.dataset import _read
 from ostinato.scores.corpus import Song, read_file
 from ostinato.scores.midi import midi_bytes
 from ostinato.scores.notation import chorale_files, read_notation
+from ostinato.scores.sources import Rejected
 
-FILES = 4000
+FILES = 1000
+NOTATIONS = 300
 SECONDS_A_FILE = 20
 MEMORY = 1_000_000_000
 
@@ -63,7 +65,7 @@ def read_damaged_files(folder: Path, filters) -> None:
         if isinstance(found, Song):
             taken += 1
             ours.write_bytes(found.midi)
-            _read(ours, filters)
+            _read(ours, filters, None)
         assert time.monotonic() - start < SECONDS_A_FILE
     assert FILES // 20 < taken < FILES
     assert peak_memory() < MEMORY
@@ -86,3 +88,48 @@ def test_thousands_of_damaged_files_are_read_or_refused(tmp_path):
         text=True,
     )
     assert result.returncode == 0, result.stderr
+
+
+KERN = """**kern\t**kern\t**dynam
+*M4/4\t*M4/4\t*
+=1\t=1\t=1
+*\t*^\t*
+4C\t2e\t4g\tp
+4D\t.\t4a\t.
+2E\t2f\t[2b\t.
+*\t*v\t*v\t*
+=2:|!\t=2:|!\t=2:|!
+1F\t1b]\t.
+*-\t*-\t*-
+"""
+XML = b"""<?xml version="1.0"?><score-timewise version="4.0"><part-list><score-part id="P1">
+<part-name>x</part-name></score-part></part-list><measure number="1"><part id="P1"><attributes>
+<divisions>2</divisions><time><beats>3</beats><beat-type>4</beat-type></time></attributes>
+<note><pitch><step>C</step><octave>4</octave></pitch><duration>6</duration></note></part></measure>
+</score-timewise>"""
+TUNE = """X:1
+T:Tune
+M:6/8
+L:1/8
+K:G
+V:1
+|:GAB d2B|[V:2]G,3 D,3|[V:1](3cde c>B A & E3|1 G6:|2 G6|]
+"""
+
+
+def test_damaged_notation_is_read_or_refused(tmp_path):
+    rng = random.Random(1)
+    [chorale, *_] = [path for path in chorale_files() if path.suffix == ".mxl"]
+    whole = [(".krn", KERN.encode())] * 3 + [(".abc", TUNE.encode())] * 3
+    whole += [(".mxl", chorale.read_bytes()), (".xml", XML)]
+    taken = 0
+    for _ in range(NOTATIONS):
+        suffix, data = rng.choice(whole)
+        path = (tmp_path / "damaged").with_suffix(suffix)
+        path.write_bytes(damage(data, rng))
+        start = time.monotonic()
+        found = read_file(path, path.name, None)
+        assert all(isinstance(each, Song | Rejected) for each in found)
+        taken += any(isinstance(each, Song) for each in found)
+        assert time.monotonic() - start < SECONDS_A_FILE
+    assert NOTATIONS // 10 < taken < NOTATIONS

@@ -7,8 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from making import make_score, melody, raw_midi
 
-from ostinato.scores.midi import MAX_BEATS, midi_bytes, read_midi
-from ostinato.scores.score import NOTE, Metre, Part, Score, Tempo, UnreadableScore, tidy
+from ostinato.scores.midi import midi_bytes, read_midi
+from ostinato.scores.score import MAX_BEATS, NOTE, Metre, Part, Score, Tempo, UnreadableScore, tidy
 
 
 def read(data: bytes, tmp_path: Path, pickup: bool = False) -> Score:
@@ -106,8 +106,6 @@ def test_drums_are_kept_apart(tmp_path):
     [
         (b"", "0 bytes"),
         (b"Dear diary, today I wrote a song.", "not a MIDI file"),
-        (b"MThd\0\0\0\6\0\1\0\1\1\xe0MTrk\0\0\1\0\0\x90", "damaged MIDI"),
-        (b"MThd\0\0\0\6\0\1\0\1\xe7\x28MTrk\0\0\0\4\0\xff\x2f\0", "time base"),
         (b"MThd" + bytes(2_000_000), "bytes of MIDI, more than"),
     ],
 )

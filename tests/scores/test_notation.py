@@ -118,3 +118,48 @@ def test_a_chorale_with_a_pickup_begins_on_its_last_beat():
     assert len(score.parts) == 4
     assert score.metre == "3/4"
     assert score.notes["onset"][0] == 2 * 480
+
+
+CHROMATIC = "<transpose><diatonic>-1</diatonic><chromatic>-2</chromatic></transpose>"
+
+
+def test_a_transposing_instrument_sounds_at_its_pitch(tmp_path):
+    attributes = ATTRIBUTES.replace("</attributes>", CHROMATIC + "</attributes>")
+    text = musicxml(MEASURE.format(n=1, attributes=attributes, notes=note("D", 6), end=""))
+    [score] = read(text, tmp_path / "clarinet.musicxml")
+    assert score.notes["pitch"].tolist() == [60]
+
+
+def test_unpitched_notes_are_drums(tmp_path):
+    place = "<display-step>{}</display-step><display-octave>{}</display-octave>"
+    strokes = "".join(
+        f"<note><unpitched>{place.format(*at)}</unpitched><duration>3</duration></note>"
+        for at in ("F4", "C5")
+    )
+    text = musicxml(MEASURE.format(n=1, attributes=ATTRIBUTES, notes=strokes, end=""))
+    [score] = read(text, tmp_path / "drums.musicxml")
+    assert score.notes["pitch"].tolist() == [36, 38]
+    assert (score.parts[0].drums, len(score.pitched)) == (True, 0)
+
+
+def test_a_score_by_bars_is_one_by_parts(tmp_path):
+    part = '<part id="P1">{}{}</part>'
+    bars = "".join(
+        f'<measure number="{n}">{part.format(attributes, note(step, 6))}</measure>'
+        for n, attributes, step in ((1, ATTRIBUTES, "C"), (2, "", "D"))
+    )
+    head = '<part-list><score-part id="P1"><part-name>x</part-name></score-part></part-list>'
+    [score] = read(
+        f'<score-timewise version="4.0">{head}{bars}</score-timewise>', tmp_path / "a.xml"
+    )
+    assert score.notes[["onset", "pitch"]].tolist() == [(0, 60), (1440, 62)]
+
+
+def test_da_capo_al_fine(tmp_path):
+    words = "<direction><direction-type><words>{}</words></direction-type></direction>"
+    text = musicxml(
+        MEASURE.format(n=1, attributes=ATTRIBUTES, notes=note("C", 6), end=words.format("Fine")),
+        MEASURE.format(n=2, attributes="", notes=note("D", 6), end=words.format("D.C. al Fine")),
+    )
+    [score] = read(text, tmp_path / "a.xml")
+    assert score.notes["pitch"].tolist() == [60, 62, 60]

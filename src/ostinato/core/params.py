@@ -62,7 +62,10 @@ class Corpus(Schema):
 class Dataset(Schema):
     """The time grid and the filters; see `ostinato.notes.data.dataset.Filters`."""
 
-    steps_per_beat: Literal[1, 2, 3, 4, 5, 6, 8, 10, 12, 15, 16, 20, 24, 30, 32, 40, 48]
+    steps_per_beat: Annotated[
+        Literal[1, 2, 3, 4, 5, 6, 8, 10, 12, 15, 16, 20, 24, 30, 32, 40, 48] | None,
+        BeforeValidator(lambda steps: None if steps == "auto" else steps),
+    ]
     meters: Annotated[
         list[Annotated[str, Field(pattern=r"^\d+/\d+$")]],
         BeforeValidator(lambda meters: [] if meters == "any" else meters),
@@ -70,7 +73,10 @@ class Dataset(Schema):
     pitches: Annotated[
         list[Annotated[int, Field(ge=21, le=108)]], Field(min_length=2, max_length=2)
     ]
-    max_tempo_changes: Annotated[int, Field(ge=0)]
+    max_tempo_changes: Annotated[
+        Annotated[int, Field(ge=0)] | None,
+        BeforeValidator(lambda changes: None if changes == "any" else changes),
+    ]
     grid_tolerance: Annotated[float, Field(ge=0, le=0.5)]
     max_off_grid: Fraction
     representation: Literal["onset", "holding", "notes"]

@@ -11,6 +11,11 @@ Item = TypeVar("Item")
 SECONDS_BETWEEN_LINES = 15
 
 
+def tell(line: str) -> None:
+    """Print a line for people on standard error."""
+    print(line, file=sys.stderr, flush=True)
+
+
 def progress(items: Iterable[Item], total: int, what: str, first: int = 0) -> Iterator[Item]:
     """Iterate over items and show the progress on standard error.
 
@@ -39,4 +44,4 @@ def progress(items: Iterable[Item], total: int, what: str, first: int = 0) -> It
         if now - last >= SECONDS_BETWEEN_LINES:
             last = now
             left = (now - start) / (done - first) * (total - done)
-            print(f"{what}: {done} of {total}, {left:.0f} s left", file=sys.stderr, flush=True)
+            tell(f"{what}: {done} of {total}, {left:.0f} s left")

@@ -6,16 +6,13 @@ import json
 import math
 import os
 import platform
-import shutil
 import sys
-import time
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import platformdirs
 import torch
 from filelock import FileLock, Timeout
 from safetensors import safe_open
@@ -24,7 +21,7 @@ from torch import Tensor, nn
 from torch.optim.lr_scheduler import CosineAnnealingLR
 from torch.optim.swa_utils import AveragedModel
 
-from ostinato.core import code, files
+from ostinato.core import cache, code, files
 from ostinato.core.errors import UserError
 from ostinato.core.models import weights_of, write_model
 from ostinato.core.progress import progress
@@ -36,9 +33,6 @@ History = list[dict[str, float]]
 (``train``), and the validation loss (``valid``)."""
 
 OPTIMIZERS = {"adam": torch.optim.AdamW, "rmsprop": torch.optim.RMSprop}
-
-KEPT_DAYS = 30
-"""Days after which the checkpoint of an interrupted training is removed if it is not resumed."""
 
 HASHED = 1 << 20
 """The number of bytes that are read at a time to hash a file."""
@@ -203,23 +197,6 @@ def _code_of(task: Task) -> list[Path]:
     return [path for name, path in found.items() if name not in code.HARMLESS]
 
 
-def cache_folder() -> Path:
-    """The folder of checkpoints: ``$OSTINATO_CACHE``, or one in the user's cache folder."""
-    folder = os.environ.get("OSTINATO_CACHE")
-    return Path(folder) if folder else platformdirs.user_cache_path("ostinato")
-
-
-def remove_old(cache: Path) -> None:
-    """Remove the checkpoints of trainings that have not been resumed for `KEPT_DAYS` days."""
-    limit = time.time() - KEPT_DAYS * 24 * 3600
-    for folder in cache.iterdir() if cache.exists() else ():
-        # Writing a checkpoint updates the time of its folder. Another process may remove the
-        # folder at the same time.
-        with suppress(FileNotFoundError):
-            if folder.stat().st_mtime < limit:
-                shutil.rmtree(folder, ignore_errors=True)
-
-
 def fit(task: Task, told: Callable[[dict[str, float]], None] = lambda row: None) -> History:
     """Train a model, leave the best weights in it, and finish it.
 
@@ -251,8 +228,9 @@ def fit(task: Task, told: Callable[[dict[str, float]], None] = lambda row: None)
         result. In the last case, a checkpoint is written first.
     """
     parent = os.getppid()
-    remove_old(cache_folder())
-    folder = cache_folder() / fingerprint(task)
+    checkpoints = cache.folder(cache.CHECKPOINTS)
+    cache.remove_old(checkpoints)
+    folder = checkpoints / fingerprint(task)
     folder.mkdir(parents=True, exist_ok=True)
     settings = task.settings
     run = _Run(task, folder / "checkpoint.safetensors")

@@ -4,14 +4,18 @@ import hashlib
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
+import music21
 from joblib import Parallel, delayed
 
-from ostinato.core import files
+from ostinato.core import cache, files
 from ostinato.core.errors import UserError
-from ostinato.core.progress import progress
+from ostinato.core.progress import progress, tell
 from ostinato.scores import notation
+from ostinato.scores.grid import STRAIGHT
 from ostinato.scores.midi import midi_bytes, read_midi
+from ostinato.scores.rhythm import Rhythm, aligned
 from ostinato.scores.score import Score, UnreadableScore, top_voice
 from ostinato.scores.sources import (
     REJECTED_COLUMNS,
@@ -23,13 +27,21 @@ from ostinato.scores.sources import (
     split,
 )
 
-MIDI_SUFFIXES = {".mid", ".midi", ".smf", ".kar"}
+MIDI_SUFFIXES = {".mid", ".midi", ".smf", ".kar", ".rmi"}
 KEY_INTERVALS = 12
 
 BUILT_IN = {"chorales": (notation.chorale_files, 4), "folksongs": (notation.folksong_files, 1)}
 """Corpora that come with music21: how to list their files, and how many parts a score must have."""
 
-SONG_COLUMNS = ["id", "title", "source", "metre", "split"]
+SONG_COLUMNS = [
+    "id", "title", "source", "metre", "metre_from", "steps_per_beat", "offset", "swing", "swung",
+    "mended", "split",
+]  # fmt: skip
+"""Beside what its names say: ``metre_from`` is ``file`` or ``notes``; ``steps_per_beat`` how many
+steps in a quarter note the notes need, empty if they have no beat; ``offset`` by how many ticks
+they were late; ``swing`` which share of a pair of notes the first one lasts, and ``swung`` how many
+of these notes are in a quarter note, both empty without swing; ``mended`` what was wrong with the
+file."""
 
 
 @dataclass(frozen=True)
@@ -40,6 +52,8 @@ class Song:
     title: str
     source: str
     metre: str
+    rhythm: Rhythm
+    mended: str
     key: str
     digest: str
     midi: bytes
@@ -79,7 +93,11 @@ def build(out: Path, source: str, folder: Path) -> None:
             )
     songs: dict[str, Song] = {}
     rejected: list[Rejected] = []
-    read = Parallel(-1, return_as="generator")(delayed(read_file)(*f) for f in found)
+    cache.forget_old()
+    version = f"{cache.code_of(__name__)} {music21.__version__}"
+    read = Parallel(-1, return_as="generator")(
+        delayed(cache.remembered)(read_file, *each, version=version) for each in found
+    )
     for result in progress(read, len(found), "corpus"):
         for item in result:
             if isinstance(item, Rejected):
@@ -96,18 +114,32 @@ def build(out: Path, source: str, folder: Path) -> None:
     splits = split({song.id: song.key for song in ordered})
     for song in ordered:
         files.write(out / "midi" / f"{song.id}.mid", song.midi)
-    rows = [
-        {
-            "id": song.id,
-            "title": song.title,
-            "source": song.source,
-            "metre": song.metre,
-            "split": splits[song.id],
-        }
-        for song in ordered
-    ]
+    rows = [_row(song) | {"split": splits[song.id]} for song in ordered]
     files.write_table(out / "songs.csv", SONG_COLUMNS, rows)
     files.write_table(out / "rejected.csv", REJECTED_COLUMNS, map(vars, rejected))
+    mended = sum(bool(song.mended) for song in ordered)
+    if mended or rejected:
+        tell(
+            f"corpus: {len(ordered)} songs, {mended} of them mended, as songs.csv says; "
+            f"{len(rejected)} left out, as rejected.csv says"
+        )
+
+
+def _row(song: Song) -> dict[str, Any]:
+    grid = song.rhythm.grid
+    swings = grid is not None and grid.swing != STRAIGHT
+    return {
+        "id": song.id,
+        "title": song.title,
+        "source": song.source,
+        "metre": song.metre,
+        "metre_from": song.rhythm.metre_from,
+        "steps_per_beat": grid.steps if grid else "",
+        "offset": round(grid.offset) if grid else "",
+        "swing": f"{grid.swing:.2f}" if swings else "",
+        "swung": grid.unit if swings else "",
+        "mended": song.mended,
+    }
 
 
 def read_file(path: Path, source: str, parts: int | None) -> list[Song | Rejected]:
@@ -128,25 +160,48 @@ def read_file(path: Path, source: str, parts: int | None) -> list[Song | Rejecte
     list of Song or Rejected
         One for each score in the file.
     """
-    suffix = path.suffix.lower()
     try:
-        if suffix in MIDI_SUFFIXES:
-            scores = [read_midi(path)]
-        elif suffix in notation.SUFFIXES:
-            scores = notation.read_notation(path)
-        else:
-            raise UnreadableScore("neither MIDI, MusicXML, ABC nor Humdrum by its name")
-        if not scores:
-            raise UnreadableScore("no score in it")
+        scores, certain = _read(path)
     except (UnreadableScore, OSError) as error:
         return [Rejected(source, str(error))]
     return [
-        _song(score, source if len(scores) == 1 else f"{source}#{number}", parts)
+        _song(score, source if len(scores) == 1 else f"{source}#{number}", parts, certain)
         for number, score in enumerate(scores, 1)
     ]
 
 
-def _song(score: Score | UnreadableScore, source: str, parts: int | None) -> Song | Rejected:
+def read_score(path: Path) -> tuple[Score, Rhythm]:
+    """Read the first score in a file of any kind; see `ostinato.scores.rhythm.aligned`.
+
+    Raises
+    ------
+    UnreadableScore
+        If there is none, or it has no notes.
+    """
+    scores, certain = _read(path)
+    if isinstance(scores[0], UnreadableScore):
+        raise scores[0]
+    if not len(scores[0].notes):
+        raise UnreadableScore("no notes")
+    return aligned(scores[0], certain)
+
+
+def _read(path: Path) -> tuple[list[Score | UnreadableScore], bool]:
+    """Read all scores in a file, and say whether their metres are certain."""
+    suffix = path.suffix.lower()
+    if suffix in MIDI_SUFFIXES:
+        return [read_midi(path)], False
+    if suffix not in notation.SUFFIXES:
+        raise UnreadableScore("neither MIDI, MusicXML, ABC nor Humdrum by its name")
+    scores = notation.read_notation(path)
+    if not scores:
+        raise UnreadableScore("no score in it")
+    return scores, True
+
+
+def _song(
+    score: Score | UnreadableScore, source: str, parts: int | None, certain: bool
+) -> Song | Rejected:
     if isinstance(score, UnreadableScore):
         return Rejected(source, str(score))
     notes = score.pitched
@@ -156,11 +211,17 @@ def _song(score: Score | UnreadableScore, source: str, parts: int | None) -> Son
         return Rejected(source, "no notes")
     if parts == 1 and (notes["onset"][1:] < (notes["onset"] + notes["length"])[:-1]).any():
         return Rejected(source, "several notes at once")
+    try:
+        score, rhythm = aligned(score, certain)
+    except UnreadableScore as error:
+        return Rejected(source, str(error))
     return Song(
         id=identity(source),
         title=score.title or Path(source).stem,
         source=source,
         metre=score.metre,
+        rhythm=rhythm,
+        mended="; ".join(score.mended),
         key=split_key(score),
         digest=hashlib.sha256(notes[["onset", "length", "pitch"]].tobytes()).hexdigest(),
         midi=midi_bytes(score),

@@ -1,39 +1,75 @@
 """Reading MIDI files of any origin, and writing our own."""
 
 import io
-import warnings
+import math
+from bisect import bisect_right
+from collections import defaultdict
+from collections.abc import Sequence
 from dataclasses import replace
+from fractions import Fraction
 from pathlib import Path
+from typing import NamedTuple
 
 import mido
-import numpy as np
-import pretty_midi
 
+from ostinato.scores import smf
+from ostinato.scores.charset import charset_of, decode
 from ostinato.scores.score import (
-    NOTE,
     TICKS_PER_BEAT,
     Metre,
     Part,
     Score,
     Tempo,
     UnreadableScore,
+    check_length,
+    note_array,
     tidy,
 )
 
 MAX_BYTES = 2_000_000
-"""Larger MIDI files are rejected: a parsed event takes about a kilobyte of memory."""
-
-MAX_BEATS = int(pretty_midi.pretty_midi.MAX_TICK) // TICKS_PER_BEAT - 64
-"""Longer scores are rejected (2.9 hours at 120 quarter notes per minute): pretty_midi cannot read
-files of more than 10 million ticks. 64 beats are reserved for the rest before a pickup."""
+"""Larger MIDI files are rejected. The longest symphonies have a tenth of it."""
 
 DRUM_CHANNEL = 9
 
+BPM = 120.0
+"""Quarter notes per minute if a file does not say."""
+
+SHORTEST = 7
+"""Time signatures of beats shorter than a 128th (2 to the power of 7) are none."""
+
+SEQUENTIAL = 2
+"""The format of files whose tracks are pieces of their own."""
+
+SHORTLY = TICKS_PER_BEAT // 8
+"""Ticks after the beginning that are taken for the beginning."""
+
+ALL_OFF = {120, *range(123, 128)}
+"""Controllers that end all notes of a channel: all sound off, all notes off, changes of mode."""
+
+KARAOKE_TITLE = b"@T"
+"""What texts of karaoke files begin with that are titles."""
+
+
+class Strike(NamedTuple):
+    """A note in the ticks of its track; `end` is None if nothing ends it, and nothing follows."""
+
+    onset: int
+    end: int | None
+    channel: int
+    program: int
+    pitch: int
+    velocity: int
+
+
+Programs = dict[int, list[tuple[int, int]]]
+"""For each channel, at which ticks which program begins, in order."""
+
 
 def read_midi(path: Path, pickup: bool = True) -> Score:
-    """Read a MIDI file of any origin.
+    """Read a MIDI file of any origin; what is wrong with it is mended as far as it goes.
 
-    Times are measured in beats, so tempo changes do not affect them.
+    Times are measured in beats, so tempo changes do not affect them. Tempi and time signatures
+    count on whatever track they are. Each program of each channel of a track is a part.
 
     Parameters
     ----------
@@ -52,67 +88,214 @@ def read_midi(path: Path, pickup: bool = True) -> Score:
     Raises
     ------
     UnreadableScore
-        When it is not a MIDI file, is damaged, or is too large or too long.
+        When it is not a MIDI file, or is too large or too long.
     """
     size = path.stat().st_size
     if size > MAX_BYTES:
         raise UnreadableScore(f"{size:,} bytes of MIDI, more than {MAX_BYTES:,}")
-    data = path.read_bytes()
-    if not data.startswith(b"MThd"):
-        raise UnreadableScore("not a MIDI file (no MThd at its beginning)" if data else "0 bytes")
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # pretty_midi's, about tempo events on later tracks
-            file = mido.MidiFile(file=io.BytesIO(data))
-            if file.ticks_per_beat <= 0:
-                raise UnreadableScore("its time base is not in ticks a beat")
-            midi = pretty_midi.PrettyMIDI(mido_object=file)
-    except UnreadableScore:
-        raise
-    # Damaged bytes can make mido and pretty_midi raise anything: EOFError, KeyError, IndexError,
-    # OSError, ValueError, ZeroDivisionError ... Each of these is a reason to reject this file.
-    except Exception as error:
-        raise UnreadableScore(f"damaged MIDI: {type(error).__name__}: {error}") from error
-    score = _score(midi, file)
-    return _with_whole_first_bar(score) if pickup else score
+        file = smf.parse(path.read_bytes())
+    except smf.NoMidi as error:
+        raise UnreadableScore(str(error)) from error
+    score = _score(file)
+    return _with_whole_bars(score) if pickup else score
 
 
-def _score(midi: pretty_midi.PrettyMIDI, file: mido.MidiFile) -> Score:
-    def ticks(seconds: float) -> int:
-        beats = midi.time_to_tick(seconds) / file.ticks_per_beat
-        if beats > MAX_BEATS:
-            raise UnreadableScore(f"{beats:,.0f} beats long, more than {MAX_BEATS:,}")
-        return int(beats * TICKS_PER_BEAT + 0.5)
+def _score(file: smf.MidiFile) -> Score:
+    texts = (e.data for track in file.tracks for e in track if _is_meta(e, *smf.TEXTS))
+    charset = charset_of(texts)
+    begins, programs = _begins(file), _programs(file.tracks)
+    rows: list[tuple[int, int, int, int, int]] = []
+    parts: list[Part] = []
+    metres: dict[int, Metre] = {}
+    tempi = {0: Tempo(0, BPM)}
+    for number, events in enumerate(file.tracks):
+        # Tracks of format 2 have nothing in common.
+        elsewhere = {} if file.format == SEQUENTIAL else programs
+        names = (decode(e.data, charset) for e in events if _is_meta(e, smf.TRACK_NAME))
+        name = next(names, "")
 
-    rows = []
-    for part, instrument in enumerate(midi.instruments):
-        for note in instrument.notes:
-            onset = ticks(note.start)
-            rows.append((onset, ticks(note.end) - onset, note.pitch, note.velocity, part))
-    signatures = sorted(midi.time_signature_changes, key=lambda s: s.time)
-    metres = [Metre(ticks(s.time), s.numerator, s.denominator) for s in signatures]
-    for metre in metres:
-        if not (metre.beats and metre.unit) or metre.bar == 0:
-            raise UnreadableScore(f"the time signature {metre} is none")
-    if not metres or metres[0].tick > 0:
-        metres.insert(0, Metre(0, 4, 4))
-    times, bpms = midi.get_tempo_changes()
-    tempi = [Tempo(ticks(t), float(bpm)) for t, bpm in zip(times, bpms, strict=True)]
+        def tick(now: int, begin: int = begins[number]) -> int:
+            return begin + _rounded(file, now)
+
+        numbers: dict[tuple[int, int], int] = {}
+        for strike in _strikes(events, file.lengths[number], elsewhere):
+            key = strike.channel, strike.program
+            if key not in numbers:
+                numbers[key] = len(parts)
+                parts.append(Part(name, strike.program, strike.channel == DRUM_CHANNEL))
+            onset = tick(strike.onset)
+            end = onset + TICKS_PER_BEAT if strike.end is None else tick(strike.end)
+            rows.append((onset, end - onset, strike.pitch, strike.velocity, numbers[key]))
+        for event in events:
+            if not _is_meta(event, smf.TIME_SIGNATURE, smf.TEMPO):
+                continue
+            now = tick(event.tick)
+            if event.number == smf.TIME_SIGNATURE:
+                beats, power = (*event.data, 0, 0)[:2]
+                metre = Metre(now, beats, 2 ** min(power, SHORTEST))
+                if power <= SHORTEST and metre.bar:
+                    metres[now] = metre
+                else:
+                    file.mend(f"a time signature of {beats} beats of 1/2^{power}")
+            elif file.ticks_per_beat:
+                microseconds = int.from_bytes(event.data[:3])
+                if microseconds and len(event.data) >= 3:
+                    tempi[now] = Tempo(now, 60e6 / microseconds)
+                else:
+                    file.mend("a tempo of no time")
+    # A bar of one beat is what programs write that know of beats alone.
+    known = any(metre.beats > 1 for metre in metres.values())
     return Score(
-        tidy(np.array(rows, NOTE)),
-        [Part(i.name, i.program, i.is_drum) for i in midi.instruments],
-        metres,
-        tempi,
-        file.tracks[0].name.strip() if file.tracks else "",
+        tidy(note_array(rows)),
+        parts,
+        _metres(metres, min((row[0] for row in rows), default=0)),
+        [tempi[now] for now in sorted(tempi)],
+        _title(file, charset),
+        tuple(file.mended),
+        known,
     )
 
 
-def _with_whole_first_bar(score: Score) -> Score:
+def _metres(found: dict[int, Metre], first: int) -> list[Metre]:
+    """Put time signatures in order, without those that change nothing.
+
+    Parameters
+    ----------
+    found : dict of int to Metre
+        By their ticks.
+    first : int
+        The tick of the first note: a signature shortly after the beginning, but before all notes,
+        is that of the beginning.
+    """
+    metres = [found[tick] for tick in sorted(found)]
+    if not metres or metres[0].tick > min(first, SHORTLY):
+        metres.insert(0, Metre(0, 4, 4))
+    metres[0] = replace(metres[0], tick=0)
+    changes = metres[:1]
+    for metre in metres[1:]:
+        last = changes[-1]
+        # The same one again begins a new bar if it comes in the middle of one.
+        if str(metre) != str(last) or (metre.tick - last.tick) % last.bar:
+            changes.append(metre)
+    return changes
+
+
+def _is_meta(event: smf.Event, *types: int) -> bool:
+    return event.kind == smf.META and event.number in types
+
+
+def _rounded(file: smf.MidiFile, tick: int) -> int:
+    """Convert ticks of a file to those of a score, halves rounded up."""
+    if file.ticks_per_beat:
+        beats = Fraction(tick, file.ticks_per_beat)
+    else:
+        beats = Fraction(tick / file.ticks_per_second * BPM / 60)
+    check_length(float(beats))
+    return math.floor(beats * TICKS_PER_BEAT + Fraction(1, 2))
+
+
+def _begins(file: smf.MidiFile) -> list[int]:
+    """Find where the tracks begin, in ticks of a score: one after the other in format 2."""
+    if file.format > SEQUENTIAL:
+        file.mend(f"format {file.format}, read as format 1")
+    if file.format != SEQUENTIAL or len(file.tracks) == 1:
+        return [0] * len(file.tracks)
+    file.mend(f"{len(file.tracks)} patterns (format 2), read one after the other")
+    begins = [0]
+    for length in file.lengths:
+        beats = -(-_rounded(file, length) // TICKS_PER_BEAT)
+        begins.append(begins[-1] + beats * TICKS_PER_BEAT)
+        check_length(begins[-1] / TICKS_PER_BEAT)
+    return begins[:-1]
+
+
+def _programs(tracks: Sequence[Sequence[smf.Event]]) -> Programs:
+    """List the changes of program of each channel, whatever the track: tick and program."""
+    found: Programs = defaultdict(list)
+    for event in (event for events in tracks for event in events):
+        if event.kind == smf.PROGRAM:
+            found[event.number].append((event.tick, event.data[0]))
+    return {channel: sorted(changes) for channel, changes in found.items()}
+
+
+def _strikes(events: Sequence[smf.Event], end: int, programs: Programs) -> list[Strike]:
+    """Find the notes of a track.
+
+    A release ends the first strike of its key that still sounds. What is never released ends with
+    the first release after it, though that ended an earlier one, or with the track; in a channel
+    without any release, with the next strike.
+
+    Parameters
+    ----------
+    events : sequence of Event
+    end : int
+        The tick at which the track ends.
+    programs : dict
+        From `_programs`, for channels to which this track gives none.
+    """
+    own: dict[int, int] = {}
+    sounding: dict[tuple[int, int], list[Strike]] = defaultdict(list)
+    releases: dict[tuple[int, int], list[int]] = defaultdict(list)
+    found = []
+    for event in events:
+        channel, tick = event.number, event.tick
+        if event.kind == smf.PROGRAM:
+            own[channel] = event.data[0]
+        elif event.kind == smf.CONTROL and event.data[0] in ALL_OFF:
+            for key in [key for key in sounding if key[0] == channel]:
+                releases[key].append(tick)
+                found += [strike._replace(end=tick) for strike in sounding.pop(key)]
+        elif event.kind == smf.NOTE_ON and event.data[1]:
+            pitch, velocity = event.data
+            program = own.get(channel, _at(programs.get(channel, []), tick))
+            strike = Strike(tick, None, channel, program, pitch, velocity)
+            sounding[channel, pitch].append(strike)
+        elif event.kind in (smf.NOTE_ON, smf.NOTE_OFF):
+            key = channel, event.data[0]
+            releases[key].append(tick)
+            if sounding[key]:
+                found.append(sounding[key].pop(0)._replace(end=tick))
+    released = {channel for channel, _ in releases}
+    left = [strike for strikes in sounding.values() for strike in strikes]
+    onsets = sorted({strike.onset for strike in left})
+    for strike in left:
+        ends = releases[strike.channel, strike.pitch] if strike.channel in released else onsets
+        after = bisect_right(ends, strike.onset)
+        stop = ends[after] if after < len(ends) else end
+        found.append(strike._replace(end=stop if stop > strike.onset else None))
+    return sorted(found, key=lambda strike: strike.onset)
+
+
+def _at(changes: list[tuple[int, int]], tick: int) -> int:
+    """Find which program a channel has at a tick."""
+    place = bisect_right(changes, tick, key=lambda change: change[0])
+    return changes[place - 1][1] if place else 0
+
+
+def _title(file: smf.MidiFile, charset: str) -> str:
+    """Find the title: in karaoke files, a text that says so; otherwise the first track's name."""
+    if not file.tracks:
+        return ""
+    texts = [e.data for track in file.tracks for e in track if _is_meta(e, smf.TEXT, smf.LYRIC)]
+    titles = [text[len(KARAOKE_TITLE) :] for text in texts if text.startswith(KARAOKE_TITLE)]
+    titles += [e.data for e in file.tracks[0] if _is_meta(e, smf.TRACK_NAME)]
+    return decode(titles[0], charset) if titles else ""
+
+
+def _with_whole_bars(score: Score) -> Score:
+    """Complete the bar of a pickup with a rest, and the last one, which pays it back, as well."""
     metres = score.metres
     if len(metres) > 1 and metres[1].tick == metres[0].bar < metres[1].bar:
         full = Metre(0, metres[1].beats, metres[1].unit)
-        rest = full.bar - metres[0].bar
-        score = replace(score, metres=[full, *metres[2:]]).delayed(rest)
+        pickup, rest = metres[0].bar, full.bar - metres[0].bar
+        metres = [full, *metres[2:]]
+        end = int((score.notes["onset"] + score.notes["length"]).max(initial=0))
+        last = metres[-1]
+        before = metres[-2] if len(metres) > 1 else full
+        if last is not full and last.bar + pickup == before.bar and end <= last.tick + last.bar:
+            metres = metres[:-1]
+        score = replace(score, metres=metres).delayed(rest)
     return score
 
 
@@ -156,9 +339,9 @@ def midi_bytes(score: Score) -> bytes:
 
 def _track(name: str, events: list[tuple[int, int, mido.Message]]) -> mido.MidiTrack:
     """Turn (tick, rank, message) into a track; at the same tick, lower ranks come first."""
-    # Names in MIDI files are Latin-1; all other characters are written as "?".
-    latin = name.encode("latin-1", "replace").decode("latin-1")
-    track = mido.MidiTrack([mido.MetaMessage("track_name", name=latin)] if latin else [])
+    # mido writes texts as Latin-1; this makes them UTF-8, which `charset_of` recognises.
+    text = name.encode().decode("latin-1")
+    track = mido.MidiTrack([mido.MetaMessage("track_name", name=text)] if text else [])
     now = 0
     for tick, _, message in sorted(events, key=lambda event: event[:2]):
         track.append(message.copy(time=tick - now))

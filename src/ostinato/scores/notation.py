@@ -1,31 +1,39 @@
-"""Reading music notation with music21: MusicXML, ABC and Humdrum files, and built-in corpora."""
+"""Reading music notation: MusicXML and ABC with music21, Humdrum, and built-in corpora."""
 
-import contextlib
-import re
+import codecs
 import warnings
 import zipfile
+from collections.abc import Sequence
+from fractions import Fraction
+from itertools import zip_longest
 from pathlib import Path
+from xml.etree import ElementTree
 
 import music21
-import numpy as np
 
-from ostinato.scores.score import (
-    NOTE,
-    TICKS_PER_BEAT,
-    Metre,
-    Part,
-    Score,
-    Tempo,
-    UnreadableScore,
-    tidy,
-)
+from ostinato.scores import abc
+from ostinato.scores.charset import charset_of
+from ostinato.scores.humdrum import read_humdrum
+from ostinato.scores.repeats import Bar, played
+from ostinato.scores.score import VELOCITY, Part, Score, UnreadableScore
+from ostinato.scores.written import Note, Written, sounding
 
 SUFFIXES = {".xml", ".mxl", ".musicxml", ".abc", ".krn"}
 MAX_BYTES = 5_000_000
 """Larger files are rejected: music21 needs about a hundred times their size in memory."""
-VELOCITY = 80
-BPM = 100.0
-"""The velocity and the tempo, in quarter notes per minute, if the notation gives none."""
+SNARE = 38
+DRUMS = {
+    "F4": 36,
+    "C5": SNARE,
+    "G5": 42,
+    "A5": 51,
+    "F5": 51,
+    "D4": 44,
+    "A4": 41,
+    "D5": 47,
+    "E5": 48,
+}
+"""General MIDI drums by their usual place on a staff with a treble clef."""
 
 FOLKSONG_BOOKS = {"boehme10", "boehme20", "kinder0"}
 """Books of the Essen folk-song collection: 932 German popular songs and children's songs. Every
@@ -47,8 +55,8 @@ def folksong_files() -> list[Path]:
 def read_notation(path: Path) -> list[Score | UnreadableScore]:
     """Read a file of music notation.
 
-    Pieces are read as they sound: repeats are played out (unless repeat signs contradict each
-    other), tied notes become one note, and a piece that begins with a pickup gets a rest before it.
+    Pieces are read as they sound: repeats are played out, transposing instruments sound at their
+    pitch, tied notes become one note, and a piece that begins with a pickup gets a rest before it.
     Grace notes, which have no duration of their own, are left out.
 
     Parameters
@@ -64,32 +72,66 @@ def read_notation(path: Path) -> list[Score | UnreadableScore]:
     Raises
     ------
     UnreadableScore
-        When the file is empty or too large.
+        When the file is empty or too large, or no notation.
     """
     size = _size(path)
     if size == 0:
         raise UnreadableScore("0 bytes")
     if size > MAX_BYTES:
         raise UnreadableScore(f"{size:,} bytes of notation, more than {MAX_BYTES:,}")
-    if path.suffix.lower() == ".abc":
-        # Each tune is parsed by itself, so that an error in one does not affect the others. Fields
-        # before the first tune apply to all.
-        text = path.read_bytes().decode("utf-8", "replace")
-        head, *tunes = re.split(r"^(?=X:)", text, flags=re.MULTILINE)
-        return [_read(head + tune, "abc") for tune in tunes or [""]]
-    return [_read(path, None)]
+    suffix = path.suffix.lower()
+    if suffix == ".abc":
+        # Each tune is parsed by itself, so that an error in one does not affect the others.
+        return [read_abc(tune) for tune in abc.tunes(_text(path))]
+    if suffix == ".krn":
+        return [read_humdrum(_text(path))]
+    return [_read(_partwise(path), None)]
+
+
+def _text(path: Path) -> str:
+    """Read text of any charset, without a byte-order mark and with any line ends."""
+    data = path.read_bytes().removeprefix(codecs.BOM_UTF8)
+    return "\n".join(data.decode(charset_of([data]), "replace").splitlines())
 
 
 def read_abc(tune: str) -> Score | UnreadableScore:
     """Read the text of one ABC tune; see `read_notation`."""
-    return _read(tune, "abc")
+    try:
+        return _read(abc.plain(tune), "abc")
+    except UnreadableScore as error:
+        return error
+
+
+def _partwise(path: Path) -> Path | str:
+    """Return a file of MusicXML, or its text by parts if it is by bars, which is rare."""
+    if zipfile.is_zipfile(path) or b"<score-timewise" not in path.read_bytes():
+        return path
+    try:
+        root = ElementTree.fromstring(path.read_bytes())
+    # An unknown charset is a LookupError, one of several bytes a ValueError.
+    except (ElementTree.ParseError, LookupError, ValueError) as error:
+        raise UnreadableScore(f"damaged MusicXML: {error}") from error
+    parts: dict[str, ElementTree.Element] = {}
+    for measure in root.findall("measure"):
+        root.remove(measure)
+        for part in measure.findall("part"):
+            name = part.get("id", "")
+            whole = parts.setdefault(name, ElementTree.Element("part", id=name))
+            part.tag, part.attrib = "measure", dict(measure.attrib)
+            whole.append(part)
+    root.tag = "score-partwise"
+    root.extend(parts.values())
+    return ElementTree.tostring(root, encoding="unicode", xml_declaration=True)
 
 
 def _size(path: Path) -> int:
     """The size of a file in bytes; if it is compressed, the size of its uncompressed content."""
     if zipfile.is_zipfile(path):
-        with zipfile.ZipFile(path) as archive:
-            return sum(entry.file_size for entry in archive.infolist())
+        try:
+            with zipfile.ZipFile(path) as archive:
+                return sum(entry.file_size for entry in archive.infolist())
+        except zipfile.BadZipFile as error:
+            raise UnreadableScore(f"damaged: {error}") from error
     return path.stat().st_size
 
 
@@ -102,108 +144,113 @@ def _read(source: Path | str, kind: str | None) -> Score | UnreadableScore:
                 source, format=kind, forceSource=True, storePickle=False
             )
             return _score(parsed)
-    # As for MIDI: whatever the parser raises is a reason to reject this piece.
+    except (UnreadableScore, MemoryError):
+        raise
+    # Damage can make the parser raise anything, which is a reason to reject this piece.
     except Exception as error:
         reason = " ".join(str(error).split())[:200]
         return UnreadableScore(f"music21: {type(error).__name__}: {reason}")
 
 
 def _score(source: music21.stream.Score) -> Score:
-    heard = source
-    # music21 cannot expand repeats if a part has no bars, as in very short tunes.
-    if source.parts and all(
-        part.getElementsByClass(music21.stream.Measure) for part in source.parts
-    ):
-        for part in source.parts:
-            _begin_repeats(part)
-        # If repeat signs contradict each other, take the piece as it is written.
-        with contextlib.suppress(music21.repeat.ExpanderException):
-            heard = source.expandRepeats()
-    parts = list(heard.parts) or [heard]
-    rows: list[tuple[int, int, int, int, int]] = []
+    parts = list(source.parts) or [source]
+    written = Written(title=(source.metadata.title if source.metadata else None) or "")
     for index, part in enumerate(parts):
-        for element in part.flatten().stripTies().notes:
-            if element.duration.isGrace or isinstance(element, music21.harmony.ChordSymbol):
-                continue
-            onset = _ticks(element.offset)
-            length = _ticks(element.offset + element.quarterLength) - onset
-            velocity = element.volume.velocity or VELOCITY
-            pitches = [p.midi for p in element.pitches if 0 <= p.midi <= 127]
-            rows += [(onset, length, pitch, velocity, index) for pitch in pitches]
-    score = Score(
-        tidy(np.array(rows, NOTE)),
-        [_part(part) for part in parts],
-        _metres(parts[0]),
-        _tempi(heard),
-        (source.metadata.title if source.metadata else None) or "",
-    )
-    return score.delayed(_ticks(_pickup_rest(parts[0])))
+        written.parts.append(_part(part))
+        _add_notes(written, part, index)
+    _add_metres(written, parts[0])
+    for mark in source.flatten().getElementsByClass(music21.tempo.MetronomeMark):
+        written.add_tempo(Fraction(mark.offset), float(mark.getQuarterBPM() or 0))
+    written.pickup = _missing(parts[0])
+    measures = [list(part.getElementsByClass(music21.stream.Measure)) for part in parts]
+    lines = [Fraction(measure.offset) for measure in max(measures, key=len)]
+    lines.append(max([Fraction(source.highestTime), *lines]))
+    bars = [_bar(same) for same in zip_longest(*measures)]
+    # Of several coda signs, all but the last say where to leave.
+    for bar in [bar for bar in bars if bar.coda][:-1]:
+        bar.coda, bar.to_coda = False, True
+    # Music without bars, as in very short tunes, has no repeats.
+    passages = [(lines[bar], lines[bar + 1]) for bar in played(bars)] or [(Fraction(0), lines[-1])]
+    return sounding(written, passages)
 
 
-def _begin_repeats(part: music21.stream.Part) -> None:
-    """Add the start-repeat signs that notation may leave out: those right after another repeat.
+def _add_notes(written: Written, part: music21.stream.Part, index: int) -> None:
+    """Add the notes of a part as they sound."""
+    transposed = _transpositions(part)
+    for element in part.flatten().notes:
+        if element.duration.isGrace or isinstance(element, music21.harmony.ChordSymbol):
+            continue
+        onset, length = Fraction(element.offset), Fraction(element.quarterLength)
+        shift = next((shift for begin, shift in reversed(transposed) if begin <= onset), 0)
+        velocity = element.volume.velocity or VELOCITY
+        for each in getattr(element, "notes", [element]):
+            note = Note(index, onset, length, _pitch(each, shift), velocity)
+            tie = each.tie.type if each.tie else None
+            written.add(note, tie in ("stop", "continue"), tie in ("start", "continue"))
 
-    Without them, music21 goes back to the beginning of the piece each time, through everything that
-    was already repeated, so that each missing sign doubles the length of the piece.
-    """
-    last_times = {
-        measure
-        for bracket in part.recurse().getElementsByClass(music21.spanner.RepeatBracket)
-        if min(bracket.numberRange) > 1
-        for measure in bracket.getSpannedElements()
-    }
-    begin, ended = None, False
-    for measure in part.getElementsByClass(music21.stream.Measure):
+
+def _transpositions(part: music21.stream.Part) -> list[tuple[Fraction, int]]:
+    """List from when on a part sounds by how many semitones above what is written."""
+    instruments = part.recurse().getElementsByClass(music21.instrument.Instrument)
+    found = [
+        (
+            Fraction(instruments.currentHierarchyOffset()),
+            round(each.transposition.semitones) if each.transposition else 0,
+        )
+        for each in instruments
+    ]
+    return sorted(found)
+
+
+def _pitch(note: music21.note.NotRest, shift: int) -> int:
+    """Find the MIDI pitch of a note, or which drum it is."""
+    if isinstance(note, music21.note.Unpitched):
+        drum = getattr(note.storedInstrument, "percMapPitch", None)
+        return drum or DRUMS.get(note.displayName, SNARE)
+    return note.pitch.midi + shift
+
+
+def _bar(measures: Sequence[music21.stream.Measure | None]) -> Bar:
+    """Find what stands at a bar, in whatever part."""
+    bar = Bar()
+    for measure in filter(None, measures):
         left, right = measure.leftBarline, measure.rightBarline
-        if isinstance(left, music21.bar.Repeat) and left.direction == "start":
-            begin, ended = None, False
-        elif ended and measure not in last_times:
-            begin, ended = measure, False
+        bar.forward |= isinstance(left, music21.bar.Repeat) and left.direction == "start"
         if isinstance(right, music21.bar.Repeat) and right.direction == "end":
-            if begin is not None:
-                begin.leftBarline = music21.bar.Repeat(direction="start")
-            begin, ended = None, True
-
-
-def _ticks(quarters: float) -> int:
-    return int(float(quarters) * TICKS_PER_BEAT + 0.5)
+            bar.backward = max(bar.backward, right.times or 2)
+        for bracket in measure.getSpannerSites(music21.spanner.RepeatBracket):
+            bar.endings |= frozenset(bracket.numberRange)
+        for mark in measure.getElementsByClass(music21.repeat.RepeatExpression):
+            name = type(mark).__name__
+            bar.segno |= name == "Segno"
+            bar.coda |= name == "Coda"
+            bar.fine |= name == "Fine"
+            bar.da_capo |= name.startswith("DaCapo")
+            bar.dal_segno |= name.startswith("DalSegno") or name == "AlSegno"
+    return bar
 
 
 def _part(part: music21.stream.Part) -> Part:
     program = part.getInstrument(returnDefault=True).midiProgram
-    return Part(part.partName or "", program or 0)
+    drums = part.recurse().getElementsByClass(music21.note.Unpitched).first() is not None
+    return Part(part.partName or "", program or 0, drums)
 
 
-def _metres(part: music21.stream.Part) -> list[Metre]:
+def _add_metres(written: Written, part: music21.stream.Part) -> None:
     # After a bar of ABC that is too long, music21 inserts the same signature object once more.
     # In a flattened part it would appear only at its last position.
     signatures = part.recurse().getElementsByClass(music21.meter.TimeSignature)
-    metres = [
-        Metre(_ticks(signatures.currentHierarchyOffset()), s.numerator, s.denominator)
-        for s in signatures
-        # MIDI cannot represent other signatures; such bars keep the previous metre.
-        if s.denominator.bit_count() == 1 and s.numerator < 256
-    ]
-    if not metres or metres[0].tick > 0:
-        metres.insert(0, Metre(0, 4, 4))
-    # When repeats are expanded, the same signature occurs again.
-    return [m for i, m in enumerate(metres) if i == 0 or str(m) != str(metres[i - 1])]
+    for each in signatures:
+        moment = Fraction(signatures.currentHierarchyOffset())
+        written.add_metre(moment, each.numerator, each.denominator)
 
 
-def _tempi(score: music21.stream.Score) -> list[Tempo]:
-    tempi = {0: BPM}
-    for mark in score.flatten().getElementsByClass(music21.tempo.MetronomeMark):
-        bpm = mark.getQuarterBPM()
-        if bpm:
-            tempi[_ticks(mark.offset)] = float(bpm)
-    return [Tempo(tick, bpm) for tick, bpm in sorted(tempi.items())]
-
-
-def _pickup_rest(part: music21.stream.Part) -> float:
-    """The length of the rest that completes the first bar, in quarter notes."""
+def _missing(part: music21.stream.Part) -> Fraction:
+    """Compute by how much the first bar is shorter than its metre says, in quarters."""
     first = part.getElementsByClass(music21.stream.Measure).first()
     if first is None:
-        return 0.0
+        return Fraction(0)
     if first.paddingLeft:
-        return float(first.paddingLeft)
-    return max(0.0, float(first.barDuration.quarterLength - first.duration.quarterLength))
+        return Fraction(first.paddingLeft)
+    missing = first.barDuration.quarterLength - first.duration.quarterLength
+    return max(Fraction(0), Fraction(missing))

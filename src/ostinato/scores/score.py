@@ -1,6 +1,7 @@
 """A score: the notes of a piece, with its tempi and metres; times are in ticks."""
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from heapq import heappop, heappush
 
 import numpy as np
@@ -8,10 +9,19 @@ import numpy as np
 TICKS_PER_BEAT = 480
 """Ticks per quarter note, in every score and in every MIDI file that is written here."""
 
+VELOCITY = 80
+BPM = 100.0
+"""The velocity and the tempo, in quarter notes per minute, where notation gives none."""
+
 NOTE = np.dtype(
     [("onset", "<i4"), ("length", "<i4"), ("pitch", "u1"), ("velocity", "u1"), ("part", "<u2")]
 )
 """A note: onset and length in ticks, MIDI pitch, MIDI velocity, index of its part."""
+
+
+MAX_BEATS, MAX_PARTS = 20_769, 2**16
+"""Longer scores (2.9 hours at 120 quarter notes per minute), and those of more parts, are rejected:
+common libraries read MIDI files of at most ten million ticks, and a pickup needs some of them."""
 
 
 class UnreadableScore(Exception):
@@ -68,6 +78,10 @@ class Score:
         At least one, the first at tick 0.
     title : str
         Its name, or an empty string.
+    mended : tuple of str
+        What was wrong with its file, and did not keep it from being read.
+    metre_known : bool
+        Whether the file says a metre; otherwise, its bars are 4/4.
     """
 
     notes: np.ndarray
@@ -75,6 +89,8 @@ class Score:
     metres: list[Metre]
     tempi: list[Tempo]
     title: str = ""
+    mended: tuple[str, ...] = ()
+    metre_known: bool = True
 
     @property
     def metre(self) -> str:
@@ -101,13 +117,31 @@ class Score:
         def later(tick: int) -> int:
             return tick + ticks if tick else 0
 
-        return Score(
-            notes,
-            self.parts,
-            [Metre(later(m.tick), m.beats, m.unit) for m in self.metres],
-            [Tempo(later(t.tick), t.bpm) for t in self.tempi],
-            self.title,
+        return replace(
+            self,
+            notes=notes,
+            metres=[replace(metre, tick=later(metre.tick)) for metre in self.metres],
+            tempi=[replace(tempo, tick=later(tempo.tick)) for tempo in self.tempi],
         )
+
+
+def check_length(beats: float) -> None:
+    """Raise UnreadableScore if a score is longer than `MAX_BEATS`."""
+    if beats > MAX_BEATS:
+        raise UnreadableScore(f"{beats:,.0f} beats long, more than {MAX_BEATS:,}")
+
+
+def note_array(rows: Sequence[tuple[int, int, int, int, int]]) -> np.ndarray:
+    """Make an array of notes, from the values of their fields: ndarray[NOTE].
+
+    Raises
+    ------
+    UnreadableScore
+        If there are too many parts.
+    """
+    if rows and max(row[-1] for row in rows) >= MAX_PARTS:
+        raise UnreadableScore(f"more than {MAX_PARTS:,} parts")
+    return np.array(rows, NOTE)
 
 
 def tidy(notes: np.ndarray) -> np.ndarray:
@@ -140,6 +174,15 @@ def tidy(notes: np.ndarray) -> np.ndarray:
     room[:-1] = np.where(same_key[1:], np.diff(notes["onset"]), room[:-1])
     notes["length"] = np.clip(notes["length"], 1, np.maximum(room, 1))
     return notes[np.lexsort((notes["part"], notes["pitch"], notes["onset"]))]
+
+
+def seconds(score: Score, ticks: np.ndarray) -> np.ndarray:
+    """Convert ticks to seconds: an array of integers to float64 of the same shape."""
+    begins = np.array([tempo.tick for tempo in score.tempi])
+    lengths = 60 / TICKS_PER_BEAT / np.array([tempo.bpm for tempo in score.tempi])
+    passed = np.append(0, np.cumsum(np.diff(begins) * lengths[:-1]))
+    tempo = np.searchsorted(begins, ticks, "right") - 1
+    return passed[tempo] + (ticks - begins[tempo]) * lengths[tempo]
 
 
 MOST_VOICES = 6

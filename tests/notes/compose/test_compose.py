@@ -79,7 +79,7 @@ def default():
     params = read_params(Path(__file__).parents[3] / "params.yaml")
     torch.manual_seed(0)
     keys = DECODER | {"kind": "none", "decoder": {"name": "none"}}
-    return System(config_of(params), keys).eval()
+    return System(config_of(params, 4), keys).eval()
 
 
 @pytest.mark.parametrize("name", ["system", "default"])

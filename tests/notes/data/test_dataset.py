@@ -12,8 +12,8 @@ from ostinato.notes.data import dataset
 from ostinato.notes.data.dataset import quantise, rejection
 from ostinato.notes.data.songs import Songs
 from ostinato.scores import corpus
-from ostinato.scores.midi import MAX_BEATS, midi_bytes
-from ostinato.scores.score import NOTE, Metre, Part, Score, Tempo
+from ostinato.scores.midi import midi_bytes
+from ostinato.scores.score import MAX_BEATS, NOTE, Metre, Part, Score, Tempo
 from ostinato.scores.sources import SPLITS
 
 

@@ -1,7 +1,8 @@
 """The dataset: notes of our MIDI files on a grid of steps, without songs that do not fit."""
 
+from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import NamedTuple
 
@@ -10,15 +11,21 @@ from joblib import Parallel, delayed
 
 from ostinato.core import files
 from ostinato.core.errors import UserError
-from ostinato.core.progress import progress
+from ostinato.core.progress import progress, tell
 from ostinato.notes.data.positions import Bars, Positions
 from ostinato.notes.data.songs import STEP_NOTE
+from ostinato.scores import grid
 from ostinato.scores.midi import read_midi
 from ostinato.scores.score import TICKS_PER_BEAT, Metre, Score, UnreadableScore, voices_of
 from ostinato.scores.sources import SPLITS
 
-SONG_COLUMNS = ["song", "id", "title", "split", "metre", "bars", "steps", "notes", "voices"]
-REJECTED_COLUMNS = ["id", "filter", "reason"]
+SONG_COLUMNS = [
+    "song", "id", "title", "split", "metre", "steps_per_beat", "bars", "steps", "notes", "voices",
+]  # fmt: skip
+SERVED = 0.9
+"""The grid of a dataset is fine enough for so large a share of its songs."""
+
+REJECTED_COLUMNS = ["id", "source", "filter", "reason"]
 
 
 @dataclass(frozen=True)
@@ -27,25 +34,25 @@ class Filters:
 
     Attributes
     ----------
-    steps_per_beat : int
-        Number of steps in a quarter note.
+    steps_per_beat : int or None
+        Number of steps in a quarter note; None: what most songs need.
     meters : list of str
         Time signatures that a song may have, such as ``"4/4"``; if there are none, all whose bars
         are a whole number of steps.
     pitches : list of int
         Lowest and highest MIDI pitch allowed.
-    max_tempo_changes : int
-        Largest number of tempo changes. A file with more is taken to have no reliable beat.
+    max_tempo_changes : int or None
+        Largest number of tempo changes; None: any.
     grid_tolerance : float
         A note is off the grid if its onset is further than this from the nearest step, in steps.
     max_off_grid : float
         Largest share of notes that may be off the grid.
     """
 
-    steps_per_beat: int
+    steps_per_beat: int | None
     meters: list[str]
     pitches: list[int]
-    max_tempo_changes: int
+    max_tempo_changes: int | None
     grid_tolerance: float
     max_off_grid: float
 
@@ -59,6 +66,8 @@ class Rejection(NamedTuple):
 
 def build(out: Path, corpus: Path, filters: Filters) -> None:
     """Write a dataset: ``notes.npy``, ``songs.csv`` and ``rejected.csv``.
+
+    Swing is undone.
 
     Parameters
     ----------
@@ -75,12 +84,22 @@ def build(out: Path, corpus: Path, filters: Filters) -> None:
         If the filters leave no song for training, validation or test.
     """
     songs = files.read_table(corpus / "songs.csv")
-    paths = [corpus / "midi" / f"{song['id']}.mid" for song in songs]
-    read = Parallel(-1, return_as="generator")(delayed(_read)(p, filters) for p in paths)
+    filters = replace(filters, steps_per_beat=filters.steps_per_beat or usual_steps(songs))
+    finer = [s for s in songs if filters.steps_per_beat % int(s["steps_per_beat"] or 1)]
+    if finer:
+        tell(
+            f"dataset: {filters.steps_per_beat} steps in a quarter note; {len(finer)} of "
+            f"{len(songs)} songs have notes between them, such as {finer[0]['source']}"
+        )
+    read = Parallel(-1, return_as="generator")(
+        delayed(_read)(corpus / "midi" / f"{song['id']}.mid", filters, swing_of(song))
+        for song in songs
+    )
     rows, rejected, notes = [], [], []
     for song, read_song in zip(songs, progress(read, len(songs), "dataset"), strict=True):
         if isinstance(read_song, Rejection):
-            rejected.append({"id": song["id"], **read_song._asdict()})
+            named = {"id": song["id"], "source": song["source"]}
+            rejected.append(named | read_song._asdict())
             continue
         found, bars, voices = read_song
         found["song"] = len(rows)
@@ -93,6 +112,7 @@ def build(out: Path, corpus: Path, filters: Filters) -> None:
                 "title": song["title"],
                 "split": song["split"],
                 "metre": song["metre"],
+                "steps_per_beat": filters.steps_per_beat,
                 "bars": " ".join(":".join(map(str, each)) for each in bars),
                 "steps": Positions(bars, end).steps,
                 "notes": len(found),
@@ -104,7 +124,7 @@ def build(out: Path, corpus: Path, filters: Filters) -> None:
             had = sum(song["split"] == split for song in songs)
             of_split = {song["id"] for song in songs if song["split"] == split}
             reasons = [r for r in rejected if r["id"] in of_split][:3]
-            why = "".join(f"; {r['id']}: {r['reason']}" for r in reasons)
+            why = "".join(f"; {r['source']}: {r['reason']}" for r in reasons)
             raise UserError(
                 f"dataset: none of the {had} {split} songs passes the filters, "
                 f"loosen them in params.yaml or add songs{why}"
@@ -112,13 +132,49 @@ def build(out: Path, corpus: Path, filters: Filters) -> None:
     files.write_array(out / "notes.npy", np.concatenate(notes))
     files.write_table(out / "songs.csv", SONG_COLUMNS, rows)
     files.write_table(out / "rejected.csv", REJECTED_COLUMNS, rejected)
+    if rejected:
+        why = Counter(each["filter"] for each in rejected).most_common()
+        tell(
+            f"dataset: {len(rows)} of {len(songs)} songs, left out are "
+            + ", ".join(f"{count} by {filter}" for filter, count in why)
+            + "; rejected.csv says which"
+        )
 
 
-def _read(path: Path, filters: Filters) -> Rejection | tuple[np.ndarray, list[Bars], list[str]]:
+def usual_steps(songs: Sequence[dict[str, str]]) -> int:
+    """Choose how many steps a quarter note has: the fewest that suit most songs.
+
+    Parameters
+    ----------
+    songs : sequence of dict
+        Rows of a corpus' songs.csv. A song that needs 6 steps is also served by 12.
+
+    Returns
+    -------
+    int
+        One of `ostinato.scores.grid.STEPS`; if none serves `SERVED` of the songs, that which serves
+        the most.
+    """
+    needed = [int(song["steps_per_beat"]) for song in songs if song["steps_per_beat"]]
+    serves = {steps: sum(steps % each == 0 for each in needed) for steps in grid.STEPS}
+    enough = (steps for steps, count in serves.items() if count >= SERVED * len(needed))
+    return next(enough, max(serves, key=lambda steps: serves[steps]))
+
+
+def swing_of(song: dict[str, str]) -> tuple[float, int] | None:
+    """Find how a song swings, from a row of a corpus' songs.csv; None if it does not."""
+    return (float(song["swing"]), int(song["swung"])) if song["swing"] else None
+
+
+def _read(
+    path: Path, filters: Filters, swing: tuple[float, int] | None
+) -> Rejection | tuple[np.ndarray, list[Bars], list[str]]:
     try:
         score = read_midi(path, pickup=False)
     except UnreadableScore as error:  # it could be imported, but is too long as our MIDI
         return Rejection("midi", str(error))
+    if swing:
+        score = grid.without_swing(score, *swing)
     if reason := rejection(score, filters):
         return reason
     bars = bars_of(score.metres, filters.steps_per_beat)
@@ -188,7 +244,7 @@ def rejection(score: Score, filters: Filters) -> Rejection | None:
             f"{len(outside)} notes outside {lowest} to {highest}, such as {outside[0]}",
         )
     changes = len(score.tempi) - 1
-    if changes > filters.max_tempo_changes:
+    if filters.max_tempo_changes is not None and changes > filters.max_tempo_changes:
         reason = f"{changes} tempo changes, over {filters.max_tempo_changes}"
         return Rejection("max_tempo_changes", reason)
     steps = notes["onset"] * (filters.steps_per_beat / TICKS_PER_BEAT)

@@ -29,6 +29,8 @@ class Songs:
 
     Attributes
     ----------
+    steps_per_beat : int
+        Number of steps in a quarter note, the same for all songs.
     notes : memmap[STEP_NOTE]
         All notes, sorted by song, onset, pitch.
     steps, bar : ndarray[int64], shape [songs]
@@ -48,6 +50,7 @@ class Songs:
         self.velocities = velocities
         rows = files.read_table(folder / "songs.csv")
         self.notes = np.load(folder / "notes.npy", mmap_mode="r")
+        self.steps_per_beat = int(rows[0]["steps_per_beat"])
         self.steps = np.array([int(row["steps"]) for row in rows])
         self.split = [row["split"] for row in rows]
         self.metre = [row["metre"] for row in rows]

@@ -35,7 +35,7 @@ def generator_task(params: Params, data: Data, device: str = "cpu") -> Task:
     """
     settings = params.generator.training
     seed = derive(params.seed, "generator")
-    config = config_of(params)
+    config = config_of(params, data.songs.steps_per_beat)
     training.prepare(params.threads, seed)
     model = Generator(config).to(device)
     if model.keys == rolls.CLASSES:
@@ -65,13 +65,13 @@ def generator_task(params: Params, data: Data, device: str = "cpu") -> Task:
     return Task("generator", model, config, batch, validate, settings, seed, data.inputs, used)
 
 
-def config_of(params: Params) -> dict[str, Any]:
+def config_of(params: Params, steps_per_beat: int) -> dict[str, Any]:
     """Make the content of config.json for the generator that the parameters choose."""
     return {
         "kind": "generator",
         "keys": params.generator.keys,
         "representation": params.dataset.representation,
-        "steps_per_beat": params.dataset.steps_per_beat,
+        "steps_per_beat": steps_per_beat,
         "memory": params.config("memory"),
         "sampler": params.config("samplers"),
         "metre": params.generator.metre,

@@ -1,0 +1,155 @@
+"""ABC: what has to be done to its text before music21 can read it.
+
+The format is that of the ABC standard 2.1 (Walshaw and others, 2011). music21 knows voices that
+stand in lines of their own, but neither fields inside a line that change the voice, nor ``&``,
+which begins the bar once more for another voice.
+"""
+
+import re
+from fractions import Fraction
+from itertools import pairwise
+
+FIELD = re.compile(r"\s*[A-Za-z]:")
+VOICE = re.compile(r"\[V:\s*([^\s\]]+)[^\]]*\]")
+IGNORED = re.compile(r'"[^"]*"|![^!]*!|\+[^+]*\+|\{[^}]*\}|\[[A-Za-z]:[^\]]*\]')
+"""Chord symbols, decorations, grace notes and inline fields."""
+
+COMMENT = re.compile(r"(?<!\\)%.*")
+INLINE = re.compile(r"\[[A-Za-z]:[^\]]*\]")
+
+BAR_LINE = re.compile(r"(:*\|[|\]:]*\d*|\[\||::)")
+NOTE = re.compile(
+    r"\((?P<tuplet>\d)(?::(?P<time>\d*))?(?::(?P<count>\d*))?"
+    r"|(?:\[(?P<chord>[^\]|]*)\]|[_^=]*[A-Ga-gxz][,']*)(?P<times>\d{0,4})(?P<over>/{0,6})(?P<by>\d{0,4})"
+)
+TUPLETS = {2: 3, 3: 2, 4: 3, 5: 2, 6: 2, 7: 2, 8: 3, 9: 2}
+"""In the time of how many notes that many notes are played."""
+
+OVERLAY, WHOLE_BARS = "&", re.compile(r"[ZX]\d*")
+"""What begins a bar once more, and rests of whole bars."""
+
+
+def tunes(text: str) -> list[str]:
+    """Divide a tune book; fields before the first tune apply to all.
+
+    Parameters
+    ----------
+    text : str
+
+    Returns
+    -------
+    list of str
+        One text for each tune, or one in all if there is none.
+    """
+    lines = [line.strip() if FIELD.match(line) else line for line in text.splitlines()]
+    begins = [i for i, line in enumerate(lines) if line.startswith("X:")]
+    if not begins:
+        return ["\n".join(lines)]
+    # Free text may stand before the tunes.
+    head = [line for line in lines[: begins[0]] if FIELD.match(line) or line.startswith("%")]
+    ends = [*begins[1:], len(lines)]
+    return ["\n".join(head + lines[i:j]) + "\n" for i, j in zip(begins, ends, strict=True)]
+
+
+def plain(tune: str) -> str:
+    """Write voices that change inside lines, and those after ``&``, in lines of their own.
+
+    Without a metre and a unit, notes are eighths, which is written down, too.
+
+    Parameters
+    ----------
+    tune : str
+
+    Returns
+    -------
+    str
+    """
+    head, body = _divided([COMMENT.sub("", line) for line in tune.splitlines()])
+    if head and not any(line.startswith(("L:", "M:")) for line in head):
+        head.insert(-1, "L:1/8")
+    if not any(VOICE.search(line) or OVERLAY in IGNORED.sub("", line) for line in body):
+        return "\n".join(head + body) + "\n"
+    voices: dict[str, list[str]] = {}
+    voice = "1"
+    for line in body:
+        if line.startswith("V:"):
+            voice = line[2:].split()[0] if line[2:].split() else voice
+            voices.setdefault(voice, [])
+        elif FIELD.match(line):
+            voices.setdefault(voice, []).append(line)
+        else:
+            first, *others = VOICE.split(line)
+            pieces = [(voice, first), *zip(others[::2], others[1::2], strict=True)]
+            for voice, piece in pieces:
+                if piece.strip():
+                    voices.setdefault(voice, []).append(piece)
+    lines = [line for line in head if not line.startswith("V:")]
+    layers = [layer for written in voices.values() for layer in _layers(written)]
+    for number, layer in enumerate(layers, 1):
+        lines += [f"V:{number}", *layer]
+    return "\n".join(lines) + "\n"
+
+
+def _divided(lines: list[str]) -> tuple[list[str], list[str]]:
+    """Divide a tune into its head, which the key ends, and its music."""
+    keys = [i for i, line in enumerate(lines) if line.startswith("K:")]
+    end = keys[0] + 1 if keys else 0
+    return lines[:end], lines[end:]
+
+
+def _layers(lines: list[str]) -> list[list[str]]:
+    """Divide the lines of a voice into one voice for each overlay, silent where there is none."""
+    bars = [re.split(BAR_LINE, line) if not FIELD.match(line) else [] for line in lines]
+    many = max((len(_overlays(bar)) for line in bars for bar in line[::2]), default=1)
+    layers: list[list[str]] = [[] for _ in range(many)]
+    for line, parts in zip(lines, bars, strict=True):
+        for number, layer in enumerate(layers):
+            if not parts:
+                # Words belong to the first layer, all other fields to each.
+                if number == 0 or line[0] not in "wWs":
+                    layer.append(line)
+                continue
+            written = []
+            for bar, end in zip(parts[::2], [*parts[1::2], ""], strict=True):
+                played = _overlays(bar)
+                written.append((played[number] if number < len(played) else _rest(bar)) + end)
+            layer.append("".join(written))
+    return layers
+
+
+def _overlays(bar: str) -> list[str]:
+    """Divide a bar at ``&``, but for those in chord symbols and the like."""
+    masked = IGNORED.sub(lambda found: "." * len(found[0]), bar)
+    places = [-1, *(i for i, each in enumerate(masked) if each == OVERLAY), len(bar)]
+    return [bar[i + 1 : j] for i, j in pairwise(places)]
+
+
+def _rest(bar: str) -> str:
+    """Write a rest as long as the first voice of a bar, with the fields inside it."""
+    first = _overlays(bar)[0]
+    fields = "".join(INLINE.findall(first))
+    if WHOLE_BARS.search(IGNORED.sub("", first)):
+        return fields + first
+    length = _length(first)
+    return fields + (f" z{length.numerator}/{length.denominator} " if length else "")
+
+
+def _length(bar: str) -> Fraction:
+    """Add up how long the notes of a bar last, in units."""
+    whole, left, factor = Fraction(0), 0, Fraction(1)
+    for match in NOTE.finditer(IGNORED.sub("", bar)):
+        if match["tuplet"]:
+            many = int(match["tuplet"])
+            factor = Fraction(int(match["time"] or TUPLETS.get(many, 2)), max(many, 1))
+            left = int(match["count"] or many)
+            continue
+        inside = NOTE.search(match["chord"]) if match["chord"] else None
+        length = _duration(match) * (_duration(inside) if inside else 1)
+        whole += length * (factor if left > 0 else 1)
+        left -= 1
+    return whole
+
+
+def _duration(match: re.Match[str]) -> Fraction:
+    by = int(match["by"] or 2) ** len(match["over"]) if match["over"] else 1
+    return Fraction(int(match["times"] or 1), max(by, 1))

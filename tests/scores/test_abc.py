@@ -1,0 +1,60 @@
+"""ABC: tune books of all kinds, and voices inside lines."""
+
+from pathlib import Path
+
+import pytest
+
+from ostinato.scores.notation import read_abc, read_notation
+
+HEAD = "X:1\nT:Tune\nM:4/4\nL:1/4\nK:C\n"
+SOUND = [(0, 960, 48, 1), (0, 480, 60, 0), (480, 480, 62, 0), (960, 960, 55, 1), (960, 960, 64, 0),
+         (1920, 1920, 48, 1), (1920, 480, 67, 0), (2400, 1440, 72, 0)]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    "music",
+    [
+        "V:1\nCDE2|Gc3|\nV:2\nC,2G,2|C,4|\n",
+        "[V:1]CDE2|Gc3|\n[V:2]C,2G,2|C,4|\n",
+        "[V:tenor]CDE2|[V:bass]C,2G,2|\n[V:tenor]Gc3|[V:bass]C,4|\n",
+        "V:a\nCDE2|\nV:b\n[K:C]C,2G,2|\nV:a\nGc3|\nV:b\nC,4|\n[V:b]\n",
+        "CDE2 & C,2G,2|Gc3 & C,4|\n",
+        '"C"CDE2 & C,2G,2|Gc3&C,4|\n',
+    ],
+)
+def test_voices_begin_together(music):
+    score = read_abc(HEAD + music)
+    assert score.notes[["onset", "length", "pitch", "part"]].tolist() == SOUND
+
+
+@pytest.mark.parametrize(
+    ("bar", "beats"), [("CDEF", 4), ("(3CDEF2", 4), ("C>DE2", 4), ("[CE]2z2", 4), ("{g}C/D/", 1)]
+)
+def test_an_overlay_is_silent_in_bars_without_it(bar, beats):
+    score = read_abc(HEAD + f"{bar}|C4&C,4|\n")
+    [low] = score.notes[score.notes["pitch"] == 48]
+    first = score.notes[score.notes["pitch"] == 60]["onset"].max()
+    assert low["onset"] == first
+    rest = 0 if beats == 4 else (4 - beats) * 480
+    assert low["onset"] - rest == beats * 480
+
+
+def test_the_ampersand_of_a_chord_symbol_is_no_overlay():
+    score = read_abc(HEAD + '"C & G"CDEF|\n')
+    assert score.notes["part"].tolist() == [0] * 4
+
+
+@pytest.mark.parametrize(
+    ("data", "titles"),
+    [
+        ("\ufeffX:1\nT:Größe\nK:C\nCDEF|\n".encode(), ["Größe"]),
+        ("X:1\r\nT:Caf\xe9\r\nK:C\r\nCDEF|\r\n".encode("latin-1"), ["Café"]),
+        (b"X:1\rT:Old Mac\rK:C\rCDEF|\r", ["Old Mac"]),
+        (b"%abc-2.1\n\nSome words.\n\n X:1\n T:One\n K:C\n CDEF|\n\n X:2\n T:Two\n K:C\n C4|\n",
+         ["One", "Two"]),
+    ],
+)  # fmt: skip
+def test_texts_of_all_kinds_are_read(tmp_path: Path, data, titles):
+    path = tmp_path / "book.abc"
+    path.write_bytes(data)
+    assert [score.title for score in read_notation(path)] == titles
