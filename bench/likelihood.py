@@ -264,7 +264,8 @@ def write_dataset(out: Path, cells: dict[str, list[np.ndarray]], lengths: bool) 
             notes.append(found)
             name, pickup = f"{split}/{number}", len(frames) % BAR
             bars = f"0:{pickup}:{BEAT} {pickup}:{BAR}:{BEAT}" if pickup else f"0:{BAR}:{BEAT}"
-            values = len(rows), name, name, split, "4/4", 4, bars, len(frames), len(found), ""
+            known = len(rows), name, name, split, "4/4", 4, bars, len(frames), len(found), "0"
+            values = [*known, "", "", ""]
             rows.append(dict(zip(SONG_COLUMNS, values, strict=True)))
     files.write_array(out / "notes.npy", np.concatenate(notes))
     files.write_table(out / "songs.csv", SONG_COLUMNS, rows)

@@ -124,12 +124,15 @@ def sound_tables(autoencoder: dict, score_creator: dict, improvisation: dict) ->
 
 def token_tables(metrics: dict[str, dict]) -> str:
     """Format the figures of the token models, a dict for each vocabulary, as Markdown."""
-    lines = ["| bits a token | LSTM | n-grams | order | lower by |", "|---|---|---|---|---|"]
+    head = "| bits a token | model | n-grams | order | lower by | a note: model | n-grams |"
+    lines = [head, "|---" * 7 + "|"]
     for name, found in metrics.items():
-        lstm, ngram = found["lstm_bits"], found["ngram_bits"]
+        own, ngram = found["model_bits"], found["ngram_bits"]
+        notes = (found.get(f"{who}_bits_a_note") for who in ("model", "ngram"))
+        a_note = " | ".join(f"{bits:.2f}" if bits else "" for bits in notes)
         lines.append(
-            f"| `{name}` | {lstm:.3f} | {ngram:.3f} | {found['ngram_order']} "
-            f"| {1 - lstm / ngram:.1%} |"
+            f"| `{name}` | {own:.3f} | {ngram:.3f} | {found['ngram_order']} "
+            f"| {1 - own / ngram:.1%} | {a_note} |"
         )
     names = {
         "distinct": "different {}-grams, of all",
@@ -144,7 +147,7 @@ def token_tables(metrics: dict[str, dict]) -> str:
         for figure in found["temperatures"][real]:
             values = [found["temperatures"][which][figure] for which in [*written, real]]
             cells = (f"{v:d}" if figure == "longest_copy" else f"{v:.0%}" for v in values)
-            gram = NGRAM_LENGTHS["chords" if name == "chords" else "tunes"]
+            gram = NGRAM_LENGTHS["tunes" if name == "letters" else name]
             lines.append(f"| {names[figure].format(gram)} | {' | '.join(cells)} |")
     return "\n".join(lines)
 

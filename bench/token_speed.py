@@ -50,7 +50,7 @@ def main() -> None:
         text = prompt
         for number in uniforms[0]:
             window = text[:, -chosen.window :]
-            features, _ = model.read(window, model.initial(1))
+            features, _ = model.network(window, model.initial(1))
             logits = model.output(features[0, -1])
             token = draw(distribution(logits, 1.0, 0, 1.0), number)
             text = torch.cat([text, token[None, None]], 1)

@@ -1,4 +1,4 @@
-"""Stage token_evaluate: metrics of both token models, beside n-grams and other baselines."""
+"""Stage token_evaluate: metrics of the token models, beside n-grams and other baselines."""
 
 from pathlib import Path
 
@@ -14,7 +14,7 @@ from ostinato.tokens.report.temperature import NGRAM_LENGTHS, compare_temperatur
 with stage("results/token_model", "results/token_evaluate") as (params, [results, pictures]):
     training.prepare(params.threads, params.seed)
     metrics = {}
-    for vocabulary in ("chords", "letters"):
+    for vocabulary in ("events", "chords", "letters"):
         model = load(Path("models/token_model") / vocabulary)
         streams = Streams(Path("data/tokens") / vocabulary)
         if isinstance(model, NextToken):

@@ -22,6 +22,7 @@ FILTERS = dataset.Filters(
     max_tempo_changes=3,
     grid_tolerance=0.15,
     max_off_grid=0.2,
+    parts="all",
 )
 
 

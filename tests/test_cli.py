@@ -1,18 +1,28 @@
+from dataclasses import replace
+from pathlib import Path
+
 import numpy as np
 import pytest
 import soundfile
 import torch
-from making import CONFIG, DECODER, make_score, melody
+import yaml
+from making import CONFIG, DECODER, make_score, melody, write_corpus
 from making_sound import AUTOENCODER_CONFIGS, SCORE_CREATOR_CONFIGS
 
+from ostinato import folders
 from ostinato.cli import main
 from ostinato.core.models import build, write_model
 from ostinato.notes.system import System
 from ostinato.scores.midi import midi_bytes, read_midi
+from ostinato.scores.score import NOTE, Metre, Part, Score, Tempo, tidy
 from ostinato.scores.wav import RATE
 from ostinato.sound.data.sound import FRAME
 from ostinato.sound.parts import autoencoder, score_creator
+from ostinato.tokens.data import events
+from ostinato.tokens.data.streams import Streams
+from ostinato.tokens.model import NextToken
 
+ROOT = Path(__file__).parents[1]
 CONV = AUTOENCODER_CONFIGS["conv"] | {"content": 8, "width": 8, "phase_iterations": 5}
 LSTM = SCORE_CREATOR_CONFIGS["lstm"] | {"hidden": 8, "flow": 8}
 
@@ -88,11 +98,12 @@ def test_a_midi_file_goes_on_after_its_last_bar(writer, tmp_path):
     main([*arguments, "-o", str(out)])
     longer = read_midi(out)
     end = 4 * 3 * 480  # ten beats are three bars and a part of the fourth
-    same = ["onset", "length", "pitch", "velocity"]
-    assert longer.notes[longer.notes["part"] == 0][same].tolist() == given.notes[same].tolist()
-    new = longer.notes[longer.notes["part"] == 1]
+    known = len(given.notes)
+    assert longer.notes[:known].tolist() == given.notes.tolist()
+    new = longer.notes[known:]
     assert len(new) > 5
     assert new["onset"].min() >= end
+    assert longer.parts == given.parts
     assert (new["onset"] + new["length"]).max() <= end + 4 * 3 * 480
     assert (longer.metre, longer.tempi[0].bpm) == ("3/4", pytest.approx(given.tempi[0].bpm))
     again, other = tmp_path / "again.mid", tmp_path / "other.mid"
@@ -100,6 +111,104 @@ def test_a_midi_file_goes_on_after_its_last_bar(writer, tmp_path):
     main([*arguments, "-o", str(other), "--seed", "2"])
     assert again.read_bytes() == out.read_bytes()
     assert other.read_bytes() != out.read_bytes()
+
+
+@pytest.fixture(scope="module")
+def band(tmp_path_factory):
+    """A corpus of songs with a bass, a lead and drums, and a model of their events."""
+    folder = tmp_path_factory.mktemp("band")
+    songs = {f"{i}": (s, with_drums(i)) for i, s in enumerate(["train", "valid", "test"])}
+    settings = events.Settings("all", "remi", 4, 16, 0, [0, 0])
+    (folder / "streams").mkdir()
+    events.build(folder / "streams", write_corpus(folder / "corpus", songs), settings, None)
+    torch.manual_seed(0)
+    config = {"kind": "token_model", "network": "transformer", "input": "embedding", "window": 64}
+    config |= {"embedding": 8, "hidden": 32, "layers": 1, "dropout": 0.0}
+    streams = Streams(folder / "streams")
+    config["data"] = streams.config
+    model = NextToken(config)
+    optimizer = torch.optim.AdamW(model.parameters(), 0.01)
+    song = torch.from_numpy(streams["train"].astype(np.int64))
+    for step in range(150):
+        first = 37 * torch.arange(8) + step
+        windows = song[(first[:, None] + torch.arange(65)) % len(song)]
+        optimizer.zero_grad()
+        model(windows, torch.full((8,), 64)).backward()
+        optimizer.step()
+    write_model(folder / "events", model, config)
+    return folder / "events"
+
+
+def with_drums(seed: int, program: int = 80):
+    rng = np.random.default_rng(seed)
+    rows = [
+        row
+        for beat in range(16)
+        for row in (
+            (beat * 480, 480, int(rng.integers(60, 80)), 90, 0),
+            (beat * 480, 240, int(rng.integers(30, 50)), 70, 1),
+            (beat * 480, 120, 38, 100, 2),
+        )
+    ]
+    parts = [Part("Lead", program), Part("Bass", 33), Part("Kit", 0, drums=True)]
+    tempi = [Tempo(0, 90), Tempo(960, 100)]
+    return Score(tidy(np.array(rows, NOTE)), parts, [Metre(0, 4, 4)], tempi)
+
+
+def test_a_song_of_a_band_goes_on_as_a_band(band, tmp_path):
+    """Its parts, its tempi, its notes stay, though its lead is an instrument of its own."""
+    given = with_drums(7, program=84)
+    (tmp_path / "song.mid").write_bytes(midi_bytes(given))
+    out = tmp_path / "longer.mid"
+    arguments = ["continue", str(tmp_path / "song.mid"), "--model", str(band), "--bars", "2"]
+    main([*arguments, "-o", str(out), "--temperature", "1"])
+    longer = read_midi(out, pickup=False)
+    assert longer.parts == given.parts
+    assert [t.tick for t in longer.tempi] == [0, 960]
+    end = 4 * 1920
+    assert longer.notes[longer.notes["onset"] < end].tolist() == given.notes.tolist()
+    new = longer.notes[longer.notes["onset"] >= end]
+    assert set(new["part"].tolist()) == {0, 1, 2}
+    assert (new["onset"] + new["length"]).max() <= end + 2 * 1920
+    waltz = replace(given, metres=[Metre(0, 3, 4)])
+    (tmp_path / "song.mid").write_bytes(midi_bytes(waltz))
+    with pytest.raises(SystemExit, match="the model knows no bars of 3/4, only of 4/4"):
+        main([*arguments, "-o", str(out)])
+
+
+def test_a_folder_is_checked_and_learned(tmp_path, monkeypatch, capsys):
+    """The stages themselves run, with the project's parameters made small."""
+    (tmp_path / "songs").mkdir()
+    for seed in range(5):
+        (tmp_path / f"songs/{seed}.mid").write_bytes(midi_bytes(with_drums(seed)))
+    (tmp_path / "songs/text.txt").write_text("no song")
+    project = tmp_path / "project"
+    (project / "models").mkdir(parents=True)
+    (project / "stages").symlink_to(ROOT / "stages")
+    params = yaml.safe_load((ROOT / "params.yaml").read_text())
+    small = {"window": 32, "hidden": 32, "embedding": 8, "layers": 1}
+    params["token_model"]["events"] |= small
+    params["token_compose"]["events"]["tokens"] = 100
+    (project / "params.yaml").write_text(yaml.safe_dump(params))
+    monkeypatch.chdir(project)
+    main(["check", str(tmp_path / "songs")])
+    told = capsys.readouterr().out
+    assert "5 songs can be read: 3 to learn, 1 to validate, 1 to test" in told
+    assert "text.txt: neither MIDI, MusicXML, ABC nor Humdrum by its name" in told
+    assert "`ostinato train` would learn events" in told
+    assert len(told.splitlines()) <= 20
+    monkeypatch.setitem(
+        folders.LEARNING,
+        folders.EVENTS,
+        {
+            "token_model": {"events": {"training": {"max_steps": 2, "validate_every": 1}}},
+            "token_compose": {"events": {"pieces": 2}},
+        },
+    )
+    main(["train", str(tmp_path / "songs"), "-o", str(tmp_path / "out")])
+    pieces = sorted((tmp_path / "out/results/token_compose/events").glob("*.mid"))
+    assert len(pieces) == 2
+    assert any(part.drums for part in read_midi(pieces[0], pickup=False).parts)
 
 
 def test_a_midi_file_goes_on_as_sound(writer, tmp_path):

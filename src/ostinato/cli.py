@@ -7,21 +7,25 @@ from pathlib import Path
 
 import torch
 
-from ostinato import experiments
+from ostinato import experiments, folders
 from ostinato.core import files, training
 from ostinato.core.errors import UserError
+from ostinato.core.models import read_model
 from ostinato.core.seeds import derive
 from ostinato.notes import system
 from ostinato.notes.compose.compose import continue_score
 from ostinato.scores.corpus import read_score
 from ostinato.scores.grid import with_swing, without_swing
 from ostinato.scores.midi import midi_bytes
-from ostinato.scores.score import UnreadableScore
+from ostinato.scores.score import Score, UnreadableScore
 from ostinato.scores.synthesis import render
 from ostinato.scores.wav import write_wav
 from ostinato.sound.compose.improvise import SEED_SAMPLES, improvise
 from ostinato.sound.data.recordings import UnreadableSound, read_start
 from ostinato.sound.parts import autoencoder, score_creator
+from ostinato.tokens import model as token_model
+from ostinato.tokens.compose import continuing
+from ostinato.tokens.model import NextToken
 
 
 def main(arguments: list[str] | None = None) -> None:
@@ -63,9 +67,9 @@ def _parser() -> argparse.ArgumentParser:
         "-S", "--set-param", action="append", default=[], help="as for dvc exp run"
     )
     command.add_argument("--queue", action="store_true", help="only queue it")
-    command = commands.add_parser("continue", help="go on from a MIDI file with trained models")
+    command = commands.add_parser("continue", help="go on from a song with trained models")
     command.set_defaults(run=_continue)
-    command.add_argument("song", type=Path, help="a MIDI file")
+    command.add_argument("song", type=Path, help="MIDI, MusicXML, ABC or Humdrum")
     command.add_argument(
         "-o", "--output", type=Path, required=True, help="the .mid or .wav file to write"
     )
@@ -73,15 +77,28 @@ def _parser() -> argparse.ArgumentParser:
         "--bars", type=_between(int, 1, 10_000), default=32, help="how many to go on (32)"
     )
     command.add_argument(
-        "--temperature", type=_between(float, 0, 10), default=0.5, help="0 to 10 (0.5)"
+        "--temperature", type=_between(float, 0, 10), help="0 to 10 (0.5; of events 0.9)"
     )
     command.add_argument("--seed", type=int, default=1, help="another one plays something else")
     command.add_argument(
         "--model",
         type=Path,
         default=Path("models/generator"),
-        help="folder of the generator, beside which the decoder lies",
+        help="folder of a generator, beside which its decoder lies, or of a token model of events",
     )
+    command = commands.add_parser("check", help="say what would be used of a folder of songs")
+    command.set_defaults(run=_check, output=None)
+    command.add_argument("folder", type=Path, help="MIDI, MusicXML, ABC and Humdrum files")
+    command = commands.add_parser("train", help="learn the songs in a folder, and write pieces")
+    command.set_defaults(run=_train)
+    command.add_argument("folder", type=Path, help="MIDI, MusicXML, ABC and Humdrum files")
+    command.add_argument("-o", "--output", type=Path, required=True, help="the folder to write to")
+    command.add_argument(
+        "--learn",
+        choices=[folders.KEYS, folders.EVENTS],
+        help="keys of one instrument, or events of any and of drums (what suits the songs)",
+    )
+    command.add_argument("--start", type=Path, help="folder of the model to begin from (ours)")
     command = commands.add_parser(
         "improvise", help="go on from the first ten seconds of a sound file"
     )
@@ -153,8 +170,7 @@ def _continue(options: argparse.Namespace) -> None:
     if swing:
         score = without_swing(score, *swing)
     training.prepare(torch.get_num_threads(), derive(options.seed, "continue"))
-    writer = system.load(options.model, options.model.parent / "decoder")
-    longer = continue_score(writer, score, options.bars, options.temperature, options.seed)
+    longer = _longer(options, score)
     if swing:
         longer = with_swing(longer, *swing)
     if kind == ".wav":
@@ -162,6 +178,26 @@ def _continue(options: argparse.Namespace) -> None:
     else:
         files.write(options.output, midi_bytes(longer))
     print(options.output)
+
+
+def _longer(options: argparse.Namespace, score: Score) -> Score:
+    """Let the model that is named continue a score."""
+    bars, seed, given = options.bars, options.seed, options.temperature
+    if read_model(options.model)[0]["kind"] == "generator":
+        writer = system.load(options.model, options.model.parent / "decoder")
+        return continue_score(writer, score, bars, 0.5 if given is None else given, seed)
+    model = token_model.load(options.model)
+    if not isinstance(model, NextToken) or model.data["kind"] != "events":
+        raise UserError(f"{options.model}: a token model of events is needed, to go on with a song")
+    return continuing.continue_score(model, score, bars, 0.9 if given is None else given, seed)
+
+
+def _check(options: argparse.Namespace) -> None:
+    print(folders.check(options.folder))
+
+
+def _train(options: argparse.Namespace) -> None:
+    folders.train(options.folder, options.output, options.learn, options.start)
 
 
 def _improvise(options: argparse.Namespace) -> None:

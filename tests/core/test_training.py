@@ -115,6 +115,15 @@ def test_the_best_weights_are_kept_and_training_stops_early(cache):
     assert training.best_of(curves) == curves[1]
 
 
+def test_without_patience_training_goes_on_and_the_last_weights_are_kept(cache, tmp_path):
+    losses, model = iter([1.0, 2.0, 3.0, 4.0, 5.0, 6.0, 7.0, 8.0]), Line()
+    settings = SETTINGS.model_copy(update={"patience": 0})
+    task = line(settings, validate=lambda: next(losses), model=model)
+    training.fit_and_write(task, tmp_path / "model", tmp_path / "results")
+    told = files.read_json(tmp_path / "results/training.json")
+    assert (told["step"], told["valid"]) == (settings.max_steps, 8)
+
+
 def test_the_learning_rate_falls_along_half_a_cosine(cache, monkeypatch):
     rates, step = [], torch.optim.AdamW.step
 

@@ -59,11 +59,11 @@ TINY = {
     "improvise.seconds": 3,
     "tokens.letters.source": "folder",
 }
-for vocabulary in ("chords", "letters"):
+for vocabulary in ("events", "chords", "letters"):
     TINY |= {
         f"token_model.{vocabulary}.window": 16,
         f"token_model.{vocabulary}.embedding": 4,
-        f"token_model.{vocabulary}.hidden": 8,
+        f"token_model.{vocabulary}.hidden": 32 if vocabulary == "events" else 8,
         f"token_model.{vocabulary}.training.batch": 4,
         f"token_model.{vocabulary}.training.max_steps": 4,
         f"token_model.{vocabulary}.training.validate_every": 2,
@@ -176,8 +176,9 @@ def fresh(tmp_path_factory: pytest.TempPathFactory) -> Project:
 
 STAGES = """
 corpus dataset augment decoder generator compose evaluate audio autoencoder autoencoder_evaluate
-reconstruct encode score_creator score_creator_evaluate improvise tokens@chords tokens@letters
-token_model@chords token_model@letters token_compose@chords token_compose@letters token_evaluate
+reconstruct encode score_creator score_creator_evaluate improvise tokens@events tokens@chords
+tokens@letters token_model@events token_model@chords token_model@letters token_compose@events
+token_compose@chords token_compose@letters token_evaluate
 """
 
 

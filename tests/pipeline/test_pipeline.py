@@ -32,9 +32,10 @@ def test_everything_a_person_expects_is_there(done):
     assert len(read_midi(written / "chords/piece-01.mid").notes) > 0
     assert (written / "chords/piece-01.wav").stat().st_size > 100_000
     assert (written / "letters/piece-01.txt").read_text() != ""
+    assert len(read_midi(written / "events/piece-01.mid").notes) > 0
     metrics = json.loads(done.read("results/token_model/metrics.json"))
-    for vocabulary in ("chords", "letters"):
-        assert {"lstm_bits", "ngram_bits"} <= set(metrics[vocabulary])
+    for vocabulary in ("events", "chords", "letters"):
+        assert {"model_bits", "ngram_bits"} <= set(metrics[vocabulary])
         assert (done.folder / f"results/token_evaluate/{vocabulary}.png").exists()
     report = json.loads(done.read("results/evaluate.json"))
     assert set(report) == {"prediction", "music", "sets"}
@@ -235,7 +236,7 @@ def test_texts_in_folders_are_classified(project):
     assert project.repro() == changed
     metrics = json.loads(project.read("results/token_model/metrics.json"))["letters"]
     assert metrics["logistic_accuracy"] == 1
-    assert 0 <= metrics["lstm_accuracy"] <= 1
+    assert 0 <= metrics["model_accuracy"] <= 1
     written = project.folder / "results/token_compose/letters"
     assert [path.name for path in written.iterdir()] == ["config.json"]
 

@@ -12,9 +12,11 @@ from ostinato.tokens.model import Classifier, NextToken
 NAMES = ["", *"abcdef"]
 
 
-def config(kind="embedding", layers=2, dropout=0.0, **data):
+def config(kind="embedding", layers=2, dropout=0.0, network="lstm", **data):
     reader = {"input": kind, "embedding": 5, "hidden": 6, "layers": layers, "dropout": dropout}
-    reader["window"] = 9
+    reader |= {"network": network, "window": 9}
+    if network == "transformer":
+        reader["hidden"] = 64
     return reader | {"data": {"names": NAMES, "labelling": None, "labels": [], **data}}
 
 
@@ -28,11 +30,19 @@ def seeded():
     torch.manual_seed(1)
 
 
+def stirred(model):
+    """A model without the zeros that transformers begin with."""
+    for weight in model.parameters():
+        torch.nn.init.normal_(weight, std=0.3)
+    return model.eval()
+
+
+@pytest.mark.parametrize("network", ["lstm", "transformer"])
 @pytest.mark.parametrize("kind", ["index", "onehot", "embedding"])
 @pytest.mark.parametrize("layers", [1, 2])
-def test_a_sequence_at_once_is_the_same_as_step_by_step(kind, layers):
-    model = NextToken(config(kind, layers)).eval()
-    sequence = tokens(3, 9)
+def test_a_sequence_at_once_is_the_same_as_step_by_step(network, kind, layers):
+    model = stirred(NextToken(config(kind, layers, network=network)))
+    sequence = tokens(3, 31)
     whole, end = model.logits(sequence, model.initial(3))
     state, steps = model.initial(3), []
     for step in sequence.split(1, 1):
@@ -49,9 +59,31 @@ def test_a_sequence_at_once_is_the_same_as_step_by_step(kind, layers):
 def test_what_the_first_layer_sees_is_that_of_the_notebook(kind, shown):
     model = NextToken(config(kind, layers=1))
     sequence = torch.tensor([[0, 2]])
-    expected, _ = model.layers[0](torch.tensor([shown], dtype=torch.float32))
-    found, _ = model.read(sequence, model.initial(1))
+    expected, _ = model.network.layers[0](torch.tensor([shown], dtype=torch.float32))
+    found, _ = model.network(sequence, model.initial(1))
     torch.testing.assert_close(found, expected)
+
+
+def test_a_transformer_sees_its_window_and_not_what_comes_later():
+    model = stirred(NextToken(config(layers=1, network="transformer")))
+    sequence = tokens(1, 31)
+    before, _ = model.logits(sequence, model.initial(1))
+    changed = sequence.clone()
+    changed[0, 15] = (changed[0, 15] + 1) % len(NAMES)
+    after, _ = model.logits(changed, model.initial(1))
+    differs = (before != after).any(-1)[0]
+    assert differs.nonzero()[:, 0].tolist() == list(range(15, 15 + 9))
+
+
+def test_a_transformer_knows_how_far_apart_tokens_are_and_not_where_they_stand():
+    model = stirred(NextToken(config(layers=1, network="transformer")))
+    sequence = tokens(1, 9)
+    shifted = torch.cat([tokens(1, 40, seed=3), sequence], 1)
+    alone, _ = model.logits(sequence, model.initial(1))
+    later, _ = model.logits(shifted, model.initial(1))
+    torch.testing.assert_close(later[0, -1], alone[0, -1])
+    reordered, _ = model.logits(sequence[:, [1, 0, *range(2, 9)]], model.initial(1))
+    assert not torch.allclose(reordered[0, -1], alone[0, -1])
 
 
 def test_the_loss_is_the_cross_entropy_of_all_but_the_first():

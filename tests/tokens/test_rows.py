@@ -9,6 +9,7 @@ import yaml
 from making import write_corpus
 
 from ostinato.core.errors import UserError
+from ostinato.core.models import write_model
 from ostinato.core.params import read_params
 from ostinato.core.training import fit
 from ostinato.scores.score import NOTE, Metre, Part, Score, Tempo
@@ -108,7 +109,7 @@ def test_c4_classification(folder, labels):
     task = task_of("letters", window=50)
     fit(task)
     found = evaluate_classifier(task.model, streams)
-    assert found["lstm_accuracy"] == 1
+    assert found["model_accuracy"] == 1
     assert found["majority_accuracy"] < 0.8
 
 
@@ -140,5 +141,38 @@ def test_c4_classification_of_songs(folder):
     task = task_of("chords", window=20)
     fit(task)
     found = evaluate_classifier(task.model, Streams(out))
-    assert found["lstm_accuracy"] == found["logistic_accuracy"] == 1
+    assert found["model_accuracy"] == found["logistic_accuracy"] == 1
     assert found["majority_accuracy"] == 0.5
+
+
+def test_training_begins_from_a_model_by_the_names_of_its_classes(folder):
+    (folder / "text/a.txt").write_text("xabc" * 200)
+    letters_of()
+    first = task_of("letters", window=20)
+    fit(first)
+    write_model(folder / "known", first.model, first.config)
+    (folder / "text/a.txt").write_text("abcdx" * 200)
+    letters_of()
+    task = task_of("letters", window=20, start=str(folder / "known"))
+    names = [config["data"]["names"] for config in (first.config, task.config)]
+    assert names == [["", *"abcx"], ["", *"abcdx"]]
+    for part in (first.model, task.model):
+        part.eval()
+    known, own = (
+        model.logits(torch.tensor([[0, places[0], places[1]]]), model.initial(1))[0][0, -1]
+        for model, places in ((first.model, [1, 2]), (task.model, [1, 2]))
+    )
+    torch.testing.assert_close(own[[0, 1, 2, 3, 5]], known, atol=0.05, rtol=0.01)
+    assert folder / "known/model.safetensors" in task.inputs
+
+
+def test_training_cannot_begin_from_a_model_of_another_size(folder):
+    (folder / "text/a.txt").write_text("xabc" * 200)
+    letters_of()
+    first = task_of("letters", window=20, hidden=16)
+    write_model(folder / "known", first.model, first.config)
+    with pytest.raises(UserError, match="a model of other sizes"):
+        task_of("letters", window=20, start=str(folder / "known"))
+    (folder / "known/model.safetensors").unlink()
+    with pytest.raises(UserError, match="holds no model"):
+        task_of("letters", window=20, start=str(folder / "known"))

@@ -67,6 +67,58 @@ def read_model(folder: Path) -> tuple[dict[str, Any], dict[str, Tensor]]:
     return config, load_file(folder / "model.safetensors")
 
 
+def begins_from(folder: Path) -> list[Path]:
+    """List the files of a model that a training begins from.
+
+    Parameters
+    ----------
+    folder : Path
+        What `write_model` wrote, or an empty folder.
+
+    Returns
+    -------
+    list of Path
+        None if the folder is empty: training begins with random weights.
+
+    Raises
+    ------
+    UserError
+        When there is something else in the folder.
+    """
+    # That a folder exists which somebody names is for DVC to see.
+    if not folder.is_dir() or all(path.name.startswith(".") for path in folder.iterdir()):
+        return []
+    read_model(folder)
+    return [folder / "config.json", folder / "model.safetensors"]
+
+
+def begin(module: nn.Module, folder: Path, weights: dict[str, Tensor]) -> None:
+    """Give a model the weights of another, with the same names and shapes.
+
+    Parameters
+    ----------
+    module : nn.Module
+    folder : Path
+        That of the other model, for the message.
+    weights : dict of str to Tensor
+        Its weights.
+
+    Raises
+    ------
+    UserError
+        When the models have different weights.
+    """
+    own = module.state_dict()
+    for name in sorted(own.keys() | weights.keys()):
+        shapes = [list(all_[name].shape) if name in all_ else "none" for all_ in (weights, own)]
+        if shapes[0] != shapes[1]:
+            raise UserError(
+                f"{folder}: a model of other sizes, its {name} has {shapes[0]} numbers, not "
+                f"{shapes[1]}; change params.yaml to what its config.json says"
+            )
+    module.load_state_dict({name: value.to(own[name].dtype) for name, value in weights.items()})
+
+
 def build(package: str, config: dict[str, Any], *args: Any, **more: Any) -> nn.Module:
     """Build the model that a configuration names, with untrained weights.
 

@@ -52,11 +52,20 @@ _Loader.add_implicit_resolver(
 )
 
 
+Folder = Annotated[str, Field(min_length=1)]
+
+Names = Annotated[
+    list[Annotated[str, Field(min_length=1)] | Annotated[int, Field(ge=0, le=127)]],
+    Field(min_length=1),
+]
+"""Parts: their names, General MIDI instruments or programs."""
+
+
 class Corpus(Schema):
     """Where the scores come from."""
 
     source: Literal["folksongs", "chorales", "folder"]
-    folder: Annotated[str, Field(min_length=1)]
+    folder: Folder
 
 
 class Dataset(Schema):
@@ -79,6 +88,7 @@ class Dataset(Schema):
     ]
     grid_tolerance: Annotated[float, Field(ge=0, le=0.5)]
     max_off_grid: Fraction
+    parts: Literal["all"] | Names
     representation: Literal["onset", "holding", "notes"]
 
     @model_validator(mode="after")
@@ -126,7 +136,8 @@ class Generator(Schema):
 
     With ``repeating``, a gate before the sampler may copy what was played some steps ago. With
     ``metre``, it knows where a step stands in its bar and in its piece; its sampler may know the
-    final of the piece, too.
+    final of the piece, too. Training begins from the model in the folder ``start``, if there is
+    one.
     """
 
     keys: Literal[12, 88]
@@ -134,6 +145,7 @@ class Generator(Schema):
     sampler: str
     repeating: bool
     metre: bool
+    start: Folder
     training: Training
 
 
@@ -161,7 +173,7 @@ class Audio(Schema):
     """Where the sound comes from."""
 
     source: Literal["corpus", "folder"]
-    folder: Annotated[str, Field(min_length=1)]
+    folder: Folder
     instruments: Annotated[list[Annotated[int, Field(ge=0, le=127)]], Field(min_length=1)]
 
 
@@ -199,23 +211,40 @@ class Chords(TokenTask):
     shifts: Shifts
 
 
+class Events(TokenTask):
+    """Scores as tokens; see `ostinato.tokens.data.events.Settings`."""
+
+    parts: Literal["all", "merge", "melody+accompaniment"] | Names
+    tokenizer: Literal["remi", "tsd"]
+    steps_per_beat: Annotated[
+        Annotated[int, Field(ge=1, le=48)] | None,
+        BeforeValidator(lambda steps: None if steps == "auto" else steps),
+    ]
+    velocities: Annotated[int, Field(ge=1, le=127)]
+    bpe: Annotated[int, Field(ge=0, le=60_000)]
+    shifts: Shifts
+
+
 class Letters(TokenTask):
     """Text as tokens; see `ostinato.tokens.data.letters.build`."""
 
     source: Literal["tunes", "folder"]
-    folder: Annotated[str, Field(min_length=1)]
+    folder: Folder
 
 
 class Tokens(Schema):
-    """Sequences of classes, for each of the two vocabularies."""
+    """Sequences of classes, for each vocabulary."""
 
+    events: Events
     chords: Chords
     letters: Letters
 
 
 class TokenModel(Schema):
-    """The model that writes tokens or classifies pieces; see `ostinato.tokens.model.TokenLSTM`."""
+    """The model that writes tokens or classifies pieces; see `ostinato.tokens.model`."""
 
+    network: Literal["lstm", "transformer"]
+    start: Folder
     window: Positive
     input: Literal["index", "onehot", "embedding"]
     embedding: Positive
@@ -224,10 +253,17 @@ class TokenModel(Schema):
     dropout: Share
     training: Training
 
+    @model_validator(mode="after")
+    def _heads(self) -> "TokenModel":
+        if self.network == "transformer" and self.hidden % 32:
+            raise ValueError("hidden: a transformer's is a multiple of 32")
+        return self
+
 
 class TokenModels(Schema):
     """One model for each vocabulary."""
 
+    events: TokenModel
     chords: TokenModel
     letters: TokenModel
 
@@ -247,6 +283,7 @@ class TokenCompose(Schema):
 class TokenComposes(Schema):
     """How the model of each vocabulary writes."""
 
+    events: TokenCompose
     chords: TokenCompose
     letters: TokenCompose
 

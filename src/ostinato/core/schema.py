@@ -69,7 +69,8 @@ class Shared(Schema):
     ema_decay : float
         Decay of the exponential moving average of the weights; 0 if they are not averaged.
     patience : int
-        Training stops after this many validations in a row without improvement.
+        Training stops after this many validations in a row without improvement, and the best
+        weights are kept; 0: it goes on to the end, and the last ones are kept.
     precision : str
         ``"float32"``, ``"bfloat16"``, or ``"auto"``: bfloat16 if the processor has instructions for
         it, otherwise float32.
@@ -81,7 +82,7 @@ class Shared(Schema):
     weight_decay: Annotated[float, Field(ge=0)]
     clip: Annotated[float, Field(gt=0)]
     ema_decay: Share
-    patience: Positive
+    patience: Annotated[int, Field(ge=0)]
     precision: Literal["auto", "float32", "bfloat16"]
 
 

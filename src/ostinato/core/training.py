@@ -201,9 +201,9 @@ def fit(task: Task, told: Callable[[dict[str, float]], None] = lambda row: None)
     """Train a model, leave the best weights in it, and finish it.
 
     The learning rate falls along half a cosine. Training ends after ``max_steps``, or after
-    ``patience`` validations in a row without improvement. With ``ema_decay``, a moving average of
-    the weights is validated and kept (Polyak and Juditsky, 1992); its decay is lower in the first
-    steps.
+    ``patience`` validations in a row without improvement; if that is 0, it does not end early, and
+    the last weights are kept. With ``ema_decay``, a moving average of the weights is validated and
+    kept (Polyak and Juditsky, 1992); its decay is lower in the first steps.
 
     A checkpoint is written at every validation. If the same task is run again, it resumes from the
     checkpoint and ends with the same weights as without the interruption. If another process is
@@ -303,7 +303,8 @@ class _Run:
         self.history: History = []
 
     def steps(self) -> Iterator[int]:
-        while self.step < self.settings.max_steps and self.waited < self.settings.patience:
+        patience = self.settings.patience or math.inf
+        while self.step < self.settings.max_steps and self.waited < patience:
             yield self.step
 
     def update(self, arguments: tuple[Any, ...]) -> None:
@@ -344,7 +345,7 @@ class _Run:
         self.history.append({"step": self.step, "train": mean, "valid": loss})
         self.losses = []
         self.waited += 1
-        if loss < self.best_loss:
+        if loss < self.best_loss or not self.settings.patience:
             self.best_loss, self.waited = loss, 0
             self.best = _copied(self.module)
 
@@ -420,11 +421,13 @@ def fit_and_write(task: Task, out: Path, results: Path) -> None:
     """
     history = fit(task)
     write_model(out, task.model, task.config)
-    write_history(results, history, weights_of(task.model))
+    write_history(results, history, weights_of(task.model), last=not task.settings.patience)
 
 
-def write_history(results: Path, history: History, weights: int, **more: Any) -> None:
-    """Write ``training.json``, with the best row of a history, and ``curves.tsv``, with all rows.
+def write_history(
+    results: Path, history: History, weights: int, last: bool = False, **more: Any
+) -> None:
+    """Write ``training.json``, with the row that was kept, and ``curves.tsv``, with all rows.
 
     Parameters
     ----------
@@ -434,12 +437,15 @@ def write_history(results: Path, history: History, weights: int, **more: Any) ->
         Empty if nothing was trained.
     weights : int
         The number of weights of the model.
+    last : bool
+        Whether the last weights were kept, and not the best ones.
     **more
         Additional entries of ``training.json``.
     """
     rows = files.rounded(history)
     files.write_table(results / "curves.tsv", ["step", "train", "valid"], rows, delimiter="\t")
-    files.write_metrics(results / "training.json", {"weights": weights, **best_of(history), **more})
+    kept = history[-1] if last else best_of(history)
+    files.write_metrics(results / "training.json", {"weights": weights, **kept, **more})
 
 
 def best_of(history: History) -> dict[str, float]:

@@ -15,6 +15,7 @@ from ostinato.core.progress import progress, tell
 from ostinato.scores import notation
 from ostinato.scores.grid import STRAIGHT
 from ostinato.scores.midi import midi_bytes, read_midi
+from ostinato.scores.parts import instrument
 from ostinato.scores.rhythm import Rhythm, aligned
 from ostinato.scores.score import Score, UnreadableScore, top_voice
 from ostinato.scores.sources import (
@@ -35,12 +36,13 @@ BUILT_IN = {"chorales": (notation.chorale_files, 4), "folksongs": (notation.folk
 
 SONG_COLUMNS = [
     "id", "title", "source", "metre", "metre_from", "steps_per_beat", "offset", "swing", "swung",
-    "mended", "split",
+    "instruments", "drums", "mended", "split",
 ]  # fmt: skip
 """Beside what its names say: ``metre_from`` is ``file`` or ``notes``; ``steps_per_beat`` how many
 steps in a quarter note the notes need, empty if they have no beat; ``offset`` by how many ticks
 they were late; ``swing`` which share of a pair of notes the first one lasts, and ``swung`` how many
-of these notes are in a quarter note, both empty without swing; ``mended`` what was wrong with the
+of these notes are in a quarter note, both empty without swing; ``instruments`` those of General
+MIDI, with a bar between two; ``drums`` how many notes they have; ``mended`` what was wrong with the
 file."""
 
 
@@ -53,6 +55,8 @@ class Song:
     source: str
     metre: str
     rhythm: Rhythm
+    instruments: list[str]
+    drums: int
     mended: str
     key: str
     digest: str
@@ -138,6 +142,8 @@ def _row(song: Song) -> dict[str, Any]:
         "offset": round(grid.offset) if grid else "",
         "swing": f"{grid.swing:.2f}" if swings else "",
         "swung": grid.unit if swings else "",
+        "instruments": "|".join(song.instruments),
+        "drums": song.drums,
         "mended": song.mended,
     }
 
@@ -204,7 +210,7 @@ def _song(
 ) -> Song | Rejected:
     if isinstance(score, UnreadableScore):
         return Rejected(source, str(score))
-    notes = score.pitched
+    notes = score.pitched if len(score.pitched) else score.notes  # drums alone are a song, too
     if parts and len(score.parts) != parts:
         return Rejected(source, f"{len(score.parts)} parts, not {parts}")
     if len(notes) == 0:
@@ -221,6 +227,8 @@ def _song(
         source=source,
         metre=score.metre,
         rhythm=rhythm,
+        instruments=sorted({instrument(score.parts[part]) for part in score.pitched["part"]}),
+        drums=len(score.notes) - len(score.pitched),
         mended="; ".join(score.mended),
         key=split_key(score),
         digest=hashlib.sha256(notes[["onset", "length", "pitch"]].tobytes()).hexdigest(),
@@ -234,5 +242,6 @@ def split_key(score: Score) -> str:
     It depends only on the song, not on its key or on other songs. So all settings of a melody are
     in the same split, and a new song does not move others to another split.
     """
-    line = top_voice(score.pitched).tolist()[: KEY_INTERVALS + 1]
+    notes = score.pitched if len(score.pitched) else score.notes
+    line = top_voice(notes).tolist()[: KEY_INTERVALS + 1]
     return " ".join(str(b - a) for a, b in pairwise(line))

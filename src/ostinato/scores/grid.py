@@ -6,6 +6,7 @@ a mixture of normal distributions of one width around the steps, and of notes th
 fitted by expectation maximisation (Dempster, Laird and Rubin, 1977).
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -39,6 +40,9 @@ SPREAD = 2.0, 40.0
 ENOUGH = 0.1
 """A grid is fine enough if finer ones tell so much more about an onset, in nats, at most. About 2
 in 100 notes that stand on a finer one alone are as much."""
+
+SERVED = 0.9
+"""The grid of a corpus is fine enough for so large a share of its songs."""
 
 KNOWN = 0.2
 """A grid that tells less about an onset than this, in nats, is none."""
@@ -198,3 +202,28 @@ def _first_offset(onset: np.ndarray, weight: np.ndarray, place: np.ndarray) -> f
     # Of offsets that are as good, the nearest to 0.
     order = np.argsort(np.abs(offsets), kind="stable")
     return float(offsets[order[near[order].argmax()]])
+
+
+def usual_steps(songs: Sequence[dict[str, str]]) -> int:
+    """Choose how many steps a quarter note has: the fewest that suit most songs.
+
+    Parameters
+    ----------
+    songs : sequence of dict
+        Rows of a corpus' songs.csv. A song that needs 6 steps is also served by 12.
+
+    Returns
+    -------
+    int
+        One of `STEPS`; if none serves `SERVED` of the songs, that which serves
+        the most.
+    """
+    needed = [int(song["steps_per_beat"]) for song in songs if song["steps_per_beat"]]
+    serves = {steps: sum(steps % each == 0 for each in needed) for steps in STEPS}
+    enough = (steps for steps, count in serves.items() if count >= SERVED * len(needed))
+    return next(enough, max(serves, key=lambda steps: serves[steps]))
+
+
+def swing_of(song: dict[str, str]) -> tuple[float, int] | None:
+    """Find how a song swings, from a row of a corpus' songs.csv; None if it does not."""
+    return (float(song["swing"]), int(song["swung"])) if song["swing"] else None

@@ -52,25 +52,25 @@ RARELY = 0.02
 
 SIGNAL_WEIGHTS = np.array(
     [
-        [-3.31, 0.09, -0.85, 0.58],  # a note is struck
-        [2.95, -0.32, 1.78, -0.91],  # how long the longest one is
-        [0.95, -0.05, -0.21, -0.50],  # a low one is
-        [2.67, 0.58, 0.31, -0.09],  # how much harmony changes: a beat before and after
-        [-1.41, 0.00, -1.43, -0.43],  # how loud the loudest is
-        [1.83, -0.48, -1.32, 0.50],  # how much harmony changes: two beats
-        [-0.87, -0.07, 1.67, 0.33],  # four beats
-        [0.29, 0.10, 0.10, 0.07],  # how many notes are struck
+        [-2.87, 0.55, -0.14, 1.07],  # a note is struck
+        [3.70, -0.17, 1.81, -1.22],  # how long the longest one is
+        [1.10, -0.15, -0.17, -0.59],  # a low one is
+        [1.93, 0.51, -0.12, -0.50],  # how much harmony changes: a beat before and after
+        [-1.18, 0.17, -1.30, -0.27],  # how loud the loudest is
+        [2.10, -0.41, -1.35, 0.58],  # how much harmony changes: two beats
+        [-0.82, -0.13, 1.56, 0.42],  # four beats
+        [-0.49, -0.05, 0.02, 0.27],  # how many notes are struck
     ]
 )
-SIMILAR_WEIGHTS = np.array([1.16, 2.27])
+SIMILAR_WEIGHTS = np.array([0.96, 1.91])
 """For similarity to what comes a bar later, and two bars."""
 
-EDGE_WEIGHTS = np.array([1.76, 0.71, 1.16, 1.66])
+EDGE_WEIGHTS = np.array([1.63, 0.59, 1.25, 1.77])
 """For a first note at the beginning of a bar, or in its second half; and a last one at the
 beginning, or in the middle."""
 
 METRE_WEIGHTS = np.array(
-    [1.41, 1.87, 3.34, 1.80, -0.35, -1.43, -0.13, -1.32, -1.44, -1.18, -1.09, -1.47]
+    [1.15, 1.79, 3.16, 1.78, -0.24, -1.37, -0.04, -1.32, -1.54, -0.99, -0.90, -1.48]
 )
 """For each of `METRES`."""
 

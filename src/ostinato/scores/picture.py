@@ -3,8 +3,10 @@
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.patches import Patch
 
-from ostinato.scores.plotting import INK, PALE, RULE
+from ostinato.scores.parts import instrument
+from ostinato.scores.plotting import INK, PALE, RULE, TRACKS
 from ostinato.scores.score import TICKS_PER_BEAT, Score
 
 NAMES = ["C", "C♯", "D", "E♭", "E", "F", "F♯", "G", "A♭", "A", "B♭", "B"]
@@ -23,6 +25,7 @@ def roll(score: Score, given: int, steps_per_beat: int) -> Figure:
         Bars are drawn according to its first metre.
     given : int
         The number of steps at the beginning that were not composed; they are drawn in pale colour.
+        Of several parts, each has a colour of its own.
     steps_per_beat : int
         Steps per quarter note.
 
@@ -43,13 +46,27 @@ def _draw_roll(axes: Axes, score: Score, given: int, steps_per_beat: int) -> Non
     bar = score.metres[0].bar
     first = given * TICKS_PER_BEAT // steps_per_beat
     notes = score.notes
+    used = np.unique(notes["part"]).tolist()
+    colours = {part: TRACKS[i % len(TRACKS)] for i, part in enumerate(used)}
+    if len(used) < 2:
+        colours = dict.fromkeys(used, INK)
     axes.barh(
         notes["pitch"],
         notes["length"] / bar * 0.96,
         left=notes["onset"] / bar,
         height=0.8,
-        color=np.where(notes["onset"] < first, PALE, INK),
+        color=[PALE if note["onset"] < first else colours[int(note["part"])] for note in notes],
     )
+    if len(used) > 1:
+        names = (score.parts[part] for part in used)
+        axes.legend(
+            [Patch(color=colours[part]) for part in used],
+            [part.name or instrument(part) for part in names],
+            loc="upper left",
+            bbox_to_anchor=(1, 1),
+            frameon=False,
+            fontsize=8,
+        )
     end = int(np.ceil((notes["onset"] + notes["length"]).max(initial=bar) / bar))
     axes.set_xlim(0, end)
     labelled = range(0, end + 1, -(-(end + 1) // BARS))

@@ -12,6 +12,9 @@ matplotlib.use("agg")
 
 INK, ACCENT, PALE, RULE = "#22303c", "#c8553d", "#9fb1bc", "#dfe4e8"
 
+TRACKS = "#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#22303c", "#8c6bb1"
+"""Colours of tracks, told apart by people who are colour-blind, too (Okabe and Ito, 2008)."""
+
 
 def save(path: Path, figure: Figure) -> None:
     """Write a figure as PNG; the same figure gives the same bytes."""

@@ -214,10 +214,8 @@ def voices_of(score: Score) -> list[int]:
     return [parts[place] for place in order]
 
 
-def top_voice(notes: np.ndarray) -> np.ndarray:
-    """The pitches of the top voice: all notes at whose onset nothing higher sounds.
-
-    The result does not depend on how the notes are divided into parts.
+def top_notes(notes: np.ndarray) -> np.ndarray:
+    """Find the notes of the top voice: those at whose onset nothing higher sounds.
 
     Parameters
     ----------
@@ -227,17 +225,30 @@ def top_voice(notes: np.ndarray) -> np.ndarray:
     Returns
     -------
     ndarray[int64]
-        MIDI pitches in order of onset, at most one for each onset.
+        Indices in order of onset, at most one for each onset.
     """
     sounding: list[tuple[int, int]] = []
-    line: list[int] = []
+    found: list[int] = []
     onsets, starts = np.unique(notes["onset"], return_index=True)
-    for onset, chord in zip(onsets, np.split(notes, starts[1:]), strict=True):
+    for onset, start, chord in zip(onsets, starts, np.split(notes, starts[1:]), strict=True):
         while sounding and sounding[0][1] <= onset:
             heappop(sounding)
-        highest = int(chord["pitch"].max())
-        if not sounding or -sounding[0][0] <= highest:
-            line.append(highest)
+        highest = int(chord["pitch"].argmax())
+        if not sounding or -sounding[0][0] <= chord["pitch"][highest]:
+            found.append(int(start) + highest)
         for note in chord:
             heappush(sounding, (-int(note["pitch"]), int(note["onset"] + note["length"])))
-    return np.array(line, np.int64)
+    return np.array(found, np.int64)
+
+
+def top_voice(notes: np.ndarray) -> np.ndarray:
+    """The pitches of the top voice; see `top_notes`.
+
+    They do not depend on how the notes are divided into parts.
+
+    Returns
+    -------
+    ndarray[int64]
+        MIDI pitches.
+    """
+    return notes["pitch"][top_notes(notes)].astype(np.int64)

@@ -1,4 +1,4 @@
-"""The token LSTM: it reads classes and predicts the next one, or the labels of a piece."""
+"""The token model: it reads classes and predicts the next one, or the labels of a piece."""
 
 import math
 from pathlib import Path
@@ -8,11 +8,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from ostinato.core import recurrent
+from ostinato.core.errors import UserError
 from ostinato.core.models import read_model
-
-State = list[recurrent.State]
-"""The state of each layer."""
+from ostinato.tokens.networks import NETWORKS, State
 
 NATS_PER_BIT = math.log(2)
 
@@ -20,17 +18,15 @@ IGNORED = -100
 """The target that PyTorch's cross-entropy ignores."""
 
 
-class TokenLSTM(nn.Module):
-    """LSTM layers over a sequence of classes.
+class TokenModel(nn.Module):
+    """What models of tokens share: a network that reads classes.
 
     Parameters
     ----------
     config : dict
-        ``input`` is how the first layer sees a class: ``"index"`` (its number divided by the number
-        of classes), ``"onehot"``, or ``"embedding"`` (a learned vector of size ``embedding``).
-        ``hidden`` is the number of cells in each of the ``layers``. ``dropout`` is applied to the
-        output of each layer, and to the embedding. ``window`` is the length of a training example.
-        ``data`` is the config.json of the streams.
+        ``network`` is ``"lstm"`` or ``"transformer"``; for its parameters, see
+        `ostinato.tokens.networks`. ``window`` is the length of a training example. ``data`` is the
+        config.json of the streams.
 
     Attributes
     ----------
@@ -38,7 +34,7 @@ class TokenLSTM(nn.Module):
     data : dict
         As in `config`.
     width : int
-        The size of the largest input or output of a layer, for one token.
+        The most numbers that the network computes at once for a token.
     """
 
     def __init__(self, config: dict[str, Any]):
@@ -46,58 +42,16 @@ class TokenLSTM(nn.Module):
         self.num_classes = len(config["data"]["names"])
         self.data = config["data"]
         self.window = config["window"]
-        self.input = config["input"]
-        self.dropout = config["dropout"]
-        sizes = {"index": 1, "onehot": self.num_classes, "embedding": config["embedding"]}
-        size, hidden = sizes[self.input], config["hidden"]
-        if self.input == "embedding":
-            self.embedding = nn.Embedding(self.num_classes, size)
-        self.width = max(size, hidden)
-        self.layers = nn.ModuleList(
-            nn.LSTM(size, hidden, batch_first=True)
-            for size in [size, *[hidden] * (config["layers"] - 1)]
-        )
+        self.network = NETWORKS[config["network"]](config, self.num_classes)
+        self.width = self.network.width
 
     def initial(self, batch: int) -> State:
         """Make the state before the first token, for a batch of this size."""
-        like = self.layers[0].weight_hh_l0.new_zeros(batch)
-        return [recurrent.zero_state(layer, like) for layer in self.layers]
-
-    def read(self, tokens: Tensor, state: State) -> tuple[Tensor, State]:
-        """Read the next tokens of each sequence.
-
-        Parameters
-        ----------
-        tokens : Tensor[B, T] of int64
-            Classes.
-        state : State
-            After the tokens before these.
-
-        Returns
-        -------
-        features : Tensor[B, T, H]
-        state : State
-        """
-        features = self._inputs(tokens)
-        states = []
-        for layer, before in zip(self.layers, state, strict=True):
-            features, after = recurrent.run(layer, [features], before)
-            features = F.dropout(features, self.dropout, self.training)
-            states.append(after)
-        return features, states
-
-    def _inputs(self, tokens: Tensor) -> Tensor:
-        if self.input == "index":
-            return (tokens / self.num_classes)[..., None]
-        if self.input == "onehot":
-            weight = self.layers[0].weight_ih_l0
-            zeros = weight.new_zeros(*tokens.shape, self.num_classes)
-            return zeros.scatter_(-1, tokens[..., None], 1)
-        return F.dropout(self.embedding(tokens), self.dropout, self.training)
+        return self.network.initial(batch)
 
 
-class NextToken(TokenLSTM):
-    """A distribution over the next token; for the parameters see `TokenLSTM`."""
+class NextToken(TokenModel):
+    """A distribution over the next token; for the parameters see `TokenModel`."""
 
     def __init__(self, config: dict[str, Any]):
         super().__init__(config)
@@ -139,14 +93,14 @@ class NextToken(TokenLSTM):
             Log-probabilities, up to a constant.
         state : State
         """
-        features, state = self.read(tokens, state)
+        features, state = self.network(tokens, state)
         return self.output(features), state
 
 
-class Classifier(TokenLSTM):
-    """Distributions over the labels of a sequence; for the parameters see `TokenLSTM`.
+class Classifier(TokenModel):
+    """Distributions over the labels of a sequence; for the parameters see `TokenModel`.
 
-    The labels are computed from the mean of the LSTM's outputs over the sequence. If the streams
+    The labels are computed from the mean of the network's outputs over the sequence. If the streams
     say that a piece may have several labels, each has a probability of its own (sigmoid). Otherwise
     a piece has exactly one (softmax).
     """
@@ -179,7 +133,7 @@ class Classifier(TokenLSTM):
 
     def logits(self, tokens: Tensor, lengths: Tensor) -> Tensor:
         """Compute the logits of the labels, Tensor[B, labels]; for the arguments see `forward`."""
-        features, _ = self.read(tokens, self.initial(len(tokens)))
+        features, _ = self.network(tokens, self.initial(len(tokens)))
         counted = _within(lengths, tokens.shape[1])
         mean = (features * counted[..., None]).sum(1) / lengths[:, None]
         return self.output(mean)
@@ -206,9 +160,11 @@ def load(folder: Path) -> NextToken | Classifier:
     Raises
     ------
     UserError
-        When there is no model in the folder.
+        When there is no model in the folder, or one of another version.
     """
     config, weights = read_model(folder)
+    if "network" not in config:
+        raise UserError(f"{folder}: a model of another version than this; train it anew")
     model = (Classifier if config["data"]["labelling"] else NextToken)(config)
     model.load_state_dict(weights)
     return model.eval()

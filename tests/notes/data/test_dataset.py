@@ -53,8 +53,8 @@ def with_drums():
 @pytest.mark.parametrize(
     ("score", "expected"),
     [
-        (make_score([]), ("notes", "no notes")),
-        (with_drums(), ("notes", "no notes")),
+        (make_score([]), ("notes", "no notes that have pitch, in dataset.parts")),
+        (with_drums(), ("notes", "no notes that have pitch, in dataset.parts")),
         (melody(0, metre=(5, 8)), ("meters", "metre 5/8 is not in dataset.meters")),
         (
             make_score([(0, 1, 12), (0, 1, 20)]),
@@ -87,12 +87,14 @@ def test_filters_let_scores_and_slightly_human_playing_pass():
 
 def test_a_dataset_lists_songs_and_what_was_left_out(songs_folder, tmp_path):
     folder = songs_folder(9)
-    (folder / "odd.mid").write_bytes(midi_bytes(melody(50, metre=(7, 8))))
+    hasty = [Tempo(beat * 480, 100 + beat) for beat in range(9)]
+    odd = dataclasses.replace(melody(50), tempi=hasty)
+    (folder / "odd.mid").write_bytes(midi_bytes(odd))
     corpus.build(tmp_path / "corpus", "folder", folder)
     dataset.build(tmp_path / "dataset", tmp_path / "corpus", FILTERS)
     [rejected] = files.read_table(tmp_path / "dataset" / "rejected.csv")
     assert rejected["id"].startswith("odd-")
-    assert rejected["filter"] == "meters"
+    assert rejected["filter"] == "max_tempo_changes"
     rows = files.read_table(tmp_path / "dataset" / "songs.csv")
     assert len(rows) == 9
     assert all(row["bars"] == "0:16:4" and row["steps"] == "128" for row in rows)
@@ -112,7 +114,9 @@ def test_a_dataset_names_the_voices_of_songs(tmp_path):
     songs["one"] = "train", melody(0)
     dataset.build(tmp_path / "dataset", write_corpus(tmp_path / "corpus", songs), FILTERS)
     found = Songs(tmp_path / "dataset")
-    assert found.voices == [["Tenor   Alto", "Bass"]] * 3 + [[]]
+    assert found.parts[0] == [(0, "Bass"), (0, "Tenor   Alto")]
+    assert found.voices == [[(0, "Tenor   Alto"), (0, "Bass")]] * 3 + [[]]
+    assert set(found.song(0)["part"].tolist()) == {0, 1}
 
 
 def test_a_song_that_is_too_long_when_written_out_is_left_out(songs_folder, tmp_path):

@@ -16,7 +16,7 @@ rolls = arrays(np.uint8, (3, KEYS), elements=st.integers(0, 1))
 
 
 def notes(*rows: tuple[int, int]) -> np.ndarray:
-    return np.array([(0, onset, 1, pitch, 80) for onset, pitch in rows], STEP_NOTE)
+    return np.array([(0, onset, 1, pitch, 80, 0) for onset, pitch in rows], STEP_NOTE)
 
 
 @given(rolls, st.integers(-6, 5))
@@ -58,7 +58,7 @@ def test_transposition_loses_what_leaves_the_keyboard():
     st.integers(-3, 12),
 )
 def test_a_held_note_stands_from_its_onset_to_its_end(rows, start):
-    song = np.array([(0, *row) for row in sorted(rows)], STEP_NOTE)
+    song = np.array([(0, *row, 0) for row in sorted(rows)], STEP_NOTE)
     expected = np.zeros((10, KEYS), int)
     struck = np.zeros((10, KEYS), int)
     for onset, length, pitch, velocity in sorted(rows):

@@ -7,6 +7,7 @@ from making import make_score
 from ostinato.core import files
 from ostinato.notes.compose.compose import SEED_STEPS
 from ostinato.notes.report import music
+from ostinato.scores.grid import with_swing
 from ostinato.scores.midi import midi_bytes
 
 
@@ -42,6 +43,16 @@ def test_compositions_are_read_back(songs, tmp_path):
     assert len(roll) == 36
     assert roll[:8, 39].tolist() == [1] + [-1] * 7
     assert roll[8:12, 43].tolist() == [1] + [-1] * 3
+
+
+def test_compositions_that_swing_are_read_straight(songs, tmp_path, monkeypatch):
+    straight = make_score([(240 * place, 240, 60) for place in range(12)])
+    (tmp_path / "piece-01.mid").write_bytes(midi_bytes(with_swing(straight, 2 / 3, 2)))
+    row = {"piece": "piece-01", "begins_as": songs.id[0], "metre": "4/4", "steps": 24}
+    files.write_table(tmp_path / "pieces.csv", list(row), [row])
+    monkeypatch.setattr(songs, "swing", [(2 / 3, 2)] * len(songs))
+    [roll] = music.compositions(tmp_path, songs, 4).rolls
+    assert roll[:, 39].tolist() == [1, -1] * 12
 
 
 @pytest.fixture(scope="module")

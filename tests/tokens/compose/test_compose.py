@@ -11,6 +11,7 @@ from ostinato.tokens.data.streams import Streams
 from ostinato.tokens.model import NextToken
 
 READER = {
+    "network": "lstm",
     "input": "embedding",
     "embedding": 4,
     "hidden": 8,

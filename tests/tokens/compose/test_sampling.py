@@ -15,6 +15,7 @@ VALUES = st.lists(st.floats(-20, 20, width=32), min_size=2, max_size=9)
 def made(bias=()):
     torch.manual_seed(1)
     config = {
+        "network": "lstm",
         "input": "embedding",
         "embedding": 5,
         "hidden": 6,

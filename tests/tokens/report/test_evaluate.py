@@ -7,7 +7,15 @@ from ostinato.tokens.data.streams import Streams
 from ostinato.tokens.model import Classifier, NextToken
 from ostinato.tokens.report.evaluate import evaluate_classifier, evaluate_next_token
 
-READER = {"input": "onehot", "embedding": 4, "hidden": 8, "layers": 1, "dropout": 0.0, "window": 9}
+READER = {
+    "network": "lstm",
+    "input": "onehot",
+    "embedding": 4,
+    "hidden": 8,
+    "layers": 1,
+    "dropout": 0.0,
+    "window": 9,
+}
 
 
 def streams_of(tmp_path, texts, labels=None):
@@ -30,10 +38,10 @@ def test_bits_are_those_of_the_test_text(tmp_path):
     torch.nn.init.zeros_(model.output.bias)
     found = evaluate_next_token(model, streams)
     # A model that knows nothing needs log2 of 5 classes; n-grams learn that letters are even.
-    assert found["lstm_bits"] == pytest.approx(np.log2(5))
+    assert found["model_bits"] == pytest.approx(np.log2(5))
     assert found["ngram_bits"] == pytest.approx(2, abs=0.03)
     assert found["tested"] == 601
-    assert found["ngram_learned"] == found["lstm_learned"] == len(streams["train"])
+    assert found["ngram_learned"] == found["model_learned"] == len(streams["train"])
 
 
 FOLDERS = {
@@ -52,7 +60,7 @@ def test_accuracies_count_pieces_all_of_whose_labels_are_right(tmp_path, labels)
     truth, train = streams.targets("test"), streams.targets("train")
     found = evaluate_classifier(model, streams)
     only_y = (truth == np.array([0, 1, 0][: truth.shape[1]])).all(1)
-    assert found["lstm_accuracy"] == only_y.mean()
+    assert found["model_accuracy"] == only_y.mean()
     sets, counts = np.unique(train, axis=0, return_counts=True)
     assert found["majority_accuracy"] == (truth == sets[counts.argmax()]).all(1).mean()
     assert found["logistic_accuracy"] == 1

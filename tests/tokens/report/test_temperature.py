@@ -7,7 +7,15 @@ from ostinato.tokens.data.streams import Streams
 from ostinato.tokens.model import NextToken
 from ostinato.tokens.report import temperature
 
-READER = {"input": "onehot", "embedding": 4, "hidden": 8, "layers": 1, "dropout": 0.0, "window": 9}
+READER = {
+    "network": "lstm",
+    "input": "onehot",
+    "embedding": 4,
+    "hidden": 8,
+    "layers": 1,
+    "dropout": 0.0,
+    "window": 9,
+}
 
 
 @pytest.fixture(autouse=True)

@@ -1,7 +1,7 @@
 """Composing: a system continues the beginnings of songs."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -17,6 +17,7 @@ from ostinato.core.progress import progress
 from ostinato.core.seeds import derive
 from ostinato.notes import system
 from ostinato.notes.compose import voices
+from ostinato.notes.compose.bands import by_height, drums_again
 from ostinato.notes.compose.learning import continue_learning
 from ostinato.notes.compose.voices import Voices
 from ostinato.notes.data import rolls
@@ -27,7 +28,9 @@ from ostinato.notes.data.songs import Songs
 from ostinato.notes.performer import VELOCITY, keys_of
 from ostinato.notes.system import System
 from ostinato.scores import picture, plotting, synthesis
+from ostinato.scores.grid import with_swing
 from ostinato.scores.midi import midi_bytes
+from ostinato.scores.parts import instrument
 from ostinato.scores.score import (
     NOTE,
     TICKS_PER_BEAT,
@@ -83,6 +86,8 @@ def write_pieces(
 ) -> None:
     """Compose pieces, write them as MIDI, and list them in ``pieces.csv``.
 
+    A piece swings if the song does that it begins as.
+
     Parameters
     ----------
     out : Path
@@ -108,11 +113,15 @@ def write_pieces(
         metre = main_metre(songs.metre[piece.song])
         title = f"{name}, beginning as {songs.title[piece.song]}"
         notes = notes_of(piece.roll, metre, steps_per_beat, writer.representation)
-        names = songs.voices[piece.song]
-        parts = [Part(name or f"Voice {i}") for i, name in enumerate(names, 1)] or [Part("Piano")]
-        if names:
-            notes = in_parts(notes, voices.silent(len(names)), list(range(len(names))))
+        sung = songs.voices[piece.song]
+        parts = [Part(name or f"Voice {i}", program) for i, (program, name) in enumerate(sung, 1)]
+        if sung:
+            notes = in_parts(notes, voices.silent(len(sung)), list(range(len(sung))))
+        else:
+            parts = [_alone(songs.parts[piece.song])]
         score = Score(notes, parts, [metre], [Tempo(0, settings.tempo)], title)
+        if swing := songs.swing[piece.song]:
+            score = with_swing(score, *swing)
         files.write(out / f"{name}.mid", midi_bytes(score))
         if number <= settings.sounds:
             write_wav(out / f"{name}.wav", synthesis.render(score))
@@ -134,6 +143,13 @@ def write_pieces(
         notes = notes_of(hour_roll(pieces), metre, steps_per_beat, writer.representation)
         score = Score(notes, [Part("Piano")], [metre], [tempo], "An hour of music")
         files.write(out / "hour.mid", midi_bytes(score))
+
+
+def _alone(parts: Sequence[tuple[int, str]]) -> Part:
+    """Choose the instrument of all notes of a piece: that of all parts of its song, or a piano."""
+    programs = {program for program, _ in parts}
+    part = Part(program=programs.pop() if len(programs) == 1 else 0)
+    return replace(part, name=instrument(part) if part.program else "Piano")
 
 
 def main_metre(metres: str) -> Metre:
@@ -374,7 +390,8 @@ def continue_score(system: System, score: Score, bars: int, temperature: float, 
         Trained. It hears the whole score, quantised to its own grid.
     score : Score
         The score to continue. Its notes stay as they are, but those that sound at its end may last
-        longer. New notes are in its own parts if these are voices, otherwise in a new piano part.
+        longer. New notes are in its own parts: if these are voices, where they lead to; otherwise
+        by their height. Drums play again what they last played.
     bars : int
         Number of new bars.
     temperature : float
@@ -415,15 +432,14 @@ def continue_score(system: System, score: Score, bars: int, temperature: float, 
     old, rest = prolonged(score, played[0], given, ticks, system.representation)
     new = notes_of(rest, metres[-1], system.steps_per_beat, system.representation)
     new["onset"] += given * ticks
-    parts, own = list(score.parts), voices_of(score)
-    if own:
+    if own := voices_of(score):
         last = np.array([old[old["part"] == part][-1] for part in own])
         at_end = Voices(last["pitch"].astype(float), last["onset"] + last["length"].astype(int))
         new = in_parts(new, at_end, own)
     else:
-        new["part"] = len(parts)
-        parts.append(Part("Continuation"))
-    return Score(tidy(np.concatenate([old, new])), parts, score.metres, score.tempi, score.title)
+        new = by_height(new, score, given * ticks, metres[-1].bar)
+    new = np.concatenate([new, drums_again(score, given * ticks, bars, metres[-1])])
+    return replace(score, notes=tidy(np.concatenate([old, new])))
 
 
 def prolonged(

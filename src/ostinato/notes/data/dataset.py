@@ -12,19 +12,22 @@ from joblib import Parallel, delayed
 from ostinato.core import files
 from ostinato.core.errors import UserError
 from ostinato.core.progress import progress, tell
+from ostinato.notes.data import rolls
 from ostinato.notes.data.positions import Bars, Positions
 from ostinato.notes.data.songs import STEP_NOTE
 from ostinato.scores import grid
 from ostinato.scores.midi import read_midi
+from ostinato.scores.parts import chosen
 from ostinato.scores.score import TICKS_PER_BEAT, Metre, Score, UnreadableScore, voices_of
 from ostinato.scores.sources import SPLITS
 
 SONG_COLUMNS = [
-    "song", "id", "title", "split", "metre", "steps_per_beat", "bars", "steps", "notes", "voices",
+    "song", "id", "title", "split", "metre", "steps_per_beat", "bars", "steps", "notes", "parts",
+    "voices", "swing", "swung",
 ]  # fmt: skip
-SERVED = 0.9
-"""The grid of a dataset is fine enough for so large a share of its songs."""
-
+"""Beside what its names say: ``parts`` are programs and names, with a bar between two parts;
+``voices`` the indices of parts, the highest first; ``swing`` and ``swung`` what was undone, as in
+the songs.csv of a corpus."""
 REJECTED_COLUMNS = ["id", "source", "filter", "reason"]
 
 
@@ -47,6 +50,8 @@ class Filters:
         A note is off the grid if its onset is further than this from the nearest step, in steps.
     max_off_grid : float
         Largest share of notes that may be off the grid.
+    parts : str or list of str and int
+        Which parts count; see `ostinato.scores.parts.chosen`. Drums never do.
     """
 
     steps_per_beat: int | None
@@ -55,6 +60,7 @@ class Filters:
     max_tempo_changes: int | None
     grid_tolerance: float
     max_off_grid: float
+    parts: str | list[str | int]
 
 
 class Rejection(NamedTuple):
@@ -84,7 +90,7 @@ def build(out: Path, corpus: Path, filters: Filters) -> None:
         If the filters leave no song for training, validation or test.
     """
     songs = files.read_table(corpus / "songs.csv")
-    filters = replace(filters, steps_per_beat=filters.steps_per_beat or usual_steps(songs))
+    filters = replace(filters, steps_per_beat=filters.steps_per_beat or grid.usual_steps(songs))
     finer = [s for s in songs if filters.steps_per_beat % int(s["steps_per_beat"] or 1)]
     if finer:
         tell(
@@ -92,16 +98,18 @@ def build(out: Path, corpus: Path, filters: Filters) -> None:
             f"{len(songs)} songs have notes between them, such as {finer[0]['source']}"
         )
     read = Parallel(-1, return_as="generator")(
-        delayed(_read)(corpus / "midi" / f"{song['id']}.mid", filters, swing_of(song))
+        delayed(_read)(corpus / "midi" / f"{song['id']}.mid", filters, grid.swing_of(song))
         for song in songs
     )
     rows, rejected, notes = [], [], []
+    beyond = 0
     for song, read_song in zip(songs, progress(read, len(songs), "dataset"), strict=True):
         if isinstance(read_song, Rejection):
             named = {"id": song["id"], "source": song["source"]}
             rejected.append(named | read_song._asdict())
             continue
-        found, bars, voices = read_song
+        found, bars, parts, voices, left = read_song
+        beyond += left > 0
         found["song"] = len(rows)
         notes.append(found)
         end = int((found["onset"] + found["length"]).max())
@@ -116,7 +124,10 @@ def build(out: Path, corpus: Path, filters: Filters) -> None:
                 "bars": " ".join(":".join(map(str, each)) for each in bars),
                 "steps": Positions(bars, end).steps,
                 "notes": len(found),
-                "voices": "|".join(voices),
+                "parts": "|".join(parts),
+                "voices": " ".join(map(str, voices)),
+                "swing": song["swing"],
+                "swung": song["swung"],
             }
         )
     for split in SPLITS:
@@ -132,6 +143,8 @@ def build(out: Path, corpus: Path, filters: Filters) -> None:
     files.write_array(out / "notes.npy", np.concatenate(notes))
     files.write_table(out / "songs.csv", SONG_COLUMNS, rows)
     files.write_table(out / "rejected.csv", REJECTED_COLUMNS, rejected)
+    if beyond:
+        tell(f"dataset: {beyond} songs have notes that no piano has, which are left out")
     if rejected:
         why = Counter(each["filter"] for each in rejected).most_common()
         tell(
@@ -141,46 +154,28 @@ def build(out: Path, corpus: Path, filters: Filters) -> None:
         )
 
 
-def usual_steps(songs: Sequence[dict[str, str]]) -> int:
-    """Choose how many steps a quarter note has: the fewest that suit most songs.
-
-    Parameters
-    ----------
-    songs : sequence of dict
-        Rows of a corpus' songs.csv. A song that needs 6 steps is also served by 12.
-
-    Returns
-    -------
-    int
-        One of `ostinato.scores.grid.STEPS`; if none serves `SERVED` of the songs, that which serves
-        the most.
-    """
-    needed = [int(song["steps_per_beat"]) for song in songs if song["steps_per_beat"]]
-    serves = {steps: sum(steps % each == 0 for each in needed) for steps in grid.STEPS}
-    enough = (steps for steps, count in serves.items() if count >= SERVED * len(needed))
-    return next(enough, max(serves, key=lambda steps: serves[steps]))
-
-
-def swing_of(song: dict[str, str]) -> tuple[float, int] | None:
-    """Find how a song swings, from a row of a corpus' songs.csv; None if it does not."""
-    return (float(song["swing"]), int(song["swung"])) if song["swing"] else None
-
-
 def _read(
     path: Path, filters: Filters, swing: tuple[float, int] | None
-) -> Rejection | tuple[np.ndarray, list[Bars], list[str]]:
+) -> Rejection | tuple[np.ndarray, list[Bars], list[str], list[int], int]:
+    """Read a song: its notes, bars, parts, voices, and how many notes no piano has."""
     try:
         score = read_midi(path, pickup=False)
     except UnreadableScore as error:  # it could be imported, but is too long as our MIDI
         return Rejection("midi", str(error))
     if swing:
         score = grid.without_swing(score, *swing)
+    score = chosen(score, filters.parts)
+    used, notes = np.unique(score.pitched["part"]).tolist(), score.pitched
+    notes["part"] = np.searchsorted(used, notes["part"])
+    inside = (notes["pitch"] >= rolls.LOWEST) & (notes["pitch"] < rolls.LOWEST + rolls.KEYS)
+    score = replace(score, notes=notes[inside], parts=[score.parts[part] for part in used])
     if reason := rejection(score, filters):
         return reason
     bars = bars_of(score.metres, filters.steps_per_beat)
-    # In songs.csv, a bar divides the names.
-    names = [score.parts[part].name.replace("|", " ") for part in voices_of(score)]
-    return quantise(score, filters.steps_per_beat), bars, names
+    # In songs.csv, a bar divides the parts.
+    parts = [f"{part.program} {part.name.replace('|', ' ')}".strip() for part in score.parts]
+    found = quantise(score, filters.steps_per_beat)
+    return found, bars, parts, voices_of(score), int((~inside).sum())
 
 
 def bars_of(metres: Sequence[Metre], steps_per_beat: int) -> list[Bars]:
@@ -228,7 +223,7 @@ def rejection(score: Score, filters: Filters) -> Rejection | None:
     """
     notes = score.pitched
     if len(notes) == 0:
-        return Rejection("notes", "no notes")
+        return Rejection("notes", "no notes that have pitch, in dataset.parts")
     strange = [m for m in score.metre.split() if filters.meters and m not in filters.meters]
     if strange:
         return Rejection("meters", f"metre {' '.join(strange)} is not in dataset.meters")
@@ -289,6 +284,7 @@ def quantise(score: Score, steps_per_beat: int) -> np.ndarray:
     result["length"] = np.maximum(ends - result["onset"], 1)
     result["pitch"] = notes["pitch"]
     result["velocity"] = notes["velocity"]
+    result["part"] = notes["part"]
     result = result[np.lexsort((-result["length"], result["pitch"], result["onset"]))]
     place = np.stack([result["onset"], result["pitch"]])
     starts = np.flatnonzero(np.any(np.diff(place, prepend=-1) != 0, axis=0))

@@ -9,9 +9,17 @@ from ostinato.notes.data import rolls
 from ostinato.notes.data.positions import Bars, Positions
 
 STEP_NOTE = np.dtype(
-    [("song", "<i4"), ("onset", "<i4"), ("length", "<i4"), ("pitch", "u1"), ("velocity", "u1")]
+    [
+        ("song", "<i4"),
+        ("onset", "<i4"),
+        ("length", "<i4"),
+        ("pitch", "u1"),
+        ("velocity", "u1"),
+        ("part", "<u2"),
+    ]
 )
-"""A note of a dataset: index of its song, onset and length in steps, MIDI pitch and velocity."""
+"""A note of a dataset: index of its song, onset and length in steps, MIDI pitch and velocity, index
+of its part."""
 
 
 class Songs:
@@ -39,9 +47,12 @@ class Songs:
         Where bars of which length begin in each song.
     split, metre, title, id : list of str
         One entry for each song.
-    voices : list of list of str
-        The names of each song's voices, the highest first; none if its parts are no voices. A name
-        may be an empty string.
+    parts : list of list of tuple of int and str
+        The General MIDI program and the name of each part of each song, except drums.
+    voices : list of list of tuple of int and str
+        Those that are voices, the highest first; none if the parts of a song are no voices.
+    swing : list of tuple of float and int, or None
+        How each song swung; see `ostinato.scores.grid.with_swing`.
     """
 
     def __init__(self, folder: Path, representation: str = "onset", velocities: bool = False):
@@ -60,7 +71,14 @@ class Songs:
         self.bar = np.array([bars[0].bar for bars in self.bars])
         self.title = [row["title"] for row in rows]
         self.id = [row["id"] for row in rows]
-        self.voices = [row["voices"].split("|") if row["voices"] else [] for row in rows]
+        self.parts = [_parts(row["parts"]) for row in rows]
+        self.voices = [
+            [parts[int(voice)] for voice in row["voices"].split()]
+            for row, parts in zip(rows, self.parts, strict=True)
+        ]
+        self.swing = [
+            (float(row["swing"]), int(row["swung"])) if row["swing"] else None for row in rows
+        ]
         self._first = np.searchsorted(self.notes["song"], np.arange(len(rows) + 1))
 
     def __len__(self) -> int:
@@ -94,3 +112,9 @@ class Songs:
         end = int(ends.max())
         final = int(notes["pitch"][ends == end].min()) % rolls.CLASSES
         return Positions(self.bars[index], length, first, end, final)(start, steps, shift)
+
+
+def _parts(written: str) -> list[tuple[int, str]]:
+    """Read parts as songs.csv has them: ``"40 Violin|42 Cello"``."""
+    pairs = (part.partition(" ") for part in written.split("|"))
+    return [(int(program), name) for program, _, name in pairs]

@@ -1,5 +1,6 @@
 """Training of the generator."""
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -7,6 +8,8 @@ import torch
 from torch import Tensor
 
 from ostinato.core import noise, training
+from ostinato.core.errors import UserError
+from ostinato.core.models import begin, begins_from, read_model
 from ostinato.core.params import Params
 from ostinato.core.seeds import derive
 from ostinato.core.training import Task, mean_loss
@@ -32,6 +35,11 @@ def generator_task(params: Params, data: Data, device: str = "cpu") -> Task:
     Returns
     -------
     Task
+
+    Raises
+    ------
+    UserError
+        When the training cannot begin from the model that the parameters name.
     """
     settings = params.generator.training
     seed = derive(params.seed, "generator")
@@ -40,6 +48,16 @@ def generator_task(params: Params, data: Data, device: str = "cpu") -> Task:
     model = Generator(config).to(device)
     if model.keys == rolls.CLASSES:
         model.sampler.learn_sets(_every_set(data.songs))
+    start = Path(params.generator.start)
+    begun_from = begins_from(start)
+    if begun_from:
+        begun, weights = read_model(start)
+        for name in ("representation", "steps_per_beat"):
+            if begun[name] != config[name]:
+                raise UserError(
+                    f"generator.start: {start} has {name} {begun[name]}, the dataset {config[name]}"
+                )
+        begin(model, start, weights)
     past, keys = model.context_length, model.keys
     fragments = data.batches(settings.batch, past, keys, seed, model.sampler.annotate)
 
@@ -62,7 +80,8 @@ def generator_task(params: Params, data: Data, device: str = "cpu") -> Task:
         return mean_loss((float(total / count), float(count)) for total, count in sums if count)
 
     used = {"steps": data.steps}
-    return Task("generator", model, config, batch, validate, settings, seed, data.inputs, used)
+    inputs = data.inputs + begun_from
+    return Task("generator", model, config, batch, validate, settings, seed, inputs, used)
 
 
 def config_of(params: Params, steps_per_beat: int) -> dict[str, Any]:

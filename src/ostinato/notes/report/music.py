@@ -14,6 +14,7 @@ from ostinato.notes.data.dataset import quantise
 from ostinato.notes.data.songs import Songs
 from ostinato.notes.report import endings, features, metrics
 from ostinato.notes.report.likeness import overlaps, told_apart
+from ostinato.scores.grid import without_swing
 from ostinato.scores.midi import read_midi
 from ostinato.scores.score import TICKS_PER_BEAT
 
@@ -99,9 +100,11 @@ def compositions(folder: Path, songs: Songs, steps_per_beat: int) -> Pieces:
     drawn, bars, begun = [], [], []
     for piece in files.read_table(folder / "pieces.csv"):
         score = read_midi(folder / f"{piece['piece']}.mid", pickup=False)
+        begun.append(songs.id.index(piece["begins_as"]))
+        if swing := songs.swing[begun[-1]]:
+            score = without_swing(score, *swing)
         drawn.append(_whole_notes(quantise(score, steps_per_beat), int(piece["steps"])))
         bars.append(max(score.metres[0].bar * steps_per_beat // TICKS_PER_BEAT, 1))
-        begun.append(songs.id.index(piece["begins_as"]))
     return Pieces(drawn, bars, begun, steps_per_beat)
 
 

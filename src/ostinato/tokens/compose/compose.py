@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from ostinato.core import files, noise
 from ostinato.core.errors import UserError
@@ -21,6 +22,8 @@ from ostinato.tokens import BOUNDARY
 from ostinato.tokens.compose.bars import HEAD, bounded
 from ostinato.tokens.compose.sampling import sample
 from ostinato.tokens.data.chords import score_of
+from ostinato.tokens.data.events import classes_of, fitting, whole_bars
+from ostinato.tokens.data.events import score_of as score_of_events
 from ostinato.tokens.data.streams import Streams
 from ostinato.tokens.model import NextToken
 
@@ -33,8 +36,9 @@ def write_pieces(
 ) -> None:
     """Write pieces.
 
-    Chords become ``piece-*.txt`` (the tokens), ``.mid``, ``.wav`` and ``.png``. Tunes become
-    ``.abc``, and the last three as well if music21 can read them. Other text becomes ``.txt``.
+    Events and chords become ``piece-*.txt`` (the tokens), ``.mid``, ``.wav`` and ``.png``. Tunes
+    become ``.abc``, and the last three as well if music21 can read them. Other text becomes
+    ``.txt``. A piece of events has at least half of the tokens that it may have.
 
     Parameters
     ----------
@@ -55,16 +59,34 @@ def write_pieces(
     """
     for number in progress(range(settings.pieces), settings.pieces, "token_compose"):
         rng = np.random.default_rng(derive(seed, "start", number))
-        given, shown = start(settings, model, streams, rng)
+        given, shown = start(settings, model, streams, rng, number)
+        allowed, least = None, 1
+        if model.data["kind"] == "events":
+            allowed, least = _band(model, streams, shown, rng), settings.tokens // 2
         uniforms = noise.uniforms((1, settings.tokens), seed, "piece", number)
         chosen = settings.temperature, settings.top_k, settings.top_p
-        [written] = sample(model, torch.tensor([given]), uniforms, *chosen)
+        [written] = sample(model, torch.tensor([given]), uniforms, *chosen, allowed, least)
         tokens = [model.data["names"][token] for token in shown + written]
+        if model.data["kind"] == "events" and len(written) == settings.tokens:
+            tokens = whole_bars(tokens)
         save(out / f"piece-{number + 1:02d}", tokens, model.data)
 
 
+def _band(model: NextToken, streams: Streams, shown: list[int], rng: np.random.Generator) -> Tensor:
+    """Choose who plays: the instruments of the beginning, or else those of a training song."""
+    names = model.data["names"]
+    if not any("Program" in names[token] for token in shown):
+        songs = streams.pieces("train")
+        shown = songs[rng.integers(len(songs))].tolist()
+    return torch.from_numpy(fitting(names, [names[token] for token in shown]))
+
+
 def start(
-    settings: TokenCompose, model: NextToken, streams: Streams, rng: np.random.Generator
+    settings: TokenCompose,
+    model: NextToken,
+    streams: Streams,
+    rng: np.random.Generator,
+    number: int = 0,
 ) -> tuple[list[int], list[int]]:
     """Choose what a piece continues.
 
@@ -72,23 +94,30 @@ def start(
     ----------
     settings : TokenCompose
         ``start`` is ``"beginning"``, the beginning of a piece, or of the training text if that is a
-        single piece; ``"window"``, a window of a test piece; or ``"prompt"``.
+        single piece; ``"window"``, a window of a test piece, or of events the beginning of one that
+        was not learned; or ``"prompt"``.
     model : NextToken
     streams : Streams
     rng : Generator
         Chooses the window.
+    number : int
+        That of the piece. Pieces of events take the test songs in turn, then those for validation.
 
     Returns
     -------
     given : list of int
         Classes that the model reads, at least one.
     shown : list of int
-        Those that belong to the written piece: the prompt, or the window of a tune.
+        Those that belong to the written piece: the prompt, or the window of a tune or of events.
     """
     kind = model.data["kind"]
     if settings.start == "prompt":
         prompt = _classes(settings.prompt, model.data)
         return [BOUNDARY, *prompt], prompt
+    if settings.start == "window" and kind == "events":
+        songs = [*streams.pieces("test"), *streams.pieces("valid")]
+        first = songs[number % len(songs)][: model.window].tolist()
+        return [BOUNDARY, *first], first
     if settings.start == "window":
         return window_of(model, streams, rng)
     if kind == "text" and len(streams.pieces("train")) == 1:
@@ -114,17 +143,18 @@ def window_of(
 
 
 def _classes(prompt: str, data: dict[str, Any]) -> list[int]:
-    chords = data["kind"] == "chords"
+    events, chords = data["kind"] == "events", data["kind"] == "chords"
     class_of = {name: number for number, name in enumerate(data["names"]) if name}
-    tokens = prompt.split() if chords else list(prompt)
+    tokens = prompt.split() if events or chords else list(prompt)
     for token in tokens:
         if token not in class_of:
-            what = "a note or chord" if chords else "a character"
+            what = "an event" if events else "a note or chord" if chords else "a character"
+            where = data["kind"] if events or chords else "letters"
             raise UserError(
                 f"token_compose: prompt has {token!r}, {what} that does not occur in its "
-                f"vocabulary: data/tokens/{data['kind'] if chords else 'letters'}/config.json"
+                f"vocabulary: data/tokens/{where}/config.json"
             )
-    return [class_of[token] for token in tokens]
+    return classes_of(tokens, data) if events else [class_of[token] for token in tokens]
 
 
 def save(path: Path, tokens: list[str], data: dict[str, Any]) -> None:
@@ -139,7 +169,10 @@ def save(path: Path, tokens: list[str], data: dict[str, Any]) -> None:
         The config.json of the streams.
     """
     score = None
-    if data["kind"] == "chords":
+    if data["kind"] == "events":
+        files.write(path.with_suffix(".txt"), (" ".join(tokens) + "\n").encode())
+        score = score_of_events(tokens, data, path.name)
+    elif data["kind"] == "chords":
         files.write(path.with_suffix(".txt"), (" ".join(tokens) + "\n").encode())
         score = score_of(tokens, data["octaves"])
     elif data["kind"] == "tunes":

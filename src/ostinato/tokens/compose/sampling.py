@@ -1,5 +1,7 @@
 """Sampling: tokens drawn one after another from the model's distribution."""
 
+from collections.abc import Iterator
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor
@@ -12,7 +14,6 @@ MIN_TEMPERATURE = 1e-30
 """Lower temperatures than this give the same result, but could give infinite logits."""
 
 
-@torch.inference_mode()
 def sample(
     model: NextToken,
     prompt: Tensor,
@@ -20,10 +21,10 @@ def sample(
     temperature: float,
     top_k: int = 0,
     top_p: float = 1.0,
+    allowed: Tensor | None = None,
+    least: int = 1,
 ) -> list[list[int]]:
     """Continue each prompt until the piece ends.
-
-    The state of the LSTM is carried from token to token, so every token takes the same time.
 
     Parameters
     ----------
@@ -34,25 +35,59 @@ def sample(
         Random numbers in [0, 1), one for each token.
     temperature, top_k, top_p
         See `distribution`.
+    allowed : Tensor[classes] of bool, optional
+        Which classes may be drawn.
+    least : int
+        So many tokens are drawn before a piece may end.
 
     Returns
     -------
     list of list of int
-        What was written after each prompt: 1 to N tokens, without the boundary at the end.
+        What was written after each prompt: `least` to N tokens, without the boundary at the end.
     """
-    logits, state = model.logits(prompt, model.initial(len(prompt)))
-    logits = logits[:, -1:]
-    logits[..., BOUNDARY] = -torch.inf  # a piece is never empty
     ended = [False] * len(prompt)
     written = []
-    for now in uniforms.T[..., None]:
-        token = draw(distribution(logits, temperature, top_k, top_p), now)
-        written.append(token[:, 0].tolist())
-        ended = [over or new == BOUNDARY for over, new in zip(ended, written[-1], strict=True)]
+    for tokens in draws(model, prompt, uniforms, temperature, top_k, top_p, allowed, least):
+        written.append(tokens)
+        ended = [over or new == BOUNDARY for over, new in zip(ended, tokens, strict=True)]
         if all(ended):
             break
-        logits, state = model.logits(token, state)
     return [_until_boundary(list(tokens)) for tokens in zip(*written, strict=True)]
+
+
+def draws(
+    model: NextToken,
+    prompt: Tensor,
+    uniforms: Tensor,
+    temperature: float,
+    top_k: int = 0,
+    top_p: float = 1.0,
+    allowed: Tensor | None = None,
+    least: int = 1,
+) -> Iterator[list[int]]:
+    """Draw one token after another for each prompt; for the parameters see `sample`.
+
+    The state of the model is carried from token to token, so a token takes no longer than the one
+    before.
+
+    Yields
+    ------
+    list of int
+        The next token after each prompt.
+    """
+    with torch.inference_mode():
+        logits, state = model.logits(prompt, model.initial(len(prompt)))
+        logits = logits[:, -1:]
+    for count, now in enumerate(uniforms.T[..., None]):
+        with torch.inference_mode():
+            if allowed is not None:
+                logits = logits.masked_fill(~allowed, -torch.inf)
+            if count < least:
+                logits[..., BOUNDARY] = -torch.inf
+            token = draw(distribution(logits, temperature, top_k, top_p), now)
+        yield token[:, 0].tolist()
+        with torch.inference_mode():
+            logits, state = model.logits(token, state)
 
 
 def _until_boundary(tokens: list[int]) -> list[int]:

@@ -8,6 +8,7 @@ from torch import Tensor
 
 from ostinato.core import training
 from ostinato.core.errors import UserError
+from ostinato.core.models import begin, begins_from, read_model
 from ostinato.core.params import Params
 from ostinato.core.seeds import derive
 from ostinato.core.training import Task, mean_loss
@@ -40,12 +41,13 @@ def token_model_task(params: Params, vocabulary: str, data: Path) -> Task:
     Raises
     ------
     UserError
-        When there are not more training tokens than a window has.
+        When there are not more training tokens than a window has, or when the training cannot begin
+        from the model that the parameters name.
     """
     chosen = getattr(params.token_model, vocabulary)
     seed = derive(params.seed, "token_model", vocabulary)
     streams = Streams(data)
-    settings = chosen.model_dump(exclude={"training"})
+    settings = chosen.model_dump(exclude={"training", "start"})
     config = {"kind": "token_model", **settings, "data": streams.config}
     training.prepare(params.threads, seed)
     if streams.labels:
@@ -60,6 +62,10 @@ def token_model_task(params: Params, vocabulary: str, data: Path) -> Task:
             )
         model = NextToken(config)
         examples = _Windows(model, streams, chosen.training.batch, seed)
+    start = Path(chosen.start)
+    begun_from = begins_from(start)
+    if begun_from:
+        _begin(model, start)
     return Task(
         what=f"token model, {vocabulary}",
         model=model,
@@ -68,8 +74,30 @@ def token_model_task(params: Params, vocabulary: str, data: Path) -> Task:
         validate=examples.validate,
         settings=chosen.training,
         seed=seed,
-        inputs=sorted(data.iterdir()),
+        inputs=sorted(data.iterdir()) + begun_from,
     )
+
+
+def _begin(model: NextToken | Classifier, folder: Path) -> None:
+    """Give a model the weights of another; what belongs to a class goes by its name."""
+    config, weights = read_model(folder)
+    if config["input"] != "embedding" or model.network.inputs.kind != "embedding":
+        raise UserError(f"{folder}: training can only begin from a model with input: embedding")
+    number_of = {name: number for number, name in enumerate(config["data"]["names"])}
+    own = model.state_dict()
+    rows = ["network.inputs.embedding.weight"]
+    if isinstance(model, NextToken) and config["data"]["labelling"] is None:
+        rows += ["output.weight", "output.bias"]
+    else:
+        weights |= {name: own[name] for name in ("output.weight", "output.bias")}
+    here = [place for place, name in enumerate(model.data["names"]) if name in number_of]
+    there = [number_of[model.data["names"][place]] for place in here]
+    for name in rows:
+        moved = own[name].clone()
+        if moved.shape[1:] == weights[name].shape[1:]:  # otherwise `begin` says what differs
+            moved[here] = weights[name][there].to(moved.dtype)
+            weights[name] = moved
+    begin(model, folder, weights)
 
 
 class _Windows:

@@ -38,23 +38,48 @@ def evaluate_next_token(model: NextToken, streams: Streams) -> dict[str, Any]:
     Returns
     -------
     dict
-        ``lstm_bits`` and ``ngram_bits``: bits per token of the test stream. ``ngram_order``: the
-        length of n-grams that is best on the validation stream. ``ngram_learned`` and
-        ``lstm_learned``: the number of training tokens, counted in all transpositions. ``tested``:
-        the number of test tokens.
+        ``model_bits`` and ``ngram_bits``: bits per token of the test stream. For events and chords
+        also ``model_bits_a_note`` and ``ngram_bits_a_note``: those of all tokens, boundaries
+        included, divided by the number of notes, which can be compared between vocabularies.
+        ``ngram_order``: the length of n-grams that is best on the validation stream.
+        ``ngram_learned`` and ``model_learned``: the number of training tokens, counted in all
+        transpositions. ``tested``: the number of test tokens.
     """
     learned = streams.transpositions()
     valid, test = streams["valid"][:MAX_TESTED], streams["test"][:MAX_TESTED]
     ngrams = KneserNey(learned, len(streams.names), MAX_ORDER)
     order = int(ngrams.bits(valid).argmin())
+    found = {
+        "model": float(bits(model, test).mean()),
+        "ngram": float(ngrams.bits(test)[order]),
+    }
+    notes = notes_of_tokens(streams.config)[test].sum()
+    a_note = {f"{n}_bits_a_note": b * (len(test) - 1) / notes for n, b in found.items() if notes}
     return {
-        "lstm_bits": float(bits(model, test).mean()),
-        "ngram_bits": float(ngrams.bits(test)[order]),
+        **{f"{name}_bits": value for name, value in found.items()},
+        **a_note,
         "ngram_order": order + 1,
         "ngram_learned": sum(map(len, learned)),
-        "lstm_learned": len(streams["train"]) * len(streams.shifts),
+        "model_learned": len(streams["train"]) * len(streams.shifts),
         "tested": len(test) - 1,
     }
+
+
+def notes_of_tokens(data: dict[str, Any]) -> np.ndarray:
+    """Count the notes that each class stands for, from the config.json of streams.
+
+    Returns
+    -------
+    ndarray[int64], shape [classes]
+        Zeros for text, whose notes are not counted. A chord without octaves counts as many notes as
+        it has pitch classes.
+    """
+    names = data["names"]
+    if data["kind"] == "events":
+        return np.array([name.count("Pitch") for name in names])
+    if data["kind"] == "chords":
+        return np.array([len(name.split(".")) if name else 0 for name in names])
+    return np.zeros(len(names), int)
 
 
 def evaluate_classifier(model: Classifier, streams: Streams) -> dict[str, Any]:
@@ -68,14 +93,14 @@ def evaluate_classifier(model: Classifier, streams: Streams) -> dict[str, Any]:
     Returns
     -------
     dict
-        Accuracies: ``lstm_accuracy``; ``logistic_accuracy``, of logistic regression on the counts
+        Accuracies: ``model_accuracy``; ``logistic_accuracy``, of logistic regression on the counts
         of n-grams of one to three tokens; ``majority_accuracy``, of always predicting what is most
         frequent among training pieces. ``tested``: the number of test pieces.
     """
     truth = streams.targets("test").astype(int)
     sets, counts = np.unique(streams.targets("train"), axis=0, return_counts=True)
     predictions = {
-        "lstm": classify(model, streams.pieces("test")),
+        "model": classify(model, streams.pieces("test")),
         "logistic": _logistic(streams),
         "majority": np.broadcast_to(sets[counts.argmax()], truth.shape),
     }

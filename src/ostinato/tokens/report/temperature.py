@@ -23,7 +23,7 @@ from ostinato.tokens.report.diversity import Diversity
 TEMPERATURES = {"1/2": 1 / 2, "2/3": 2 / 3, "1": 1.0}
 PIECES, LENGTH = 40, 1000
 """The number of pieces at each temperature, and the most tokens of one."""
-NGRAM_LENGTHS = {"chords": 4, "tunes": 8, "text": 8}
+NGRAM_LENGTHS = {"events": 16, "chords": 4, "tunes": 8, "text": 8}
 """The length of the n-grams that are counted. Hardly any eight chords occur twice, even in real
 music."""
 

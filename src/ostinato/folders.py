@@ -1,0 +1,228 @@
+"""A folder of songs, for people who do not use DVC: what is in it, and music learned from it.
+
+The pipeline's own stages run in a folder of their own, with a params.yaml that is the project's but
+for a few values.
+"""
+
+import os
+import subprocess
+import sys
+import tempfile
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from ostinato.core import files
+from ostinato.core.errors import UserError
+from ostinato.core.params import read_params
+from ostinato.core.progress import tell
+from ostinato.experiments import merged
+from ostinato.notes.data import dataset
+from ostinato.scores import corpus
+
+PARAMS, STAGES = Path("params.yaml"), Path("stages")
+
+KEYS, EVENTS = "keys", "events"
+"""What learns: the generator over keys, or the token model of events."""
+
+BAND = 0.5
+"""If so large a share of the songs has drums or several instruments, events are learned."""
+
+PIECES = 8
+
+MODEL = {KEYS: "models/generator", EVENTS: "models/token_model/events"}
+MUSIC = {KEYS: "results/compose", EVENTS: "results/token_compose/events"}
+
+PIPELINE = {
+    KEYS: ["corpus", "dataset", "augment", "decoder", "generator", "compose"],
+    EVENTS: ["corpus", "tokens events", "token_model events", "token_compose events"],
+}
+
+LEARNING: dict[str, dict[str, Any]] = {
+    KEYS: {
+        "generator": {"training": {"learning_rate": 0.003, "max_steps": 300, "validate_every": 50}},
+        "compose": {"pieces": PIECES, "sounds": PIECES},
+    },
+    EVENTS: {
+        "token_model": {
+            "events": {
+                "window": 512,
+                "dropout": 0.2,
+                # The best model of songs that were not learned knows little of those that were.
+                "training": {
+                    "batch": 4,
+                    "learning_rate": 0.002,
+                    "max_steps": 800,
+                    "validate_every": 200,
+                    "patience": 0,
+                },
+            }
+        },
+        "token_compose": {"events": {"pieces": PIECES, "start": "beginning"}},
+    },
+}
+"""What differs from params.yaml where a folder is learned: about four minutes on two cores."""
+
+
+def check(folder: Path) -> str:
+    """Say what would be used of a folder, mended and left out.
+
+    Parameters
+    ----------
+    folder : Path
+        The user's scores, searched recursively.
+
+    Returns
+    -------
+    str
+        At most 20 lines.
+
+    Raises
+    ------
+    UserError
+        When there are fewer than 3 songs.
+    """
+    params = read_params(PARAMS)
+    with tempfile.TemporaryDirectory() as work:
+        for name in ("corpus", "dataset"):
+            (Path(work) / name).mkdir()
+        corpus.build(Path(work) / "corpus", "folder", folder)
+        songs = files.read_table(Path(work) / "corpus/songs.csv")
+        unread = files.read_table(Path(work) / "corpus/rejected.csv")
+        filters = dataset.Filters(**params.dataset.model_dump(exclude={"representation"}))
+        dataset.build(Path(work) / "dataset", Path(work) / "corpus", filters)
+        rows = files.read_table(Path(work) / "dataset/songs.csv")
+        refused = files.read_table(Path(work) / "dataset/rejected.csv")
+    return "\n".join(_summary(songs, unread, rows, refused))
+
+
+def _summary(
+    songs: list[dict[str, str]],
+    unread: list[dict[str, str]],
+    rows: list[dict[str, str]],
+    refused: list[dict[str, str]],
+) -> Iterator[str]:
+    splits = Counter(song["split"] for song in songs)
+    yield f"{len(songs)} songs can be read: " + ", ".join(
+        f"{splits[split]} {name}"
+        for split, name in (("train", "to learn"), ("valid", "to validate"), ("test", "to test"))
+    )
+    yield f"{sum(song['drums'] != '0' for song in songs)} have drums; instruments: " + _counted(
+        name for song in songs for name in song["instruments"].split("|") if name
+    )
+    yield "metres: " + _counted(song["metre"] for song in songs)
+    found = sum(song["metre_from"] == "notes" for song in songs)
+    yield f"{found} have the metre and bars that their notes speak for, not their file"
+    free = sum(not song["steps_per_beat"] for song in songs)
+    yield f"{free} were played freely: their beats are found, and each has a tempo of its own"
+    yield f"{sum(bool(song['swing']) for song in songs)} swing"
+    yield "steps in a quarter note that notes need: " + _counted(
+        song["steps_per_beat"] for song in songs if song["steps_per_beat"]
+    )
+    mended = [song for song in songs if song["mended"]]
+    yield f"{len(mended)} were mended"
+    yield from (f"  {song['source']}: {song['mended']}"[:150] for song in mended[:3])
+    yield f"{len(unread)} files or songs are left out"
+    yield from (f"  {each['source']}: {each['reason']}"[:150] for each in unread[:4])
+    notes = sum(int(row["notes"]) for row in rows)
+    yield f"on a grid, for a model of keys: {len(rows)} songs, {notes:,} notes"
+    yield from (f"  without {each['source']}: {each['reason']}"[:150] for each in refused[:3])
+    yield f"`ostinato train` would learn {learned(songs)}"
+
+
+def _counted(names: Any) -> str:
+    counts = Counter(names).most_common()
+    some = ", ".join(f"{name} ({count})" for name, count in counts[:6])
+    return some + (f" and {len(counts) - 6} more" if len(counts) > 6 else "")
+
+
+def learned(songs: list[dict[str, str]]) -> str:
+    """Choose what learns a corpus, `KEYS` or `EVENTS`, from the rows of its songs.csv."""
+    bands = sum(song["drums"] != "0" or "|" in song["instruments"] for song in songs)
+    return EVENTS if bands >= BAND * len(songs) else KEYS
+
+
+def train(folder: Path, out: Path, what: str | None, start: Path | None) -> None:
+    """Learn the songs in a folder, and write eight pieces.
+
+    Parameters
+    ----------
+    folder : Path
+        The user's scores, searched recursively.
+    out : Path
+        A folder, which gets all that the stages write. What was made there before of the same songs
+        is not made again if the stages themselves remember it.
+    what : str or None
+        `KEYS` or `EVENTS`; None: what suits the songs.
+    start : Path or None
+        A model of that kind that training begins from; None: the project's own, if it is there.
+
+    Raises
+    ------
+    UserError
+        When there are fewer than 3 songs, or a stage fails. It has then printed the reason.
+    """
+    if not STAGES.is_dir():
+        raise UserError(f"{STAGES}: no such folder; run this in the project's own one")
+    base = yaml.safe_load(PARAMS.read_text(encoding="utf-8"))
+    source = {"source": "folder", "folder": str(folder.resolve())}
+    out.mkdir(parents=True, exist_ok=True)
+
+    def write(changes: dict[str, Any]) -> None:
+        params = yaml.safe_dump(merged(base, changes), sort_keys=False, allow_unicode=True)
+        files.write(out / PARAMS, params.encode())
+
+    write({"corpus": source})
+    run("corpus", out, "1")
+    kind = what or learned(files.read_table(out / "data/corpus/songs.csv"))
+    start = start or Path(MODEL[kind])
+    changes = merged({"corpus": source}, LEARNING[kind])
+    begun = {"start": str(start.resolve())} if (start / "config.json").is_file() else {}
+    begins = {"generator": begun} if kind == KEYS else {"token_model": {"events": begun}}
+    if kind == KEYS and begun:
+        steps = files.read_json(start / "config.json")["steps_per_beat"]
+        begins["dataset"] = {"steps_per_beat": steps}
+    write(merged(changes, begins))
+    (out / "data/start").mkdir(parents=True, exist_ok=True)
+    stages = PIPELINE[kind]
+    for number, stage in enumerate(stages[1:], 2):
+        run(stage, out, f"{number}", len(stages))
+    tell(
+        f"music: {out / MUSIC[kind]}; to go on: ostinato continue SONG --model {out / MODEL[kind]}"
+    )
+
+
+def run(stage: str, out: Path, number: str, of: int | None = None) -> None:
+    """Run a stage of the pipeline in a folder.
+
+    Parameters
+    ----------
+    stage : str
+        Its name, and its arguments.
+    out : Path
+        The folder, with a params.yaml.
+    number : str
+        Which stage it is, for people.
+    of : int, optional
+        How many there are.
+
+    Raises
+    ------
+    UserError
+        When it fails. It has then printed the reason.
+    """
+    name, *arguments = stage.split()
+    tell(f"{number}{f' of {of}' if of else ''}: {name}")
+    script = (STAGES / f"{name}.py").resolve()
+    sources = str(Path(__file__).parents[1])
+    done = subprocess.run(
+        [sys.executable, str(script), *arguments],
+        cwd=out,
+        env=os.environ | {"PYTHONPATH": sources},
+        check=False,
+    )
+    if done.returncode:
+        raise UserError(f"{name} has failed")

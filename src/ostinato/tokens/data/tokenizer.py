@@ -1,0 +1,216 @@
+"""Scores as MidiTok's tokens: bars, positions, instruments, pitches, lengths and velocities.
+
+MidiTok: Fradet et al., MidiTok: a Python package for MIDI file tokenization, ISMIR 2021. REMI:
+Huang and Yang, Pop music transformer, ACM Multimedia 2020. TSD, with time shifts and lengths:
+Fradet et al., Byte pair encoding for symbolic music, EMNLP 2023.
+"""
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import miditok
+import numpy as np
+import symusic
+
+from ostinato.scores.parts import numbers_of
+from ostinato.scores.score import (
+    BPM,
+    NOTE,
+    TICKS_PER_BEAT,
+    VELOCITY,
+    Metre,
+    Part,
+    Score,
+    Tempo,
+    UnreadableScore,
+    tidy,
+)
+
+TOKENIZERS = {"remi": miditok.REMI, "tsd": miditok.TSD}
+
+FINE, LONGEST, COARSE = 4, 16, 2
+"""Lengths of up to 4 beats are in steps, longer ones in half beats, up to 16 beats."""
+
+TEMPI = 16, 500, 64
+"""The lowest and the highest tempo, and how many there are between them, at equal ratios."""
+
+HIGHEST = 126
+"""The highest pitch that MidiTok's tokens can say; higher notes are left out."""
+
+DRUMS = -1
+"""MidiTok's program of drums."""
+
+
+class Tokenizer:
+    """Turns scores into names of tokens, and names into scores.
+
+    Parameters
+    ----------
+    config : dict
+        ``tokenizer`` is ``"remi"`` or ``"tsd"``; ``steps_per_beat`` the steps in a quarter note;
+        ``velocities`` the number of velocities, 0 if they are left out; ``metres`` a list of time
+        signatures such as ``"3/4"``; ``parts`` a list of the number, program and name of each part,
+        as from `ostinato.scores.parts.usual_parts`; ``drums`` whether there are any. If there is
+        only one part, no token says which it is. It can be written as JSON.
+
+    Attributes
+    ----------
+    config : dict
+    parts : dict of int to Part
+        The parts of the numbers in tokens.
+    """
+
+    def __init__(self, config: dict[str, Any]):
+        self.config = config
+        self.steps = config["steps_per_beat"]
+        self.parts = {number: Part(name, program) for number, program, name in config["parts"]}
+        metres: dict[int, list[int]] = {}
+        for metre in config["metres"]:
+            beats, unit = map(int, metre.split("/"))
+            metres.setdefault(unit, []).append(beats)
+        lowest, highest, tempi = TEMPI
+        self._programs = len(config["parts"]) + config["drums"] > 1
+        self._midi = TOKENIZERS[config["tokenizer"]](
+            miditok.TokenizerConfig(
+                pitch_range=(0, HIGHEST + 1),
+                drums_pitch_range=(0, HIGHEST + 1),
+                beat_res={(0, FINE): self.steps, (FINE, LONGEST): COARSE},
+                use_velocities=bool(config["velocities"]),
+                num_velocities=config["velocities"] or 1,
+                use_programs=self._programs,
+                programs=[*range(DRUMS, 128)],
+                # Drums have no length.
+                use_note_duration_programs=[*range(128)],
+                use_tempos=True,
+                num_tempos=tempi,
+                tempo_range=(lowest, highest),
+                log_tempos=True,
+                delete_equal_successive_tempo_changes=True,
+                use_time_signatures=True,
+                time_signature_range=metres,
+            )
+        )
+
+    def names_of(self, score: Score) -> list[str]:
+        """Turn a score into tokens.
+
+        Parameters
+        ----------
+        score : Score
+            Onsets and ends are rounded to the nearest step, halves up. Of several notes that
+            strike the same key of a part at the same step, the longest counts.
+
+        Returns
+        -------
+        list of str
+
+        Raises
+        ------
+        UnreadableScore
+            When a bar is no whole number of steps.
+        """
+        used, where = np.unique(score.notes["part"], return_inverse=True)
+        numbers = numbers_of([score.parts[part] for part in used])
+        notes = score.notes.copy()
+        notes["onset"] = self._step(score.notes["onset"])
+        ends = self._step(score.notes["onset"].astype(np.int64) + score.notes["length"])
+        notes["length"] = np.maximum(ends - notes["onset"], 1)
+        # Parts that share a number are one.
+        number = np.array(numbers, int)[where]
+        notes["part"] = number - DRUMS
+        notes = tidy(notes)
+        found = symusic.Score(self.steps)
+        for part in np.unique(notes["part"]).tolist():
+            own = notes[notes["part"] == part]
+            program = part + DRUMS if self._programs else 0
+            track = symusic.Track("", max(program, 0), program == DRUMS)
+            fields = own["onset"], own["length"], own["pitch"], own["velocity"]
+            whole = [np.ascontiguousarray(field, np.int32) for field in fields[:2]]
+            small = [np.ascontiguousarray(field, np.int8) for field in fields[2:]]
+            track.notes = symusic.Note.from_numpy(*whole, *small, "tick")
+            found.tracks.append(track)
+        for metre in score.metres:
+            if metre.bar * self.steps % TICKS_PER_BEAT:
+                raise UnreadableScore(f"a bar of {metre} is no whole number of steps")
+            at = int(self._step(metre.tick))
+            found.time_signatures.append(symusic.TimeSignature(at, metre.beats, metre.unit))
+        for tempo in score.tempi:
+            found.tempos.append(symusic.Tempo(int(self._step(tempo.tick)), qpm=tempo.bpm))
+        [tokens] = [self._midi(found)] if self._programs else self._midi(found)
+        return tokens.tokens
+
+    def _step(self, ticks: Any) -> Any:
+        return (2 * np.int64(self.steps) * ticks + TICKS_PER_BEAT) // (2 * TICKS_PER_BEAT)
+
+    def score_of(self, names: Sequence[str], title: str = "") -> Score:
+        """Turn tokens into a score; those that make no sense where they stand are left out.
+
+        Parameters
+        ----------
+        names : sequence of str
+        title : str
+            The title of the score.
+
+        Returns
+        -------
+        Score
+            Its parts have programs and names of the corpus.
+        """
+        found = self._decoded(names)
+        notes, numbers = self._notes(found)
+        ticks = TICKS_PER_BEAT // found.tpq
+        metres = (Metre(m.time * ticks, m.numerator, m.denominator) for m in found.time_signatures)
+        tempi = (Tempo(tempo.time * ticks, tempo.qpm) for tempo in found.tempos)
+        parts = list(map(self.part, numbers))
+        usual = Metre(0, 4, 4), Tempo(0, BPM)
+        changes = [_from_start(*each) for each in zip(usual, (metres, tempi), strict=True)]
+        return Score(notes, parts, *changes, title)
+
+    def notes_of(self, names: Sequence[str]) -> tuple[np.ndarray, list[int]]:
+        """Turn tokens into notes, and the numbers of their parts.
+
+        Parameters
+        ----------
+        names : sequence of str
+
+        Returns
+        -------
+        notes : ndarray[NOTE]
+            Without velocities in the tokens, all have the same.
+        numbers : list of int
+            The number of each part; see `part`.
+        """
+        return self._notes(self._decoded(names))
+
+    def part(self, number: int) -> Part:
+        """The part that a number stands for; -1 is that of drums."""
+        if number == DRUMS:
+            return Part("Drums", 0, True)
+        return self.parts.get(number, Part(program=number))
+
+    def _decoded(self, names: Sequence[str]) -> symusic.Score:
+        sequence = miditok.TokSequence(tokens=list(names))
+        if self._programs:
+            return self._midi.decode(sequence)
+        return self._midi.decode([sequence], [(0, False)])
+
+    def _notes(self, found: symusic.Score) -> tuple[np.ndarray, list[int]]:
+        ticks, rows, numbers = TICKS_PER_BEAT // found.tpq, [np.zeros(0, NOTE)], []
+        only = next(iter(self.parts), DRUMS)  # if no token says which part it is
+        for track in found.tracks:
+            own = track.notes.numpy()
+            notes = np.zeros(len(own["time"]), NOTE)
+            notes["onset"], notes["length"] = own["time"] * ticks, own["duration"] * ticks
+            notes["pitch"] = own["pitch"]
+            notes["velocity"] = own["velocity"] if self.config["velocities"] else VELOCITY
+            notes["part"] = len(numbers)
+            rows.append(notes)
+            number = DRUMS if track.is_drum else track.program
+            numbers.append(number if self._programs else only)
+        return tidy(np.concatenate(rows)), numbers
+
+
+def _from_start(usual: Any, changes: Iterable[Any]) -> list[Any]:
+    """Put changes in order, the usual one first if none is at the beginning."""
+    found = {0: usual} | {change.tick: change for change in changes}
+    return [found[tick] for tick in sorted(found)]
