@@ -176,6 +176,31 @@ def test_a_song_of_a_band_goes_on_as_a_band(band, tmp_path):
         main([*arguments, "-o", str(out)])
 
 
+@pytest.mark.parametrize("programs", [(72, 33), (80, 81), (0, 1), (33, 33)])
+def test_instruments_that_a_model_does_not_know_play_on(band, tmp_path, programs):
+    given = with_drums(7)
+    parts = [Part("a", programs[0]), Part("b", programs[1]), given.parts[2]]
+    (tmp_path / "song.mid").write_bytes(midi_bytes(replace(given, parts=parts)))
+    out = tmp_path / "longer.mid"
+    arguments = ["continue", str(tmp_path / "song.mid"), "--model", str(band), "--bars", "2"]
+    main([*arguments, "-o", str(out), "--temperature", "1"])
+    longer = read_midi(out, pickup=False)
+    assert longer.parts == parts
+    new = longer.notes[longer.notes["onset"] >= 4 * 1920]
+    assert set(new["part"].tolist()) == {0, 1, 2}
+
+
+def test_a_tempo_after_the_end_of_a_song_does_not_matter(band, tmp_path):
+    given = with_drums(7)
+    late = replace(given, tempi=[*given.tempi, Tempo(40 * 1920, 80)])
+    (tmp_path / "song.mid").write_bytes(midi_bytes(late))
+    out = tmp_path / "longer.mid"
+    arguments = ["continue", str(tmp_path / "song.mid"), "--model", str(band), "--bars", "2"]
+    main([*arguments, "-o", str(out), "--temperature", "1"])
+    new = read_midi(out, pickup=False).notes
+    assert 4 * 1920 <= new["onset"][new["onset"] >= 4 * 1920].min() < 6 * 1920
+
+
 def test_a_folder_is_checked_and_learned(tmp_path, monkeypatch, capsys):
     """The stages themselves run, with the project's parameters made small."""
     (tmp_path / "songs").mkdir()

@@ -17,6 +17,7 @@ import yaml
 
 from ostinato.core import files
 from ostinato.core.errors import UserError
+from ostinato.core.models import read_model
 from ostinato.core.params import read_params
 from ostinato.core.progress import tell
 from ostinato.experiments import merged
@@ -32,6 +33,9 @@ BAND = 0.5
 """If so large a share of the songs has drums or several instruments, events are learned."""
 
 PIECES = 8
+
+KIND = {KEYS: "generator", EVENTS: "token_model"}
+"""What the config.json of their models says."""
 
 MODEL = {KEYS: "models/generator", EVENTS: "models/token_model/events"}
 MUSIC = {KEYS: "results/compose", EVENTS: "results/token_compose/events"}
@@ -93,18 +97,19 @@ def check(folder: Path) -> str:
         songs = files.read_table(Path(work) / "corpus/songs.csv")
         unread = files.read_table(Path(work) / "corpus/rejected.csv")
         filters = dataset.Filters(**params.dataset.model_dump(exclude={"representation"}))
-        dataset.build(Path(work) / "dataset", Path(work) / "corpus", filters)
+        try:
+            dataset.build(Path(work) / "dataset", Path(work) / "corpus", filters)
+        except UserError as error:  # there may still be events to learn
+            return "\n".join([*_summary(songs, unread), f"for a model of keys: {error}"])
         rows = files.read_table(Path(work) / "dataset/songs.csv")
         refused = files.read_table(Path(work) / "dataset/rejected.csv")
-    return "\n".join(_summary(songs, unread, rows, refused))
+    notes = sum(int(row["notes"]) for row in rows)
+    grid = f"on a grid, for a model of keys: {len(rows)} songs, {notes:,} notes"
+    without = (f"  without {each['source']}: {each['reason']}"[:150] for each in refused[:3])
+    return "\n".join([*_summary(songs, unread), grid, *without])
 
 
-def _summary(
-    songs: list[dict[str, str]],
-    unread: list[dict[str, str]],
-    rows: list[dict[str, str]],
-    refused: list[dict[str, str]],
-) -> Iterator[str]:
+def _summary(songs: list[dict[str, str]], unread: list[dict[str, str]]) -> Iterator[str]:
     splits = Counter(song["split"] for song in songs)
     yield f"{len(songs)} songs can be read: " + ", ".join(
         f"{splits[split]} {name}"
@@ -126,10 +131,7 @@ def _summary(
     yield f"{len(mended)} were mended"
     yield from (f"  {song['source']}: {song['mended']}"[:150] for song in mended[:3])
     yield f"{len(unread)} files or songs are left out"
-    yield from (f"  {each['source']}: {each['reason']}"[:150] for each in unread[:4])
-    notes = sum(int(row["notes"]) for row in rows)
-    yield f"on a grid, for a model of keys: {len(rows)} songs, {notes:,} notes"
-    yield from (f"  without {each['source']}: {each['reason']}"[:150] for each in refused[:3])
+    yield from (f"  {each['source']}: {each['reason']}"[:150] for each in unread[:3])
     yield f"`ostinato train` would learn {learned(songs)}"
 
 
@@ -163,10 +165,15 @@ def train(folder: Path, out: Path, what: str | None, start: Path | None) -> None
     Raises
     ------
     UserError
-        When there are fewer than 3 songs, or a stage fails. It has then printed the reason.
+        When there are fewer than 3 songs, `start` is no such model, `out` is no place for it, or a
+        stage fails. A stage has then printed the reason.
     """
     if not STAGES.is_dir():
         raise UserError(f"{STAGES}: no such folder; run this in the project's own one")
+    if (out / "dvc.yaml").exists() or out.resolve().is_relative_to(folder.resolve()):
+        raise UserError(f"{out}: name another folder, not that of a project, and not in {folder}")
+    if start:
+        read_model(start)  # which says so if there is none
     base = yaml.safe_load(PARAMS.read_text(encoding="utf-8"))
     source = {"source": "folder", "folder": str(folder.resolve())}
     out.mkdir(parents=True, exist_ok=True)
@@ -178,9 +185,12 @@ def train(folder: Path, out: Path, what: str | None, start: Path | None) -> None
     write({"corpus": source})
     run("corpus", out, "1")
     kind = what or learned(files.read_table(out / "data/corpus/songs.csv"))
+    if start and read_model(start)[0]["kind"] != KIND[kind]:
+        raise UserError(f"{start}: another kind of model; what is learned are {kind}")
     start = start or Path(MODEL[kind])
     changes = merged({"corpus": source}, LEARNING[kind])
     begun = {"start": str(start.resolve())} if (start / "config.json").is_file() else {}
+    tell(f"learning {kind}, from {start if begun else 'nothing'}")
     begins = {"generator": begun} if kind == KEYS else {"token_model": {"events": begun}}
     if kind == KEYS and begun:
         steps = files.read_json(start / "config.json")["steps_per_beat"]

@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 from making import write_corpus
 
 from ostinato.core import files
+from ostinato.core.errors import UserError
 from ostinato.scores.score import NOTE, Metre, Part, Score, Tempo, tidy
 from ostinato.tokens.data import events
 from ostinato.tokens.data.pairs import Pairs, apart
@@ -17,7 +18,7 @@ CONFIG = {
     "tokenizer": "remi",
     "steps_per_beat": 4,
     "velocities": 127,
-    "metres": ["3/4", "4/4", "6/8"],
+    "metres": ["3/4", "4/4", "6/4", "6/8"],
     "parts": [[0, 0, "Piano"], [32, 33, "Bass"]],
     "drums": True,
     "merges": [],
@@ -28,7 +29,7 @@ SETTINGS = events.Settings("all", "remi", 4, 16, 0, [-1, 1])
 
 NOTES = st.lists(
     st.tuples(
-        st.integers(0, 60), st.integers(1, 16), st.integers(0, 126), st.integers(1, 127),
+        st.integers(0, 60), st.integers(1, 16), st.integers(0, 127), st.integers(1, 127),
         st.integers(0, 2),
     ),
     min_size=1, max_size=30,
@@ -56,13 +57,13 @@ def said(score):
 
 
 @settings(deadline=None)
-@given(NOTES, st.sampled_from(["remi", "tsd"]), st.sampled_from([(4, 4), (3, 4), (6, 8)]))
+@given(NOTES, st.sampled_from(["remi", "tsd"]), st.sampled_from([(4, 4), (3, 4), (6, 8), (3, 2)]))
 def test_notes_on_the_grid_come_back_as_they_were(rows, tokenizer, metre):
     score = score_of(rows, metre)
     reader = Tokenizer(CONFIG | {"tokenizer": tokenizer})
     again = reader.score_of(reader.names_of(score))
     assert said(again) == said(score)
-    assert again.metre == score.metre
+    assert again.metres[0].bar == score.metres[0].bar
     assert again.tempi[0].bpm == pytest.approx(100, rel=0.03)
 
 
@@ -140,6 +141,33 @@ def test_classes_are_found_again_by_name(tmp_path, corpus):
     found = events.classes_of(names, streams.config)
     assert names_of(streams, found) == names
     assert len(found) <= len(piece) + 2
+
+
+@pytest.mark.parametrize("metre", [(6, 8), (2, 2), (5, 16)])
+def test_songs_of_any_metre_are_written(tmp_path, metre):
+    rows = [(step, 1, 60 + step % 7, 80, 0) for step in range(40)]
+    songs = {s: (s, score_of(rows, metre)) for s in ("train", "valid", "test")}
+    streams = streams_of(tmp_path, write_corpus(tmp_path / "corpus", songs), steps_per_beat=8)
+    [piece] = streams.pieces("test")
+    found = events.score_of([streams.names[token] for token in piece], streams.config)
+    assert found.notes["onset"].tolist() == [120 * step for step in range(40)]
+    assert found.metres[0].bar == Metre(0, *metre).bar
+
+
+def test_drums_alone_are_not_transposed(tmp_path):
+    rows = [(step, 1, 36 + step % 3, 80, 0) for step in range(16)]
+    drums = [Part("Kit", 0, drums=True)]
+    songs = {s: (s, score_of(rows, parts=drums)) for s in ("train", "valid", "test")}
+    streams = streams_of(tmp_path, write_corpus(tmp_path / "corpus", songs))
+    [piece] = streams.pieces("train")
+    found = events.score_of([streams.names[token] for token in piece], streams.config)
+    assert found.parts[0].drums
+    assert set(found.notes["pitch"].tolist()) == {36, 37, 38}
+
+
+def test_parts_that_no_song_has_are_one_line(tmp_path, corpus):
+    with pytest.raises(UserError, match="none of the 4 songs can be used; 0: no notes in tokens"):
+        streams_of(tmp_path, corpus, parts=["pino"])
 
 
 def test_parts_are_chosen(tmp_path, corpus):

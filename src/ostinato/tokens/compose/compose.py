@@ -22,8 +22,9 @@ from ostinato.tokens import BOUNDARY
 from ostinato.tokens.compose.bars import HEAD, bounded
 from ostinato.tokens.compose.sampling import sample
 from ostinato.tokens.data.chords import score_of
-from ostinato.tokens.data.events import classes_of, fitting, whole_bars
+from ostinato.tokens.data.events import LASTING, classes_of, fitting, whole_bars
 from ostinato.tokens.data.events import score_of as score_of_events
+from ostinato.tokens.data.pairs import apart
 from ostinato.tokens.data.streams import Streams
 from ostinato.tokens.model import NextToken
 
@@ -73,12 +74,15 @@ def write_pieces(
 
 
 def _band(model: NextToken, streams: Streams, shown: list[int], rng: np.random.Generator) -> Tensor:
-    """Choose who plays: the instruments of the beginning, or else those of a training song."""
+    """Choose instruments and metre: those of the beginning, or else those of a training song."""
     names = model.data["names"]
-    if not any("Program" in names[token] for token in shown):
-        songs = streams.pieces("train")
-        shown = songs[rng.integers(len(songs))].tolist()
-    return torch.from_numpy(fitting(names, [names[token] for token in shown]))
+    songs = streams.pieces("train")
+    other = apart(names[token] for token in songs[rng.integers(len(songs))])
+    own = apart(names[token] for token in shown)
+    for kind in LASTING:
+        if not any(token.startswith(kind) for token in own):
+            own += [token for token in other if token.startswith(kind)]
+    return torch.from_numpy(fitting(names, own))
 
 
 def start(

@@ -16,6 +16,7 @@ import numpy as np
 from joblib import Parallel, delayed
 
 from ostinato.core import files
+from ostinato.core.errors import UserError
 from ostinato.core.progress import progress
 from ostinato.scores import grid
 from ostinato.scores.midi import read_midi
@@ -25,7 +26,7 @@ from ostinato.scores.sources import REJECTED_COLUMNS, Rejected
 from ostinato.tokens.data.labels import UNLABELLED, labels_of, learnable
 from ostinato.tokens.data.pairs import Pairs, apart
 from ostinato.tokens.data.streams import Piece, Vocabulary, write_streams
-from ostinato.tokens.data.tokenizer import HIGHEST, Tokenizer
+from ostinato.tokens.data.tokenizer import HIGHEST, Tokenizer, in_quarters
 
 PLAYED = 24
 """Steps in a quarter note where most songs were played freely: 25 ms at 100 quarter notes a
@@ -91,7 +92,8 @@ def build(out: Path, corpus: Path, settings: Settings, labelling: str | None) ->
     Raises
     ------
     UserError
-        When a split has no song, or when all training songs have the same labels.
+        When a split has no song, no song has such parts, or all training songs have the same
+        labels.
     """
     songs = files.read_table(corpus / "songs.csv")
     parallel = Parallel(-1, return_as="generator")
@@ -109,7 +111,12 @@ def build(out: Path, corpus: Path, settings: Settings, labelling: str | None) ->
             rejected.append(Rejected(song["source"], UNLABELLED))
         else:
             sequences.append((song, found))
-    transpose = _Transpositions([names for _, names in sequences], settings.shifts)
+    if not sequences:
+        why = "".join(f"; {each.source}: {each.reason}" for each in rejected[:3])
+        raise UserError(f"tokens.events: none of the {len(songs)} songs can be used{why}")
+    # Without programs, tokens do not tell drums from what has pitch.
+    shifts = settings.shifts if config["parts"] else [0, 0]
+    transpose = _Transpositions([names for _, names in sequences], shifts)
     single = transpose.names
 
     def moved(song: dict[str, str], names: list[str]) -> list[np.ndarray]:
@@ -135,6 +142,8 @@ def build(out: Path, corpus: Path, settings: Settings, labelling: str | None) ->
     if labelling:
         pieces, unknown = learnable(pieces, "the corpus")
         rejected += unknown
+    if settings.bpe:
+        used[: len(single)] = True  # other songs may need what is joined in all of these
     numbers = np.flatnonzero(used)
     names = ["", *(pairs.names[number] for number in numbers)]
     vocabulary = Vocabulary(numbers, names, np.arange(len(names), dtype=np.int32)[None])
@@ -166,8 +175,9 @@ def _config(
     if steps is None:
         free = sum(not song["steps_per_beat"] for song in songs)
         steps = PLAYED if 2 * free > len(songs) else grid.usual_steps(songs)
+    velocities = [each.velocities for each in seen]
     parts = usual_parts(each.parts for each in seen)
-    metres = {str(metre) for each in seen for metre in each.metres}
+    metres = {str(in_quarters(metre)) for each in seen for metre in each.metres}
     swings = [swing for song in songs if (swing := grid.swing_of(song))]
     usual = None
     if 2 * len(swings) > len(songs):
@@ -176,7 +186,7 @@ def _config(
     return {
         "tokenizer": settings.tokenizer,
         "steps_per_beat": steps,
-        "velocities": settings.velocities if any(len(s.velocities) > 1 for s in seen) else 0,
+        "velocities": settings.velocities if len(set().union(*velocities)) > 1 else 0,
         "metres": sorted(metres),
         "parts": [[number, part.program, part.name] for number, part in parts.items()],
         "drums": any(part.drums for each in seen for part in each.parts),

@@ -34,11 +34,17 @@ FINE, LONGEST, COARSE = 4, 16, 2
 TEMPI = 16, 500, 64
 """The lowest and the highest tempo, and how many there are between them, at equal ratios."""
 
-HIGHEST = 126
-"""The highest pitch that MidiTok's tokens can say; higher notes are left out."""
+HIGHEST = 127
+"""The highest pitch."""
 
-DRUMS = -1
-"""MidiTok's program of drums."""
+DRUMS, SILENT = -1, -2
+"""MidiTok's program of drums; and that of what is left out."""
+
+
+def in_quarters(metre: Metre) -> Metre:
+    """Count a metre of halves or whole notes in quarters: MidiTok's steps are those of a beat."""
+    times = max(1, 4 // metre.unit)
+    return Metre(metre.tick, metre.beats * times, metre.unit * times)
 
 
 class Tokenizer:
@@ -64,16 +70,17 @@ class Tokenizer:
         self.config = config
         self.steps = config["steps_per_beat"]
         self.parts = {number: Part(name, program) for number, program, name in config["parts"]}
-        metres: dict[int, list[int]] = {}
+        metres = {4: [4]}  # MidiTok needs this one
         for metre in config["metres"]:
             beats, unit = map(int, metre.split("/"))
-            metres.setdefault(unit, []).append(beats)
+            if beats not in metres.setdefault(unit, []):
+                metres[unit].append(beats)
         lowest, highest, tempi = TEMPI
         self._programs = len(config["parts"]) + config["drums"] > 1
         self._midi = TOKENIZERS[config["tokenizer"]](
             miditok.TokenizerConfig(
-                pitch_range=(0, HIGHEST + 1),
-                drums_pitch_range=(0, HIGHEST + 1),
+                pitch_range=(0, HIGHEST),
+                drums_pitch_range=(0, HIGHEST),
                 beat_res={(0, FINE): self.steps, (FINE, LONGEST): COARSE},
                 use_velocities=bool(config["velocities"]),
                 num_velocities=config["velocities"] or 1,
@@ -91,7 +98,7 @@ class Tokenizer:
             )
         )
 
-    def names_of(self, score: Score) -> list[str]:
+    def names_of(self, score: Score, numbers: Sequence[int | None] | None = None) -> list[str]:
         """Turn a score into tokens.
 
         Parameters
@@ -99,6 +106,9 @@ class Tokenizer:
         score : Score
             Onsets and ends are rounded to the nearest step, halves up. Of several notes that
             strike the same key of a part at the same step, the longest counts.
+        numbers : sequence of int or None, optional
+            The number of each part that has notes, in order, None for those that are left out; by
+            default, as `ostinato.scores.parts.numbers_of` numbers them.
 
         Returns
         -------
@@ -110,26 +120,32 @@ class Tokenizer:
             When a bar is no whole number of steps.
         """
         used, where = np.unique(score.notes["part"], return_inverse=True)
-        numbers = numbers_of([score.parts[part] for part in used])
+        if numbers is None:
+            numbers = numbers_of([score.parts[part] for part in used])
         notes = score.notes.copy()
         notes["onset"] = self._step(score.notes["onset"])
         ends = self._step(score.notes["onset"].astype(np.int64) + score.notes["length"])
         notes["length"] = np.maximum(ends - notes["onset"], 1)
         # Parts that share a number are one.
-        number = np.array(numbers, int)[where]
-        notes["part"] = number - DRUMS
-        notes = tidy(notes)
+        number = np.array([SILENT if n is None else n for n in numbers], int)[where]
+        if not self._programs:
+            # The only part has all notes of its kind.
+            drums = not self.parts
+            number = np.where((number != SILENT) & ((number == DRUMS) == drums), 0, SILENT)
+        heard = number != SILENT
+        notes["part"][heard] = number[heard] - DRUMS
+        notes = tidy(notes[heard])
         found = symusic.Score(self.steps)
         for part in np.unique(notes["part"]).tolist():
             own = notes[notes["part"] == part]
-            program = part + DRUMS if self._programs else 0
+            program = part + DRUMS
             track = symusic.Track("", max(program, 0), program == DRUMS)
             fields = own["onset"], own["length"], own["pitch"], own["velocity"]
             whole = [np.ascontiguousarray(field, np.int32) for field in fields[:2]]
             small = [np.ascontiguousarray(field, np.int8) for field in fields[2:]]
             track.notes = symusic.Note.from_numpy(*whole, *small, "tick")
             found.tracks.append(track)
-        for metre in score.metres:
+        for metre in map(in_quarters, score.metres):
             if metre.bar * self.steps % TICKS_PER_BEAT:
                 raise UnreadableScore(f"a bar of {metre} is no whole number of steps")
             at = int(self._step(metre.tick))
@@ -158,9 +174,12 @@ class Tokenizer:
         """
         found = self._decoded(names)
         notes, numbers = self._notes(found)
-        ticks = TICKS_PER_BEAT // found.tpq
-        metres = (Metre(m.time * ticks, m.numerator, m.denominator) for m in found.time_signatures)
-        tempi = (Tempo(tempo.time * ticks, tempo.qpm) for tempo in found.tempos)
+
+        def tick(time: int) -> int:
+            return time * TICKS_PER_BEAT // found.tpq
+
+        metres = (Metre(tick(m.time), m.numerator, m.denominator) for m in found.time_signatures)
+        tempi = (Tempo(tick(tempo.time), tempo.qpm) for tempo in found.tempos)
         parts = list(map(self.part, numbers))
         usual = Metre(0, 4, 4), Tempo(0, BPM)
         changes = [_from_start(*each) for each in zip(usual, (metres, tempi), strict=True)]
@@ -195,12 +214,13 @@ class Tokenizer:
         return self._midi.decode([sequence], [(0, False)])
 
     def _notes(self, found: symusic.Score) -> tuple[np.ndarray, list[int]]:
-        ticks, rows, numbers = TICKS_PER_BEAT // found.tpq, [np.zeros(0, NOTE)], []
+        rows, numbers = [np.zeros(0, NOTE)], []
         only = next(iter(self.parts), DRUMS)  # if no token says which part it is
         for track in found.tracks:
             own = track.notes.numpy()
             notes = np.zeros(len(own["time"]), NOTE)
-            notes["onset"], notes["length"] = own["time"] * ticks, own["duration"] * ticks
+            for name, times in (("onset", own["time"]), ("length", own["duration"])):
+                notes[name] = times.astype(np.int64) * TICKS_PER_BEAT // found.tpq
             notes["pitch"] = own["pitch"]
             notes["velocity"] = own["velocity"] if self.config["velocities"] else VELOCITY
             notes["part"] = len(numbers)
