@@ -4,7 +4,7 @@
 
 Of each folder, so many songs are learned with `ostinato train`, with so many steps of training. A
 row of the table that is printed says what was learned (keys or events) and from what, the seconds
-that the training took, and then, of keys, the exact negative log-likelihood of test songs in nats a
+that all of it took, and then, of keys, the exact negative log-likelihood of test songs in nats a
 step and the longest copy of a training song in steps, beside that of test songs; of events, bits a
 note of the test songs, and those of n-grams.
 """
@@ -34,6 +34,9 @@ def measure(songs: Path, work: Path, kind: str, start: Path, steps: int) -> list
     """Learn songs, and return the last five columns."""
     training = {"training": {"max_steps": steps, "validate_every": max(steps // 6, 1)}}
     own = {"generator": training} if kind == folders.KEYS else {"token_model": {"events": training}}
+    if kind == folders.KEYS:  # steps of one length, from whatever is begun
+        ours = files.read_json(Path(folders.MODEL[kind]) / "config.json")
+        own["dataset"] = {"steps_per_beat": ours["steps_per_beat"]}
     before: dict[str, Any] = folders.LEARNING[kind]
     folders.LEARNING[kind] = merged(before, own)
     begun = time.perf_counter()
@@ -48,7 +51,7 @@ def measure(songs: Path, work: Path, kind: str, start: Path, steps: int) -> list
         bits = (f"{found[f'{who}_bits_a_note']:.2f} bits a note" for who in ("model", "ngram"))
         test, beside = bits
         return [str(steps), seconds, test, "", f"{beside} (n-grams)"]
-    folders.run("evaluate", work, "evaluate")
+    folders.run("evaluate", work)
     report = files.read_json(work / "results/evaluate.json")
     composed, _, tested = report["sets"]
     nll = f"{report['prediction']['nll']:.3f} nats a step"

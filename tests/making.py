@@ -26,6 +26,18 @@ FILTERS = dataset.Filters(
 )
 
 
+READER = {
+    "network": "lstm",
+    "input": "onehot",
+    "embedding": 4,
+    "hidden": 8,
+    "layers": 1,
+    "dropout": 0.0,
+    "window": 9,
+}
+"""A small token model."""
+
+
 def positions(*firsts: int, steps: int) -> torch.Tensor:
     """Where steps stand in pieces of 50 bars of 4/4, from a first one on: Tensor[B, steps, 10]."""
     piece = Positions([Bars(0, 16, 4)], 800)

@@ -201,6 +201,23 @@ def test_a_tempo_after_the_end_of_a_song_does_not_matter(band, tmp_path):
     assert 4 * 1920 <= new["onset"][new["onset"] >= 4 * 1920].min() < 6 * 1920
 
 
+def test_folders_that_cannot_be_written_to_or_begun_from_are_one_line(tmp_path, monkeypatch):
+    monkeypatch.chdir(ROOT)
+    songs = tmp_path / "songs"
+    songs.mkdir()
+    (tmp_path / "project").mkdir()
+    (tmp_path / "project/dvc.yaml").touch()
+    for out, start, line in [
+        (songs / "mine", [], "name another folder, not that of a project, and not in"),
+        (tmp_path / "project", [], "name another folder, not that of a project"),
+        (tmp_path / "out", ["--start", str(tmp_path / "none")], "none: no such folder"),
+        (tmp_path / "out", ["--start", str(tmp_path / "project")], "project holds no model"),
+    ]:
+        with pytest.raises(SystemExit, match=line):
+            main(["train", str(songs), "-o", str(out), *start])
+        assert not (out / "params.yaml").exists()
+
+
 def test_a_folder_is_checked_and_learned(tmp_path, monkeypatch, capsys):
     """The stages themselves run, with the project's parameters made small."""
     (tmp_path / "songs").mkdir()

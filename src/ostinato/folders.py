@@ -17,7 +17,7 @@ import yaml
 
 from ostinato.core import files
 from ostinato.core.errors import UserError
-from ostinato.core.models import read_model
+from ostinato.core.models import begins_from, read_model
 from ostinato.core.params import read_params
 from ostinato.core.progress import tell
 from ostinato.experiments import merged
@@ -41,9 +41,10 @@ MODEL = {KEYS: "models/generator", EVENTS: "models/token_model/events"}
 MUSIC = {KEYS: "results/compose", EVENTS: "results/token_compose/events"}
 
 PIPELINE = {
-    KEYS: ["corpus", "dataset", "augment", "decoder", "generator", "compose"],
-    EVENTS: ["corpus", "tokens events", "token_model events", "token_compose events"],
+    KEYS: ["dataset", "augment", "decoder", "generator", "compose"],
+    EVENTS: ["tokens events", "token_model events", "token_compose events"],
 }
+"""The stages that follow the corpus."""
 
 LEARNING: dict[str, dict[str, Any]] = {
     KEYS: {
@@ -68,7 +69,7 @@ LEARNING: dict[str, dict[str, Any]] = {
         "token_compose": {"events": {"pieces": PIECES, "start": "beginning"}},
     },
 }
-"""What differs from params.yaml where a folder is learned: about four minutes on two cores."""
+"""What differs from params.yaml where a folder is learned."""
 
 
 def check(folder: Path) -> str:
@@ -155,12 +156,12 @@ def train(folder: Path, out: Path, what: str | None, start: Path | None) -> None
     folder : Path
         The user's scores, searched recursively.
     out : Path
-        A folder, which gets all that the stages write. What was made there before of the same songs
-        is not made again if the stages themselves remember it.
+        A folder, which gets all that the stages write, and loses what they wrote there before.
     what : str or None
         `KEYS` or `EVENTS`; None: what suits the songs.
     start : Path or None
-        A model of that kind that training begins from; None: the project's own, if it is there.
+        A model of that kind that training begins from, or an empty folder: from nothing; None: the
+        project's own, if it is there.
 
     Raises
     ------
@@ -172,8 +173,9 @@ def train(folder: Path, out: Path, what: str | None, start: Path | None) -> None
         raise UserError(f"{STAGES}: no such folder; run this in the project's own one")
     if (out / "dvc.yaml").exists() or out.resolve().is_relative_to(folder.resolve()):
         raise UserError(f"{out}: name another folder, not that of a project, and not in {folder}")
-    if start:
-        read_model(start)  # which says so if there is none
+    if start and not start.is_dir():
+        raise UserError(f"{start}: no such folder; name that of a model")
+    given = read_model(start)[0]["kind"] if start and begins_from(start) else None
     base = yaml.safe_load(PARAMS.read_text(encoding="utf-8"))
     source = {"source": "folder", "folder": str(folder.resolve())}
     out.mkdir(parents=True, exist_ok=True)
@@ -183,13 +185,13 @@ def train(folder: Path, out: Path, what: str | None, start: Path | None) -> None
         files.write(out / PARAMS, params.encode())
 
     write({"corpus": source})
-    run("corpus", out, "1")
+    run("corpus", out)
     kind = what or learned(files.read_table(out / "data/corpus/songs.csv"))
-    if start and read_model(start)[0]["kind"] != KIND[kind]:
+    if given not in (None, KIND[kind]):
         raise UserError(f"{start}: another kind of model; what is learned are {kind}")
     start = start or Path(MODEL[kind])
     changes = merged({"corpus": source}, LEARNING[kind])
-    begun = {"start": str(start.resolve())} if (start / "config.json").is_file() else {}
+    begun = {"start": str(start.resolve())} if begins_from(start) else {}
     tell(f"learning {kind}, from {start if begun else 'nothing'}")
     begins = {"generator": begun} if kind == KEYS else {"token_model": {"events": begun}}
     if kind == KEYS and begun:
@@ -197,15 +199,14 @@ def train(folder: Path, out: Path, what: str | None, start: Path | None) -> None
         begins["dataset"] = {"steps_per_beat": steps}
     write(merged(changes, begins))
     (out / "data/start").mkdir(parents=True, exist_ok=True)
-    stages = PIPELINE[kind]
-    for number, stage in enumerate(stages[1:], 2):
-        run(stage, out, f"{number}", len(stages))
+    for stage in PIPELINE[kind]:
+        run(stage, out)
     tell(
         f"music: {out / MUSIC[kind]}; to go on: ostinato continue SONG --model {out / MODEL[kind]}"
     )
 
 
-def run(stage: str, out: Path, number: str, of: int | None = None) -> None:
+def run(stage: str, out: Path) -> None:
     """Run a stage of the pipeline in a folder.
 
     Parameters
@@ -214,10 +215,6 @@ def run(stage: str, out: Path, number: str, of: int | None = None) -> None:
         Its name, and its arguments.
     out : Path
         The folder, with a params.yaml.
-    number : str
-        Which stage it is, for people.
-    of : int, optional
-        How many there are.
 
     Raises
     ------
@@ -225,7 +222,7 @@ def run(stage: str, out: Path, number: str, of: int | None = None) -> None:
         When it fails. It has then printed the reason.
     """
     name, *arguments = stage.split()
-    tell(f"{number}{f' of {of}' if of else ''}: {name}")
+    tell(f"running {stage}")
     script = (STAGES / f"{name}.py").resolve()
     sources = str(Path(__file__).parents[1])
     done = subprocess.run(

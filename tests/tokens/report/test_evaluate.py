@@ -1,21 +1,12 @@
 import numpy as np
 import pytest
 import torch
+from making import READER
 
 from ostinato.tokens.data import letters
 from ostinato.tokens.data.streams import Streams
 from ostinato.tokens.model import Classifier, NextToken
 from ostinato.tokens.report.evaluate import evaluate_classifier, evaluate_next_token
-
-READER = {
-    "network": "lstm",
-    "input": "onehot",
-    "embedding": 4,
-    "hidden": 8,
-    "layers": 1,
-    "dropout": 0.0,
-    "window": 9,
-}
 
 
 def streams_of(tmp_path, texts, labels=None):
