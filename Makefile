@@ -14,21 +14,17 @@ music: $(VENV)/installed
 	dvc pull --allow-missing
 	dvc repro
 	@echo
-	@echo "The music:   results/compose/piece-*.wav (sound), .mid (MIDI), .png (pictures)"
-	@echo "Sound:       results/improvise/*.wav (ten seconds of a piece, then improvised),"
-	@echo "             results/reconstruct/*.wav (pieces before and after the autoencoder)"
-	@echo "Tokens:      results/token_compose/events/ (all instruments as MIDI, WAV, pictures),"
-	@echo "             results/token_compose/chords/ (notes and chords as MIDI, WAV),"
-	@echo "             results/token_compose/letters/ (tunes written letter by letter as ABC, MIDI, WAV)"
-	@echo "The figures: results/evaluate.json, metrics.json and training.json of each model in results/, plots in results/evaluate/"
+	@echo "To see and to hear: open results/page/index.html"
+	@if [ -n "$$DISPLAY$$WAYLAND_DISPLAY" ] || [ "$$(uname)" = Darwin ]; then \
+		python -m webbrowser "file://$(CURDIR)/results/page/index.html"; fi
 	@echo "To go on:    . $(VENV)/bin/activate"
 
-test: $(VENV)/installed
+test: $(VENV)/tested
 	ruff check .
 	ruff format --check .
-	pytest
+	OMP_NUM_THREADS=1 pytest --numprocesses 2 --dist loadfile
 
-# The figures and the picture in the README, from results/.
+# The figures and the picture in the README and in docs/, from results/.
 readme: $(VENV)/installed
 	python bench/readme.py
 
@@ -38,5 +34,9 @@ $(VENV)/installed: pyproject.toml constraints.txt
 	test -x $(VENV)/bin/python || $(PYTHON) -m venv $(VENV)
 	python -c 'import torch; v = tuple(map(int, torch.__version__.split(".")[:2])); assert (2, 6) <= v < (3, 0)' 2>/dev/null \
 		|| python -m pip install torch==$(TORCH)
+	python -m pip install --constraint constraints.txt --editable .
+	touch $@
+
+$(VENV)/tested: $(VENV)/installed
 	python -m pip install --constraint constraints.txt --editable '.[test]'
 	touch $@

@@ -37,6 +37,7 @@ def measure(songs: Path, work: Path, kind: str, start: Path, steps: int) -> list
     if kind == folders.KEYS:  # steps of one length, from whatever is begun
         ours = files.read_json(Path(folders.MODEL[kind]) / "config.json")
         own["dataset"] = {"steps_per_beat": ours["steps_per_beat"]}
+        own["decoder"] = {"velocity": "none"}  # it would be trained alike every time
     before: dict[str, Any] = folders.LEARNING[kind]
     folders.LEARNING[kind] = merged(before, own)
     begun = time.perf_counter()

@@ -443,8 +443,8 @@ def train(
     history = []
     begun = time.perf_counter()
 
-    def told(row: dict[str, float]) -> None:
-        minutes = (time.perf_counter() - begun) / 60
+    def told(rows: training.History) -> None:
+        row, minutes = rows[-1], (time.perf_counter() - begun) / 60
         history.append({**row, "minutes": minutes})
         print(f"minute {minutes:.1f}: valid NLL {row['valid']:.4f}", flush=True)
 

@@ -1,4 +1,4 @@
-"""Write the figures in results/ and a picture of a piece into the README.
+"""Write the figures in results/ and a picture of a piece into the README and the docs.
 
 python bench/readme.py
 """
@@ -197,7 +197,7 @@ def replaced(text: str, mark: str, new: str) -> str:
     """Put something between two marks of a text."""
     begin, end = f"<!-- {mark} -->", f"<!-- /{mark} -->"
     before, rest = text.split(begin)
-    return f"{before}{begin}\n{new}\n{end}{rest.split(end)[1]}"
+    return f"{before}{begin}{new}{end}{rest.split(end)[1]}"
 
 
 def read(path: str) -> dict:
@@ -206,24 +206,36 @@ def read(path: str) -> dict:
 
 
 def main() -> None:
-    """Replace what stands between the marks in the README, and the picture."""
-    readme = Path("README.md")
-    figures = table(read("evaluate.json"))
-    text = replaced(readme.read_text(encoding="utf-8"), "figures", figures)
+    """Replace what stands between the marks in the texts, and the picture."""
+    evaluated = read("evaluate.json")
     sound = sound_tables(
         read("autoencoder/metrics.json"),
         read("score_creator/metrics.json"),
         read("improvise/figures.json"),
     )
-    tokens = token_tables(read("token_model/metrics.json"))
     runs = {path.stem: files.read_json(path) for path in sorted(LIKELIHOOD.glob("*.json"))}
     frames = {name: run for name, run in runs.items() if "test" in run and "tokens" not in run}
-    text = replaced(text, "likelihood", likelihood_table(frames))
     sixteenths = {name: run for name, run in runs.items() if "tokens" in run}
-    text = replaced(text, "sixteenths", tokens_table(sixteenths))
-    text = replaced(replaced(text, "sound", sound), "tokens", tokens)
-    readme.write_text(text, encoding="utf-8")
-    Path("docs").mkdir(exist_ok=True)
+    best = min(run["tokens"]["valid"] for run in sixteenths.values())
+    found = {
+        "README.md": {
+            "nll": f"{evaluated['prediction']['nll']:.3f}",
+            "told": f"{evaluated['music']['told_apart']:.2f}",
+            "token": f"{best:.3f}",
+        },
+        "docs/quality.md": {
+            "figures": f"\n{table(evaluated)}\n",
+            "likelihood": f"\n{likelihood_table(frames)}\n",
+            "sixteenths": f"\n{tokens_table(sixteenths)}\n",
+        },
+        "docs/sound.md": {"sound": f"\n{sound}\n"},
+        "docs/tokens.md": {"tokens": f"\n{token_tables(read('token_model/metrics.json'))}\n"},
+    }
+    for name, marks in found.items():
+        text = Path(name).read_text(encoding="utf-8")
+        for mark, new in marks.items():
+            text = replaced(text, mark, new)
+        files.write(Path(name), text.encode())
     shutil.copy(PICTURE, "docs/piece.png")
 
 

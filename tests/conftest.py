@@ -16,6 +16,11 @@ settings.register_profile("ostinato", deadline=None, derandomize=True)
 settings.load_profile("ostinato")
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with the pipeline, which takes as long as all the rest, in one process beside it."""
+    items.sort(key=lambda item: "pipeline" not in item.path.parts)
+
+
 @pytest.fixture
 def songs_folder(tmp_path: Path) -> Callable[..., Path]:
     """Makes a folder with some songs as MIDI files."""

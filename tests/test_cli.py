@@ -10,7 +10,7 @@ from making import CONFIG, DECODER, make_score, melody, write_corpus
 from making_sound import AUTOENCODER_CONFIGS, SCORE_CREATOR_CONFIGS
 
 from ostinato import folders
-from ostinato.cli import main
+from ostinato.cli import OVERVIEW, SHELLS, main
 from ostinato.core.models import build, write_model
 from ostinato.notes.system import System
 from ostinato.scores.midi import midi_bytes, read_midi
@@ -251,6 +251,36 @@ def test_a_folder_is_checked_and_learned(tmp_path, monkeypatch, capsys):
     pieces = sorted((tmp_path / "out/results/token_compose/events").glob("*.mid"))
     assert len(pieces) == 2
     assert any(part.drums for part in read_midi(pieces[0], pickup=False).parts)
+    assert '"id":"bands"' in (tmp_path / "out/results/page/data.js").read_text()
+
+
+def test_without_a_command_it_says_in_a_few_lines_what_there_is(capsys):
+    main([])
+    lines = capsys.readouterr().out.splitlines()
+    assert len(lines) <= 12
+    assert lines[2].startswith("  ostinato continue SONG -o NEW.mid")
+
+
+def test_every_command_has_an_example(capsys):
+    commands = [line.split()[1] for line in OVERVIEW.splitlines() if line.startswith("  ostinato")]
+    for command in commands:
+        with pytest.raises(SystemExit, match="0"):
+            main([command, "--help"])
+        assert f"examples:\n  ostinato {command}" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("shell", SHELLS)
+def test_shells_are_told_the_commands(shell, capsys):
+    main(["completion", shell])
+    script = capsys.readouterr().out
+    assert "improvise" in script
+    assert "--bars" in script
+
+
+def test_the_page_is_written_where_the_project_is(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(SystemExit, match=r"params\.yaml: no such file; run this in the project"):
+        main(["page"])
 
 
 def test_a_midi_file_goes_on_as_sound(writer, tmp_path):

@@ -72,7 +72,8 @@ def commands(monkeypatch):
 
     def run(command, **_):
         called.append(command)
-        return subprocess.CompletedProcess(command, 0)
+        failed = "tied" in command
+        return subprocess.CompletedProcess(command, int(failed), stdout="capsules\nother\n")
 
     monkeypatch.chdir(ROOT)
     monkeypatch.setattr(experiments.subprocess, "run", run)
@@ -94,11 +95,13 @@ def test_what_is_asked_for_counts_in_place_of_what_a_system_has(commands):
     assert asked == ["generator.training.max_steps=7"]
 
 
-def test_all_are_queued_under_their_names(commands, capsys):
-    main(["run", "--all", "-S", "generator.training.max_steps=4"])
-    assert [c[c.index("--name") + 1] for c in commands] == list(ROWS)
-    assert all("--queue" in c and "generator.training.max_steps=4" in c for c in commands)
-    assert "dvc exp run --run-all" in capsys.readouterr().out
+def test_all_run_one_after_another_but_those_that_are_there_and_failures_are_named(commands):
+    with pytest.raises(SystemExit, match="failed: tied; the same command runs these again"):
+        main(["run", "--all", "-S", "generator.training.max_steps=4"])
+    first, *rest = commands
+    assert first == ["dvc", "exp", "list", "--names-only"]
+    assert [c[c.index("--name") + 1] for c in rest] == [name for name in ROWS if name != "capsules"]
+    assert all("generator.training.max_steps=4" in c for c in rest)
 
 
 @pytest.mark.parametrize(

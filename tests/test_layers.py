@@ -13,6 +13,7 @@ ROOMS = {
     "core": {"core"},
     "scores": {"core", "scores"},
     **{kind: {"core", "scores", kind} for kind in KINDS},
+    "page": {"core", "scores", "page", *KINDS},
 }
 ORDER = {
     "data": 0,

@@ -1,31 +1,35 @@
-"""The command ``ostinato``: runs systems by name, and makes music without the pipeline."""
+"""The command ``ostinato``: runs systems by name, and makes music without the pipeline.
+
+What a command needs is imported when it runs, since all of it together takes seconds.
+"""
 
 import argparse
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
-import torch
-
-from ostinato import experiments, folders
-from ostinato.core import files, training
 from ostinato.core.errors import UserError
-from ostinato.core.models import read_model
-from ostinato.core.seeds import derive
-from ostinato.notes import system
-from ostinato.notes.compose.compose import continue_score
-from ostinato.scores.corpus import read_score
-from ostinato.scores.grid import with_swing, without_swing
-from ostinato.scores.midi import midi_bytes
-from ostinato.scores.score import Score, UnreadableScore
-from ostinato.scores.synthesis import render
-from ostinato.scores.wav import write_wav
-from ostinato.sound.compose.improvise import SEED_SAMPLES, improvise
-from ostinato.sound.data.recordings import UnreadableSound, read_start
-from ostinato.sound.parts import autoencoder, score_creator
-from ostinato.tokens import model as token_model
-from ostinato.tokens.compose import continuing
-from ostinato.tokens.model import NextToken
+
+if TYPE_CHECKING:
+    from ostinato.scores.score import Score
+
+OVERVIEW = """\
+Ostinato learns to write music from your own scores and recordings.
+
+  ostinato continue SONG -o NEW.mid   go on from a song: MIDI, MusicXML, ABC or Humdrum
+  ostinato train FOLDER -o OUT        learn the songs in a folder, and write eight pieces
+  ostinato check FOLDER               say what would be learned of them, and what not, and why
+  ostinato improvise SOUND -o NEW.wav go on from the first ten seconds of a recording
+  ostinato page [EXPERIMENT ...]      everything that was made, to see, hear and compare
+  ostinato watch                      a training as it goes on
+  ostinato run SYSTEM, ostinato systems   other systems, by their names
+
+`ostinato COMMAND --help` says more, with examples. `dvc repro` runs the whole pipeline."""
+
+KEYS, EVENTS = "keys", "events"
+
+SHELLS = ["bash", "zsh"]
 
 
 def main(arguments: list[str] | None = None) -> None:
@@ -42,33 +46,44 @@ def main(arguments: list[str] | None = None) -> None:
         With a message on standard error, for mistakes of the user, errors of the operating system,
         and interruption from the keyboard.
     """
-    options = _parser().parse_args(arguments)
+    options = parser().parse_args(arguments)
     try:
         options.run(options)
     except UserError as error:
         sys.exit(str(error))
     except OSError as error:
-        sys.exit(f"{error.filename or options.output}: {error.strerror or error}")
+        where = error.filename or options.output
+        sys.exit(f"{where}: {error.strerror or error}" if where else str(error.strerror or error))
     except KeyboardInterrupt:
         sys.exit("stopped")
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser("ostinato", description="Music that goes on.")
-    commands = parser.add_subparsers(required=True, metavar="COMMAND")
-    command = commands.add_parser("systems", help="list the systems that have names")
-    command.set_defaults(run=_systems, output=None)
-    command = commands.add_parser("run", help="run a system as a DVC experiment, in a copy")
-    command.set_defaults(run=_run, output=None)
-    command.add_argument("system", nargs="?", help="its name; see `ostinato systems`")
-    command.add_argument("--all", action="store_true", help="queue all systems")
-    command.add_argument("-n", "--name", help="of the experiment (that of the system)")
-    command.add_argument(
-        "-S", "--set-param", action="append", default=[], help="as for dvc exp run"
+def parser() -> argparse.ArgumentParser:
+    """Make the parser of the command line."""
+    whole = argparse.ArgumentParser("ostinato", description="Music that goes on.")
+    whole.set_defaults(run=lambda options: print(OVERVIEW), output=None)
+    commands = whole.add_subparsers(metavar="COMMAND")
+
+    def add(name: str, run: Callable[[Any], None], about: str, *examples: str) -> Any:
+        shown = "\n".join(f"  ostinato {name} {example}".rstrip() for example in examples)
+        command = commands.add_parser(
+            name,
+            help=about,
+            description=f"{about[0].upper()}{about[1:]}.",
+            epilog=f"examples:\n{shown}",
+            formatter_class=argparse.RawDescriptionHelpFormatter,
+        )
+        command.set_defaults(run=run, output=None)
+        return command
+
+    command = add(
+        "continue",
+        _continue,
+        "go on from a song with trained models",
+        "song.mid -o longer.mid",
+        "tune.abc -o longer.wav --bars 16 --temperature 0.8 --seed 2",
+        "band.mid -o longer.mid --model models/token_model/events",
     )
-    command.add_argument("--queue", action="store_true", help="only queue it")
-    command = commands.add_parser("continue", help="go on from a song with trained models")
-    command.set_defaults(run=_continue)
     command.add_argument("song", type=Path, help="MIDI, MusicXML, ABC or Humdrum")
     command.add_argument(
         "-o", "--output", type=Path, required=True, help="the .mid or .wav file to write"
@@ -86,23 +101,33 @@ def _parser() -> argparse.ArgumentParser:
         default=Path("models/generator"),
         help="folder of a generator, beside which its decoder lies, or of a token model of events",
     )
-    command = commands.add_parser("check", help="say what would be used of a folder of songs")
-    command.set_defaults(run=_check, output=None)
-    command.add_argument("folder", type=Path, help="MIDI, MusicXML, ABC and Humdrum files")
-    command = commands.add_parser("train", help="learn the songs in a folder, and write pieces")
-    command.set_defaults(run=_train)
+
+    command = add(
+        "train",
+        _train,
+        "learn the songs in a folder, and write eight pieces",
+        "~/music -o mine",
+        "~/music -o mine --learn keys --start models/generator",
+    )
     command.add_argument("folder", type=Path, help="MIDI, MusicXML, ABC and Humdrum files")
     command.add_argument("-o", "--output", type=Path, required=True, help="the folder to write to")
     command.add_argument(
         "--learn",
-        choices=[folders.KEYS, folders.EVENTS],
+        choices=[KEYS, EVENTS],
         help="keys of one instrument, or events of any and of drums (what suits the songs)",
     )
     command.add_argument("--start", type=Path, help="folder of the model to begin from (ours)")
-    command = commands.add_parser(
-        "improvise", help="go on from the first ten seconds of a sound file"
+
+    command = add("check", _check, "say what would be used of a folder of songs", "~/music")
+    command.add_argument("folder", type=Path, help="MIDI, MusicXML, ABC and Humdrum files")
+
+    command = add(
+        "improvise",
+        _improvise,
+        "go on from the first ten seconds of a sound file",
+        "song.wav -o longer.wav",
+        "song.mp3 -o longer.wav --seconds 60 --seed 2",
     )
-    command.set_defaults(run=_improvise)
     command.add_argument("song", type=Path, help="WAV, FLAC, OGG or MP3, ten seconds or more")
     command.add_argument("-o", "--output", type=Path, required=True, help="the WAV file to write")
     command.add_argument(
@@ -112,7 +137,61 @@ def _parser() -> argparse.ArgumentParser:
     command.add_argument(
         "--models", type=Path, default=Path("models"), help="folder of the trained models"
     )
-    return parser
+
+    command = add(
+        "page",
+        _page,
+        "write a page of what runs made, to see, to hear and to compare",
+        "",
+        "workspace tied capsules",
+        "main~1 workspace -o compared --open",
+    )
+    command.add_argument(
+        "runs",
+        nargs="*",
+        metavar="EXPERIMENT",
+        help="experiments, commits, tags, or workspace: what is there now (workspace)",
+    )
+    command.add_argument(
+        "-o", "--output", type=Path, default=Path("page"), help="the folder to write to (page)"
+    )
+    command.add_argument("--open", action="store_true", help="show it in the browser")
+
+    command = add(
+        "watch", _watch, "show a training as it goes on, and pieces of its model", "", "--open"
+    )
+    command.add_argument(
+        "-o", "--output", type=Path, default=Path("results/watch"), help="the folder of the page"
+    )
+    command.add_argument("--open", action="store_true", help="show the page in the browser")
+
+    add("systems", _systems, "list the systems that have names", "")
+
+    command = add(
+        "run",
+        _run,
+        "run a system as a DVC experiment, in a copy of the project",
+        "capsules",
+        "capsules -n small -S generator.training.max_steps=100",
+        "--all",
+    )
+    command.add_argument("system", nargs="?", help="its name; see `ostinato systems`")
+    command.add_argument(
+        "--all", action="store_true", help="all systems, one after another; those done are left out"
+    )
+    command.add_argument("-n", "--name", help="of the experiment (that of the system)")
+    command.add_argument(
+        "-S", "--set-param", action="append", default=[], help="as for dvc exp run"
+    )
+
+    command = add(
+        "completion",
+        _completion,
+        "print what makes a shell complete commands and options",
+        "bash > ~/.local/share/bash-completion/completions/ostinato",
+    )
+    command.add_argument("shell", choices=SHELLS)
+    return whole
 
 
 def _between(kind: type, least: float, most: float) -> Callable[[str], float]:
@@ -125,7 +204,15 @@ def _between(kind: type, least: float, most: float) -> Callable[[str], float]:
     return number
 
 
+def _completion(options: argparse.Namespace) -> None:
+    import shtab
+
+    print(shtab.complete(parser(), options.shell))
+
+
 def _systems(options: argparse.Namespace) -> None:
+    from ostinato import experiments
+
     rows = experiments.read_rows()
     width = max(len(row.name) for row in rows)
     for row in rows:
@@ -133,26 +220,23 @@ def _systems(options: argparse.Namespace) -> None:
 
 
 def _run(options: argparse.Namespace) -> None:
+    from ostinato import experiments
+
     if options.all == bool(options.system):
         raise UserError("name one system, or say --all")
     if not options.all:
         row = experiments.find(options.system)
         name = options.name or row.name
-        experiments.run(row, name, options.set_param, options.queue)
-        if not options.queue:
-            print(f"`dvc exp apply {name}` brings its models and music here")
+        experiments.run(row, name, options.set_param)
+        print(f"`dvc exp apply {name}` brings its models and music here")
+        print(f"`ostinato page workspace {name}` compares it with what is here")
         return
     if options.name:
-        raise UserError("--all queues each system under its own name; leave out --name")
-    left = []
-    for row in experiments.read_rows():
-        try:
-            experiments.run(row, row.name, options.set_param, queue=True)
-        except UserError:  # dvc has printed the reason
-            left.append(row.name)
-    if left:
-        raise UserError(f"not queued: {', '.join(left)}; `dvc exp remove` frees a name")
-    print("all queued; `dvc exp run --run-all` runs them, `dvc exp show` compares them")
+        raise UserError("--all runs each system under its own name; leave out --name")
+    failed = experiments.run_all(options.set_param)
+    if failed:
+        raise UserError(f"failed: {', '.join(failed)}; the same command runs these again")
+    print("all done; `dvc exp show` compares their figures, `ostinato page` their music")
 
 
 def _continue(options: argparse.Namespace) -> None:
@@ -161,6 +245,17 @@ def _continue(options: argparse.Namespace) -> None:
         raise UserError(f"{options.output}: only .mid and .wav files are written")
     if not options.song.is_file():
         raise UserError(f"{options.song}: no such file")
+    import torch
+
+    from ostinato.core import files, training
+    from ostinato.core.seeds import derive
+    from ostinato.scores.corpus import read_score
+    from ostinato.scores.grid import with_swing, without_swing
+    from ostinato.scores.midi import midi_bytes
+    from ostinato.scores.score import UnreadableScore
+    from ostinato.scores.synthesis import render
+    from ostinato.scores.wav import write_wav
+
     try:
         score, rhythm = read_score(options.song)
     except UnreadableScore as error:
@@ -180,24 +275,79 @@ def _continue(options: argparse.Namespace) -> None:
     print(options.output)
 
 
-def _longer(options: argparse.Namespace, score: Score) -> Score:
+def _longer(options: argparse.Namespace, score: "Score") -> "Score":
     """Let the model that is named continue a score."""
+    from ostinato.core.models import read_model
+
     bars, seed, given = options.bars, options.seed, options.temperature
     if read_model(options.model)[0]["kind"] == "generator":
+        from ostinato.notes import system
+        from ostinato.notes.compose.compose import continue_score
+
         writer = system.load(options.model, options.model.parent / "decoder")
         return continue_score(writer, score, bars, 0.5 if given is None else given, seed)
+    from ostinato.tokens import model as token_model
+    from ostinato.tokens.compose import continuing
+
     model = token_model.load(options.model)
-    if not isinstance(model, NextToken) or model.data["kind"] != "events":
+    if not isinstance(model, token_model.NextToken) or model.data["kind"] != "events":
         raise UserError(f"{options.model}: a token model of events is needed, to go on with a song")
     return continuing.continue_score(model, score, bars, 0.9 if given is None else given, seed)
 
 
 def _check(options: argparse.Namespace) -> None:
+    from ostinato import folders
+
     print(folders.check(options.folder))
 
 
 def _train(options: argparse.Namespace) -> None:
+    from ostinato import folders
+
     folders.train(options.folder, options.output, options.learn, options.start)
+
+
+def _page(options: argparse.Namespace) -> None:
+    import tempfile
+
+    from ostinato.core.stage import replacing
+    from ostinato.page import revisions
+    from ostinato.page.build import write_page
+
+    _in_project()
+    names = list(dict.fromkeys(options.runs)) or [revisions.WORKSPACE]
+    with tempfile.TemporaryDirectory() as work:
+        folders = [Path(work) / str(place) for place in range(len(names))]
+        runs = list(map(revisions.run_of, names, folders))
+        with replacing(options.output) as [temporary]:
+            write_page(temporary, runs)
+    if not _shown(options.output, options.open):
+        raise UserError("there is no browser here")
+
+
+def _watch(options: argparse.Namespace) -> None:
+    import os
+
+    from ostinato.page.watch import watch
+
+    _in_project()
+    if hasattr(os, "nice"):
+        os.nice(10)  # the training goes first
+    watch(options.output, lambda: _shown(options.output, options.open))
+
+
+def _in_project() -> None:
+    if not Path("params.yaml").is_file():
+        raise UserError("params.yaml: no such file; run this in the project's own folder")
+
+
+def _shown(out: Path, opened: bool) -> bool:
+    """Say where a page is, and open it if that is wanted; False if that cannot be done."""
+    import webbrowser
+
+    path = (out / "index.html").resolve()
+    print(f"open {path}", flush=True)
+    return not opened or webbrowser.open(path.as_uri())
 
 
 def _improvise(options: argparse.Namespace) -> None:
@@ -205,6 +355,15 @@ def _improvise(options: argparse.Namespace) -> None:
         raise UserError(f"{options.output}: only .wav files are written")
     if not options.song.is_file():
         raise UserError(f"{options.song}: no such file")
+    import torch
+
+    from ostinato.core import training
+    from ostinato.core.seeds import derive
+    from ostinato.scores.wav import write_wav
+    from ostinato.sound.compose.improvise import SEED_SAMPLES, improvise
+    from ostinato.sound.data.recordings import UnreadableSound, read_start
+    from ostinato.sound.parts import autoencoder, score_creator
+
     try:
         begun = torch.from_numpy(read_start(options.song, SEED_SAMPLES))
     except UnreadableSound as error:

@@ -8,6 +8,7 @@ from typing import Any
 import yaml
 
 from ostinato.core.errors import UserError
+from ostinato.core.progress import tell
 
 FOLDER = Path("systems")
 
@@ -96,7 +97,7 @@ def settings(params: dict[str, Any], section: str = "") -> list[str]:
     return found
 
 
-def run(row: Row, name: str, more: list[str], queue: bool = False) -> None:
+def run(row: Row, name: str, more: list[str]) -> None:
     """Run a system as a DVC experiment, in a copy of the project.
 
     In the workspace, DVC would leave the system's parameters in params.yaml, and the next system
@@ -110,29 +111,66 @@ def run(row: Row, name: str, more: list[str], queue: bool = False) -> None:
         The name of the experiment.
     more : list of str
         Parameters that override those of the system, in the form that ``-S`` takes.
-    queue : bool
-        Whether to only put it into DVC's queue.
 
     Raises
     ------
     UserError
         When dvc is missing or fails. If it fails, it has printed the reason.
     """
-    command = ["dvc", "exp", "run", "--queue" if queue else "--temp", "--name", name]
+    command = ["dvc", "exp", "run", "--temp", "--name", name]
     # If a parameter is set twice, the later setting counts.
     both = settings(row.params) + more
     chosen = {one.partition("=")[0].lstrip("+"): one for one in both}
     for setting in chosen.values():
         command += ["--set-param", setting]
-    try:
-        done = subprocess.run([*command, TARGET], check=False)
-    except FileNotFoundError as error:
-        raise UserError("dvc: no such command; activate the environment first") from error
+    done = _dvc([*command, TARGET])
     if done.returncode:
         raise UserError(
             f"{name}: dvc exp run ended with code {done.returncode}; where the name is in use, "
             f"choose another with -n or say `dvc exp remove {name}`"
         )
+
+
+def run_all(more: list[str]) -> list[str]:
+    """Run all systems, one after another, but for those that are experiments of this commit.
+
+    Parameters
+    ----------
+    more : list of str
+        As for `run`.
+
+    Returns
+    -------
+    list of str
+        The names of those that failed. The reason has been printed.
+
+    Raises
+    ------
+    UserError
+        When dvc is missing, or this is no project of its.
+    """
+    listed = _dvc(["dvc", "exp", "list", "--names-only"], capture_output=True, text=True)
+    if listed.returncode:
+        raise UserError(listed.stderr.strip())
+    known, failed = set(listed.stdout.split()), []
+    for row in read_rows():
+        if row.name in known:
+            tell(f"{row.name}: done before; `dvc exp remove {row.name}` lets it run again")
+            continue
+        tell(f"{row.name}: running")
+        try:
+            run(row, row.name, more)
+        except UserError as error:
+            tell(str(error))
+            failed.append(row.name)
+    return failed
+
+
+def _dvc(command: list[str], **how: Any) -> subprocess.CompletedProcess:
+    try:
+        return subprocess.run(command, check=False, **how)
+    except FileNotFoundError as error:
+        raise UserError("dvc: no such command; activate the environment first") from error
 
 
 def merged(params: dict[str, Any], changes: dict[str, Any]) -> dict[str, Any]:

@@ -38,11 +38,10 @@ KIND = {KEYS: "generator", EVENTS: "token_model"}
 """What the config.json of their models says."""
 
 MODEL = {KEYS: "models/generator", EVENTS: "models/token_model/events"}
-MUSIC = {KEYS: "results/compose", EVENTS: "results/token_compose/events"}
 
 PIPELINE = {
-    KEYS: ["dataset", "augment", "decoder", "generator", "compose"],
-    EVENTS: ["tokens events", "token_model events", "token_compose events"],
+    KEYS: ["dataset", "augment", "decoder", "generator", "compose", "page"],
+    EVENTS: ["tokens events", "token_model events", "token_compose events", "page"],
 }
 """The stages that follow the corpus."""
 
@@ -149,7 +148,7 @@ def learned(songs: list[dict[str, str]]) -> str:
 
 
 def train(folder: Path, out: Path, what: str | None, start: Path | None) -> None:
-    """Learn the songs in a folder, and write eight pieces.
+    """Learn the songs in a folder, and write eight pieces and a page of them.
 
     Parameters
     ----------
@@ -201,9 +200,8 @@ def train(folder: Path, out: Path, what: str | None, start: Path | None) -> None
     (out / "data/start").mkdir(parents=True, exist_ok=True)
     for stage in PIPELINE[kind]:
         run(stage, out)
-    tell(
-        f"music: {out / MUSIC[kind]}; to go on: ostinato continue SONG --model {out / MODEL[kind]}"
-    )
+    tell(f"to see and to hear: open {out / 'results/page/index.html'}")
+    tell(f"to go on from a song: ostinato continue SONG -o NEW.mid --model {out / MODEL[kind]}")
 
 
 def run(stage: str, out: Path) -> None:

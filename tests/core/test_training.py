@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from safetensors.torch import load_file
 from torch import nn
 
 from ostinato.core import code, files, noise, training
@@ -99,6 +100,21 @@ def test_an_interrupted_training_ends_as_if_it_had_not_been(cache, optimizer, em
     assert [row["step"] for row in curves] == list(range(5, 41, 5))
     assert not list(cache.glob("*/checkpoint.safetensors"))
     assert not again.model.training
+
+
+def test_what_was_validated_is_there_to_be_watched(cache, tmp_path):
+    out, results, model, seen = tmp_path / "out", tmp_path / "results", Line(), []
+
+    def validate() -> float:
+        if (out / "model.safetensors").exists():
+            rows = (results / "curves.tsv").read_text().splitlines()[1:]
+            seen.append((len(rows), load_file(out / "model.safetensors")["map.weight"].item()))
+        weights.append(model.map.weight.half().item())
+        return 1.0
+
+    weights: list[float] = []
+    training.fit_and_write(line(validate=validate, model=model), out, results)
+    assert seen == [(n, weight) for n, weight in enumerate(weights[:-1], 1)]
 
 
 def test_the_best_weights_are_kept_and_training_stops_early(cache):

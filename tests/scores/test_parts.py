@@ -60,6 +60,20 @@ def test_the_melody_is_told_from_the_rest():
     assert score.notes["pitch"][score.notes["part"] == 0].min() == 72
 
 
+@pytest.mark.parametrize(
+    ("names", "melody"),
+    [
+        (("Lead Guitar", "Flute", "Melody"), 2),
+        (("Lead Guitar", "Vocals", "Bass"), 1),
+        (("Solo", "Flute", "Bass"), 0),
+        (("Single Coil", "Flute", "Enchanted"), 1),  # by height: no name says so
+    ],
+)
+def test_what_says_most_clearly_that_it_is_the_melody_counts(names, melody):
+    parts = [*(Part(name, 0) for name in names), Part("Kit", 0, drums=True)]
+    assert set(chosen(band(parts), ["melody"]).notes["part"].tolist()) == {melody}
+
+
 def test_without_names_the_highest_part_of_single_notes_is_the_melody():
     parts = [Part("", 0), Part("", 0), Part("", 0), Part("", 0, drums=True)]
     score = chosen(band(parts), ["melody"])

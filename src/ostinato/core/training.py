@@ -8,7 +8,7 @@ import os
 import platform
 import sys
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -197,7 +197,7 @@ def _code_of(task: Task) -> list[Path]:
     return [path for name, path in found.items() if name not in code.HARMLESS]
 
 
-def fit(task: Task, told: Callable[[dict[str, float]], None] = lambda row: None) -> History:
+def fit(task: Task, told: Callable[[History], None] = lambda history: None) -> History:
     """Train a model, leave the best weights in it, and finish it.
 
     The learning rate falls along half a cosine. Training ends after ``max_steps``, or after
@@ -214,7 +214,8 @@ def fit(task: Task, told: Callable[[dict[str, float]], None] = lambda row: None)
     task : Task
         What to train.
     told : callable
-        Called with each new row of the history.
+        Called after each validation with the history so far, while the model has the weights that
+        were validated.
 
     Returns
     -------
@@ -243,8 +244,9 @@ def fit(task: Task, told: Callable[[dict[str, float]], None] = lambda row: None)
                 torch.manual_seed(derive(task.seed, "valid"))
                 with run.averaged():
                     run.validated(task.validate())
-                told(run.history[-1])
                 run.save()
+                with run.averaged():
+                    told(run.history)
             if "DVC_STAGE" in os.environ and os.getppid() != parent:
                 run.save()
                 raise UserError(f"{task.what}: dvc has ended; stopped after step {run.step}")
@@ -412,6 +414,8 @@ def _moving(decay: float) -> Callable[[list[Tensor], list[Tensor], Tensor], None
 def fit_and_write(task: Task, out: Path, results: Path) -> None:
     """Train a model, then write it and its history.
 
+    After each validation, the weights as they are then are written as well, for those who watch.
+
     Parameters
     ----------
     task : Task
@@ -419,9 +423,16 @@ def fit_and_write(task: Task, out: Path, results: Path) -> None:
     out, results : Path
         The folders for the model and for its history.
     """
-    history = fit(task)
-    write_model(out, task.model, task.config)
-    write_history(results, history, weights_of(task.model), last=not task.settings.patience)
+
+    def write(history: History) -> None:
+        write_model(out, task.model, task.config)
+        write_history(results, history, weights_of(task.model), last=not task.settings.patience)
+
+    def show(history: History) -> None:
+        with suppress(UserError):  # weights that are too large are no error before the end
+            write(history)
+
+    write(fit(task, show))
 
 
 def write_history(

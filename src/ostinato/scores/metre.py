@@ -96,7 +96,7 @@ def find_metre(
     nats : ndarray[float64]
         Log-probability of each.
     """
-    pitched = ~np.array([part.drums for part in score.parts])[score.notes["part"]]
+    pitched = ~score.drums
     names, features = features_of(score.notes[pitched], straight[pitched])
     claimed = np.array([metre == claim for metre in METRES])
     usual = np.where(claimed, METRE_WEIGHTS.max(), METRE_WEIGHTS)

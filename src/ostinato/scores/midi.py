@@ -290,10 +290,13 @@ def _with_whole_bars(score: Score) -> Score:
         full = Metre(0, metres[1].beats, metres[1].unit)
         pickup, rest = metres[0].bar, full.bar - metres[0].bar
         metres = [full, *metres[2:]]
-        end = int((score.notes["onset"] + score.notes["length"]).max(initial=0))
         last = metres[-1]
         before = metres[-2] if len(metres) > 1 else full
-        if last is not full and last.bar + pickup == before.bar and end <= last.tick + last.bar:
+        if (
+            last is not full
+            and last.bar + pickup == before.bar
+            and score.end <= last.tick + last.bar
+        ):
             metres = metres[:-1]
         score = replace(score, metres=metres).delayed(rest)
     return score

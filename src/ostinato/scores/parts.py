@@ -16,10 +16,15 @@ ALL, MERGED, WITH_MELODY = "all", "merge", "melody+accompaniment"
 MELODY, ACCOMPANIMENT, DRUMS = "melody", "accompaniment", "drums"
 """Names that stand for parts whatever these are called."""
 
-_SUNG = re.compile(
-    r"melod|vocal|vox|\bvoice|\blead|\bsing|\bsong\b|\bsolo|gesang|canto|chant", re.I
-)
-"""What parts are called that have the melody."""
+_SUNG = [
+    re.compile(pattern, re.IGNORECASE)
+    for pattern in (
+        r"melod",
+        r"vocal|\bvox|\bvoice|\bsing(er|s|ing)?\b|\bsong\b|gesang|\bcanto\b|\bchant\b",
+        r"\blead|\bsolo",
+    )
+]
+"""What parts are called that have the melody, from what says it most clearly on."""
 
 FEW = 0.1
 """The melody has so large a share of the notes of the largest part, at least."""
@@ -62,8 +67,7 @@ def chosen(score: Score, parts: str | Sequence[str | int]) -> Score:
     mask = kept[score.notes["part"]] if len(score.notes) else np.zeros(0, bool)
     if wanted & {MELODY, ACCOMPANIMENT}:
         sung = _melody(score)
-        drums = np.array([part.drums for part in score.parts], bool)[score.notes["part"]]
-        mask |= sung & (MELODY in wanted) | ~sung & ~drums & (ACCOMPANIMENT in wanted)
+        mask |= sung & (MELODY in wanted) | ~sung & ~score.drums & (ACCOMPANIMENT in wanted)
     return replace(score, notes=score.notes[mask])
 
 
@@ -75,7 +79,7 @@ def _called(part: Part) -> set[str]:
 def _with_melody(score: Score) -> Score:
     """Divide what has pitch between two parts."""
     sung = _melody(score)
-    drums = np.array([part.drums for part in score.parts], bool)[score.notes["part"]]
+    drums = score.drums
     notes, parts = score.notes.copy(), []
     for number, (name, mask) in enumerate(((MELODY, sung), (ACCOMPANIMENT, ~sung & ~drums))):
         used, counts = np.unique(notes["part"][mask], return_counts=True)
@@ -99,9 +103,10 @@ def _melody(score: Score) -> np.ndarray:
     ]
     if not pitched:
         return np.zeros(len(notes), bool)
-    named = [part for part in pitched if _SUNG.search(score.parts[part].name)]
-    if named:
-        return notes["part"] == named[0]
+    for name in _SUNG:
+        for part in pitched:
+            if name.search(score.parts[part].name):
+                return notes["part"] == part
     if len(pitched) == 1:
         own = np.flatnonzero(notes["part"] == pitched[0])
         return np.isin(np.arange(len(notes)), own[top_notes(notes[own])])

@@ -98,10 +98,20 @@ class Score:
         return " ".join(dict.fromkeys(map(str, self.metres)))
 
     @property
+    def drums(self) -> np.ndarray:
+        """Which notes are those of drums: ndarray[bool], shape [notes]."""
+        numbers = [number for number, part in enumerate(self.parts) if part.drums]
+        return np.isin(self.notes["part"], numbers)
+
+    @property
     def pitched(self) -> np.ndarray:
         """ndarray[NOTE]: all notes except those of drums."""
-        drums = [i for i, part in enumerate(self.parts) if part.drums]
-        return self.notes[~np.isin(self.notes["part"], drums)]
+        return self.notes[~self.drums]
+
+    @property
+    def end(self) -> int:
+        """The tick at which the last note ends; 0 without notes."""
+        return int((self.notes["onset"] + self.notes["length"]).max(initial=0))
 
     def delayed(self, ticks: int) -> "Score":
         """The same score after a rest, so that a pickup comes at the end of a full bar.
@@ -174,6 +184,12 @@ def tidy(notes: np.ndarray) -> np.ndarray:
     room[:-1] = np.where(same_key[1:], np.diff(notes["onset"]), room[:-1])
     notes["length"] = np.clip(notes["length"], 1, np.maximum(room, 1))
     return notes[np.lexsort((notes["part"], notes["pitch"], notes["onset"]))]
+
+
+def nearest_step(ticks: np.ndarray, steps_per_beat: int) -> np.ndarray:
+    """Round ticks to the nearest step, halves up: integers to int64 of the same shape."""
+    doubled = 2 * steps_per_beat * np.asarray(ticks, np.int64)
+    return (doubled + TICKS_PER_BEAT) // (2 * TICKS_PER_BEAT)
 
 
 def seconds(score: Score, ticks: np.ndarray) -> np.ndarray:

@@ -40,9 +40,8 @@ def render(score: Score) -> np.ndarray:
 
 def _with_tail(score: Score) -> Score:
     """Add a part with one inaudible note, which ends `TAIL` seconds after all others."""
-    end = int((score.notes["onset"] + score.notes["length"]).max(initial=0))
     ticks = int(TAIL * score.tempi[-1].bpm / 60 * TICKS_PER_BEAT)
-    silent = np.array([(end + ticks, 1, 0, 1, len(score.parts))], score.notes.dtype)
+    silent = np.array([(score.end + ticks, 1, 0, 1, len(score.parts))], score.notes.dtype)
     return Score(
         np.concatenate([score.notes, silent]),
         [*score.parts, Part("tail", 0)],

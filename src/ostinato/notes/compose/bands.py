@@ -51,9 +51,8 @@ def drums_again(score: Score, begin: int, bars: int, metre: Metre) -> np.ndarray
     ndarray[NOTE]
         New notes.
     """
-    drums = [number for number, part in enumerate(score.parts) if part.drums]
     again = min(REPEATED, max((begin - metre.tick) // metre.bar, 1)) * metre.bar
-    notes = score.notes[np.isin(score.notes["part"], drums)]
+    notes = score.notes[score.drums]
     notes = notes[notes["onset"] >= begin - again]
     end = begin + bars * metre.bar
     found = []

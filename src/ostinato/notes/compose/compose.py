@@ -52,7 +52,8 @@ HEARD = 256
 BLOCK = 16
 """Number of pieces that `compose` computes together, unless told otherwise."""
 
-PIECE_COLUMNS = ["piece", "begins_as", "metre", "steps"]
+PIECE_COLUMNS = ["piece", "begins_as", "given", "metre", "steps"]
+"""``begins_as`` is the id of a song, and ``given`` the tick up to which a piece is that song."""
 
 HOUR_PIECES, HOUR_BARS, HOUR_BAR = 120, 16, Bars(0, 16, 4)
 HOUR_PAUSE, HOUR_LENGTH, HOUR_TEMPO = 24, 28_760, 120.0
@@ -110,18 +111,7 @@ def write_pieces(
     rows, steps_per_beat = [], writer.steps_per_beat
     for number, piece in enumerate(progress(pieces, len(pieces), "render"), 1):
         name = f"piece-{number:02d}"
-        metre = main_metre(songs.metre[piece.song])
-        title = f"{name}, beginning as {songs.title[piece.song]}"
-        notes = notes_of(piece.roll, metre, steps_per_beat, writer.representation)
-        sung = songs.voices[piece.song]
-        parts = [Part(name or f"Voice {i}", program) for i, (program, name) in enumerate(sung, 1)]
-        if sung:
-            notes = in_parts(notes, voices.silent(len(sung)), list(range(len(sung))))
-        else:
-            parts = [_alone(songs.parts[piece.song])]
-        score = Score(notes, parts, [metre], [Tempo(0, settings.tempo)], title)
-        if swing := songs.swing[piece.song]:
-            score = with_swing(score, *swing)
+        score = score_of(piece, songs, writer, settings.tempo, name)
         files.write(out / f"{name}.mid", midi_bytes(score))
         if number <= settings.sounds:
             write_wav(out / f"{name}.wav", synthesis.render(score))
@@ -130,7 +120,8 @@ def write_pieces(
             {
                 "piece": name,
                 "begins_as": songs.id[piece.song],
-                "metre": str(metre),
+                "given": SEED_STEPS * TICKS_PER_BEAT // steps_per_beat,
+                "metre": score.metre,
                 "steps": len(piece.roll),
             }
         )
@@ -143,6 +134,38 @@ def write_pieces(
         notes = notes_of(hour_roll(pieces), metre, steps_per_beat, writer.representation)
         score = Score(notes, [Part("Piano")], [metre], [tempo], "An hour of music")
         files.write(out / "hour.mid", midi_bytes(score))
+
+
+def score_of(piece: Piece, songs: Songs, system: System, tempo: float, name: str) -> Score:
+    """Turn a piece into a score, in the metre, the voices and the swing of the song it begins as.
+
+    Parameters
+    ----------
+    piece : Piece
+    songs : Songs
+        The dataset.
+    system : System
+        What composed it.
+    tempo : float
+        In quarter notes per minute.
+    name : str
+        Of the piece, for its title.
+
+    Returns
+    -------
+    Score
+    """
+    metre = main_metre(songs.metre[piece.song])
+    notes = notes_of(piece.roll, metre, system.steps_per_beat, system.representation)
+    if sung := songs.voices[piece.song]:
+        parts = [Part(each or f"Voice {i}", program) for i, (program, each) in enumerate(sung, 1)]
+        notes = in_parts(notes, voices.silent(len(sung)), list(range(len(sung))))
+    else:
+        parts = [_alone(songs.parts[piece.song])]
+    title = f"{name}, beginning as {songs.title[piece.song]}"
+    score = Score(notes, parts, [metre], [Tempo(0, tempo)], title)
+    swing = songs.swing[piece.song]
+    return with_swing(score, *swing) if swing else score
 
 
 def _alone(parts: Sequence[tuple[int, str]]) -> Part:
@@ -411,7 +434,7 @@ def continue_score(system: System, score: Score, bars: int, temperature: float, 
     if not len(score.pitched):
         raise UserError("there are no notes to go on from")
     ticks = TICKS_PER_BEAT // system.steps_per_beat
-    end = int((score.notes["onset"] + score.notes["length"]).max())
+    end = score.end
     metres = [metre for metre in score.metres if metre.tick < end]
     try:
         before = bars_of(metres, system.steps_per_beat)
@@ -467,8 +490,7 @@ def prolonged(
         The steps that follow, without what belongs to the given notes.
     """
     notes, rest = score.notes.copy(), roll[given:].copy()
-    drums = [i for i, part in enumerate(score.parts) if part.drums]
-    pitched = ~np.isin(notes["part"], drums)
+    pitched = ~score.drums
     goes_on = rest < 0
     if representation == "holding":
         goes_on = (rest != 0) & (roll[given - 1] != 0)

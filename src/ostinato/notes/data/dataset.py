@@ -18,7 +18,14 @@ from ostinato.notes.data.songs import STEP_NOTE
 from ostinato.scores import grid
 from ostinato.scores.midi import read_midi
 from ostinato.scores.parts import chosen
-from ostinato.scores.score import TICKS_PER_BEAT, Metre, Score, UnreadableScore, voices_of
+from ostinato.scores.score import (
+    TICKS_PER_BEAT,
+    Metre,
+    Score,
+    UnreadableScore,
+    nearest_step,
+    voices_of,
+)
 from ostinato.scores.sources import SPLITS
 
 SONG_COLUMNS = [
@@ -272,15 +279,9 @@ def quantise(score: Score, steps_per_beat: int) -> np.ndarray:
         Sorted by onset and pitch; the field ``song`` is 0.
     """
     notes = score.pitched
-
-    def step(ticks: np.ndarray) -> np.ndarray:
-        return (2 * ticks.astype(np.int64) * steps_per_beat + TICKS_PER_BEAT) // (
-            2 * TICKS_PER_BEAT
-        )
-
     result = np.zeros(len(notes), STEP_NOTE)
-    result["onset"] = step(notes["onset"])
-    ends = step(notes["onset"].astype(np.int64) + notes["length"])
+    result["onset"] = nearest_step(notes["onset"], steps_per_beat)
+    ends = nearest_step(notes["onset"] + notes["length"], steps_per_beat)
     result["length"] = np.maximum(ends - result["onset"], 1)
     result["pitch"] = notes["pitch"]
     result["velocity"] = notes["velocity"]

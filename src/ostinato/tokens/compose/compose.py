@@ -31,6 +31,10 @@ from ostinato.tokens.model import NextToken
 STEPS_PER_BEAT = 4
 """The grid of the piano rolls, in steps per quarter note."""
 
+PIECE_COLUMNS = ["piece", "begins_as", "given"]
+"""Of events: its name, the source of the song that it begins as, and the tick up to which it is
+that song."""
+
 
 def write_pieces(
     out: Path, model: NextToken, streams: Streams, settings: TokenCompose, seed: int
@@ -39,7 +43,8 @@ def write_pieces(
 
     Events and chords become ``piece-*.txt`` (the tokens), ``.mid``, ``.wav`` and ``.png``. Tunes
     become ``.abc``, and the last three as well if music21 can read them. Other text becomes
-    ``.txt``. A piece of events has at least half of the tokens that it may have.
+    ``.txt``. A piece of events has at least half of the tokens that it may have; ``pieces.csv``
+    lists what they begin as.
 
     Parameters
     ----------
@@ -58,19 +63,77 @@ def write_pieces(
     UserError
         When a token of the prompt is not in the vocabulary.
     """
+    events, rows = model.data["kind"] == "events", []
     for number in progress(range(settings.pieces), settings.pieces, "token_compose"):
-        rng = np.random.default_rng(derive(seed, "start", number))
-        given, shown = start(settings, model, streams, rng, number)
-        allowed, least = None, 1
-        if model.data["kind"] == "events":
-            allowed, least = _band(model, streams, shown, rng), settings.tokens // 2
-        uniforms = noise.uniforms((1, settings.tokens), seed, "piece", number)
-        chosen = settings.temperature, settings.top_k, settings.top_p
-        [written] = sample(model, torch.tensor([given]), uniforms, *chosen, allowed, least)
-        tokens = [model.data["names"][token] for token in shown + written]
-        if model.data["kind"] == "events" and len(written) == settings.tokens:
-            tokens = whole_bars(tokens)
-        save(out / f"piece-{number + 1:02d}", tokens, model.data)
+        name = f"piece-{number + 1:02d}"
+        tokens, shown = composed(model, streams, settings, seed, number)
+        save(out / name, tokens, model.data)
+        if events:
+            source = _held_out(streams, number)[1] if settings.start == "window" else ""
+            rows.append({"piece": name, "begins_as": source, "given": given_ticks(shown, model)})
+    if events:
+        files.write_table(out / "pieces.csv", PIECE_COLUMNS, rows)
+
+
+def composed(
+    model: NextToken, streams: Streams, settings: TokenCompose, seed: int, number: int
+) -> tuple[list[str], list[str]]:
+    """Compose one piece.
+
+    Parameters
+    ----------
+    model : NextToken
+    streams : Streams
+        The streams that it was trained on.
+    settings : TokenCompose
+        The section of params.yaml.
+    seed, number : int
+        They determine the piece.
+
+    Returns
+    -------
+    tokens : list of str
+        The names of all its tokens.
+    shown : list of str
+        The first of them, which it was given.
+
+    Raises
+    ------
+    UserError
+        When a token of the prompt is not in the vocabulary.
+    """
+    names, events = model.data["names"], model.data["kind"] == "events"
+    rng = np.random.default_rng(derive(seed, "start", number))
+    given, shown = start(settings, model, streams, rng, number)
+    allowed, least = None, 1
+    if events:
+        allowed, least = _band(model, streams, shown, rng), settings.tokens // 2
+    uniforms = noise.uniforms((1, settings.tokens), seed, "piece", number)
+    chosen = settings.temperature, settings.top_k, settings.top_p
+    [written] = sample(model, torch.tensor([given]), uniforms, *chosen, allowed, least)
+    tokens = [names[token] for token in shown + written]
+    if events and len(written) == settings.tokens:
+        tokens = whole_bars(tokens)
+    return tokens, [names[token] for token in shown]
+
+
+def given_ticks(shown: list[str], model: NextToken) -> int:
+    """Find the tick up to which a piece of events is what it was given.
+
+    Parameters
+    ----------
+    shown : list of str
+        The tokens that it was given.
+    model : NextToken
+        Of events.
+
+    Returns
+    -------
+    int
+        0 if that is nothing.
+    """
+    notes = score_of_events(shown, model.data).notes
+    return int(notes["onset"].max()) + 1 if len(notes) else 0
 
 
 def _band(model: NextToken, streams: Streams, shown: list[int], rng: np.random.Generator) -> Tensor:
@@ -83,6 +146,13 @@ def _band(model: NextToken, streams: Streams, shown: list[int], rng: np.random.G
         if not any(token.startswith(kind) for token in own):
             own += [token for token in other if token.startswith(kind)]
     return torch.from_numpy(fitting(names, own))
+
+
+def _held_out(streams: Streams, number: int) -> tuple[np.ndarray, str]:
+    """Choose a song that was not learned, and its source: the test songs in turn, then others."""
+    songs = [*streams.pieces("test"), *streams.pieces("valid")]
+    sources = [*streams.sources("test"), *streams.sources("valid")]
+    return songs[number % len(songs)], sources[number % len(songs)]
 
 
 def start(
@@ -119,8 +189,7 @@ def start(
         prompt = _classes(settings.prompt, model.data)
         return [BOUNDARY, *prompt], prompt
     if settings.start == "window" and kind == "events":
-        songs = [*streams.pieces("test"), *streams.pieces("valid")]
-        first = songs[number % len(songs)][: model.window].tolist()
+        first = _held_out(streams, number)[0][: model.window].tolist()
         return [BOUNDARY, *first], first
     if settings.start == "window":
         return window_of(model, streams, rng)

@@ -67,7 +67,7 @@ def continue_score(
         nothing.
     """
     tokenizer = Tokenizer(model.data)
-    end = int((score.notes["onset"] + score.notes["length"]).max())
+    end = score.end
     metres = [each for each in score.metres if each.tick < end]
     tempi = [each for each in score.tempi if each.tick < end]
     metre = metres[-1]

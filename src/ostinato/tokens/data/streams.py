@@ -206,6 +206,10 @@ class Streams:
             if piece["split"] == split
         ]
 
+    def sources(self, split: str) -> list[str]:
+        """Where the pieces of a split come from."""
+        return [piece["source"] for piece in self._pieces if piece["split"] == split]
+
     def targets(self, split: str) -> np.ndarray:
         """Mark the labels of a split's pieces with 1: ndarray[float32], shape [pieces, labels]."""
         labels = [p["labels"].split("/") for p in self._pieces if p["split"] == split]

@@ -23,6 +23,7 @@ from ostinato.scores.score import (
     Score,
     Tempo,
     UnreadableScore,
+    nearest_step,
     tidy,
 )
 
@@ -124,7 +125,7 @@ class Tokenizer:
             numbers = numbers_of([score.parts[part] for part in used])
         notes = score.notes.copy()
         notes["onset"] = self._step(score.notes["onset"])
-        ends = self._step(score.notes["onset"].astype(np.int64) + score.notes["length"])
+        ends = self._step(score.notes["onset"] + score.notes["length"])
         notes["length"] = np.maximum(ends - notes["onset"], 1)
         # Parts that share a number are one.
         number = np.array([SILENT if n is None else n for n in numbers], int)[where]
@@ -156,7 +157,7 @@ class Tokenizer:
         return tokens.tokens
 
     def _step(self, ticks: Any) -> Any:
-        return (2 * np.int64(self.steps) * ticks + TICKS_PER_BEAT) // (2 * TICKS_PER_BEAT)
+        return nearest_step(ticks, self.steps)
 
     def score_of(self, names: Sequence[str], title: str = "") -> Score:
         """Turn tokens into a score; those that make no sense where they stand are left out.

@@ -29,7 +29,7 @@ def token_model_task(params: Params, vocabulary: str, data: Path) -> Task:
     params : Params
         The whole of params.yaml.
     vocabulary : str
-        ``"chords"`` or ``"letters"``.
+        ``"chords"``, ``"letters"`` or ``"events"``.
     data : Path
         The folder of its streams.
 

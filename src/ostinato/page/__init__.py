@@ -1,0 +1,1 @@
+"""The page: what runs made, to see, to hear and to compare."""
