@@ -92,6 +92,22 @@ def melody(seed: int, beats: int = 32, metre: tuple[int, int] = (4, 4)) -> Score
     return make_score(notes, metre, f"Song {seed}")
 
 
+def with_drums(seed: int, program: int = 80, tempi: Sequence[Tempo] = (Tempo(0, 150.0),)) -> Score:
+    """A song of a lead, a bass and drums, all on each of 16 beats."""
+    rng = np.random.default_rng(seed)
+    rows = [
+        row
+        for beat in range(16)
+        for row in (
+            (beat * 480, 480, int(rng.integers(60, 80)), 90, 0),
+            (beat * 480, 240, int(rng.integers(30, 50)), 70, 1),
+            (beat * 480, 120, 38, 100, 2),
+        )
+    ]
+    parts = [Part("Lead", program), Part("Bass", 33), Part("Kit", 0, drums=True)]
+    return Score(tidy(np.array(rows, NOTE)), parts, [Metre(0, 4, 4)], list(tempi))
+
+
 def write_corpus(folder: Path, songs: dict[str, tuple[str, Score]]) -> Path:
     """A corpus as stage corpus writes it, from source to split and score."""
     rows = []

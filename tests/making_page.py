@@ -5,12 +5,12 @@ import shutil
 from pathlib import Path
 
 import numpy as np
-from making import make_score, melody, write_corpus
+from making import make_score, melody, with_drums, write_corpus
 
 from ostinato.core import files
 from ostinato.page.run import Run
 from ostinato.scores.midi import midi_bytes
-from ostinato.scores.score import NOTE, Metre, Part, Score, Tempo, tidy
+from ostinato.scores.score import Score
 from ostinato.scores.synthesis import render
 from ostinato.scores.wav import RATE, write_wav
 
@@ -18,20 +18,6 @@ ROOT = Path(__file__).parents[1]
 SONGS = 2
 TUNE = "X:1\nM:4/4\nL:1/4\nK:G\nG|GABc|d2B2|c2A2|G3|]\n"
 PICKUP = 3 * 480
-
-
-def band(seed: int) -> Score:
-    rng = np.random.default_rng(seed)
-    rows = [
-        row
-        for beat in range(16)
-        for row in (
-            (beat * 480, 480, int(rng.integers(60, 80)), 90, 0),
-            (beat * 480, 120, 38, 100, 1),
-        )
-    ]
-    parts = [Part("Lead", 80), Part("Kit", 0, drums=True)]
-    return Score(tidy(np.array(rows, NOTE)), parts, [Metre(0, 4, 4)], [Tempo(0, 150.0)])
 
 
 def write_piece(folder: Path, name: str, score: Score) -> None:
@@ -57,7 +43,7 @@ def make_run(folder: Path, name: str = "this run", seed: int = 1) -> Run:
         write_piece(composed, piece, melody(10 * seed + number, beats=40))
         begins = {"piece": piece, "begins_as": row["id"], "given": 1920}
         pieces.append(begins | {"metre": "4/4", "steps": 160})
-        write_piece(events, piece, band(10 * seed + number))
+        write_piece(events, piece, with_drums(10 * seed + number))
         begun.append({"piece": piece, "begins_as": row["source"], "given": 1921})
     files.write_table(composed / "pieces.csv", list(pieces[0]), pieces)
     files.write_table(events / "pieces.csv", list(begun[0]), begun)

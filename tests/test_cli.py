@@ -6,7 +6,7 @@ import pytest
 import soundfile
 import torch
 import yaml
-from making import CONFIG, DECODER, make_score, melody, write_corpus
+from making import CONFIG, DECODER, make_score, melody, with_drums, write_corpus
 from making_sound import AUTOENCODER_CONFIGS, SCORE_CREATOR_CONFIGS
 
 from ostinato import folders
@@ -14,7 +14,7 @@ from ostinato.cli import OVERVIEW, SHELLS, main
 from ostinato.core.models import build, write_model
 from ostinato.notes.system import System
 from ostinato.scores.midi import midi_bytes, read_midi
-from ostinato.scores.score import NOTE, Metre, Part, Score, Tempo, tidy
+from ostinato.scores.score import Metre, Part, Tempo
 from ostinato.scores.wav import RATE
 from ostinato.sound.data.sound import FRAME
 from ostinato.sound.parts import autoencoder, score_creator
@@ -139,25 +139,9 @@ def band(tmp_path_factory):
     return folder / "events"
 
 
-def with_drums(seed: int, program: int = 80):
-    rng = np.random.default_rng(seed)
-    rows = [
-        row
-        for beat in range(16)
-        for row in (
-            (beat * 480, 480, int(rng.integers(60, 80)), 90, 0),
-            (beat * 480, 240, int(rng.integers(30, 50)), 70, 1),
-            (beat * 480, 120, 38, 100, 2),
-        )
-    ]
-    parts = [Part("Lead", program), Part("Bass", 33), Part("Kit", 0, drums=True)]
-    tempi = [Tempo(0, 90), Tempo(960, 100)]
-    return Score(tidy(np.array(rows, NOTE)), parts, [Metre(0, 4, 4)], tempi)
-
-
 def test_a_song_of_a_band_goes_on_as_a_band(band, tmp_path):
     """Its parts, its tempi, its notes stay, though its lead is an instrument of its own."""
-    given = with_drums(7, program=84)
+    given = with_drums(7, program=84, tempi=[Tempo(0, 90), Tempo(960, 100)])
     (tmp_path / "song.mid").write_bytes(midi_bytes(given))
     out = tmp_path / "longer.mid"
     arguments = ["continue", str(tmp_path / "song.mid"), "--model", str(band), "--bars", "2"]

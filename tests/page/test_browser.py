@@ -119,14 +119,16 @@ def test_parts_can_be_hidden_and_notes_read(open_page):
     shelf = page.locator("#bands")
     notes = shelf.locator(".note")
     drums = shelf.locator(".note.drum")
-    assert (notes.count(), drums.count()) == (32, 16)
+    assert (notes.count(), drums.count()) == (48, 16)
     shelf.get_by_role("checkbox", name="Kit").uncheck()
     assert not drums.first.is_visible()
     assert shelf.locator(".note.part-0").first.is_visible()
     shelf.get_by_text("Notes as text").click()
     shelf.locator(".more tbody tr").nth(3).wait_for()
     assert shelf.locator(".more tbody tr").count() == 4
-    assert "32 notes in 4 bars, Lead, Kit" in shelf.locator("svg.roll").get_attribute("aria-label")
+    assert "48 notes in 4 bars, Lead, Bass, Kit" in shelf.locator("svg.roll").get_attribute(
+        "aria-label"
+    )
 
 
 def test_the_notes_of_a_tune_are_marked_as_they_sound(open_page):

@@ -52,6 +52,7 @@ def test_bands_have_their_parts_and_drums(page):
     version = first["versions"][0]
     assert version["roll"]["parts"] == [
         {"name": "Lead", "drums": False},
+        {"name": "Bass", "drums": False},
         {"name": "Kit", "drums": True},
     ]
     assert version["roll"]["given"] == pytest.approx(4 * 60 / 150, abs=0.01)

@@ -5,6 +5,7 @@ from pathlib import Path
 
 from dvc.api import DVCFileSystem
 from dvc.exceptions import DvcException
+from dvc_data.index import DataIndexDirError
 
 from ostinato.core import files
 from ostinato.core.errors import UserError
@@ -62,6 +63,7 @@ def run_of(revision: str, into: Path) -> Run:
         return Run(WORKSPACE, Path())
     try:
         past = DVCFileSystem(rev=revision)
+        past.ls("")  # `exists` would not say that there is no such revision
         known = past.exists("params.yaml")
     except DvcException as error:
         raise UserError(
@@ -70,8 +72,7 @@ def run_of(revision: str, into: Path) -> Run:
     if not known:
         raise UserError(f"{revision}: has no params.yaml: no revision of this project")
     run = Run(revision, into)
-    missing = [name for name in FOLDERS if not _brought(past, name, into)]
-    missing += [name for name in FILES if not _brought(past, name, into)]
+    missing = [name for name in (*FOLDERS, *FILES) if not _brought(past, name, into)]
     for folder, column in BEGUN.items():
         begun = {row["begins_as"] for row in run.table(f"{folder}/pieces.csv")}
         for song in run.table("data/corpus/songs.csv"):
@@ -82,14 +83,13 @@ def run_of(revision: str, into: Path) -> Run:
             f"{revision}: its music is not in the cache; `dvc exp pull` brings an experiment, "
             f"`git checkout {revision} && dvc repro` makes it again"
         )
-    gone = [name for name in missing if past.exists(name)]
-    if gone:
-        tell(f"{revision}: not in the cache, and left out: {', '.join(gone)}")
+    if missing:
+        tell(f"{revision}: not in the cache, and left out: {', '.join(missing)}")
     return run
 
 
 def _brought(past: DVCFileSystem, name: str, into: Path) -> bool:
-    """Copy a file or a folder of a revision, if it can be had."""
+    """Copy a file or a folder of a revision, if it has one; False if that is not to be had."""
     path = into / name
     path.parent.mkdir(parents=True, exist_ok=True)
     try:
@@ -97,9 +97,7 @@ def _brought(past: DVCFileSystem, name: str, into: Path) -> bool:
             past.get(name, str(path), recursive=True)
         elif past.isfile(name):
             files.write(path, past.read_bytes(name))
-        else:
-            return False
-    except FileNotFoundError:  # of a folder, some files may be there
+    except (FileNotFoundError, DataIndexDirError):  # of a folder, some files may be there
         shutil.rmtree(path, ignore_errors=True)
         return False
     return True
