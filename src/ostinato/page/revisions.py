@@ -29,7 +29,6 @@ FOLDERS = [
 FILES = [
     "params.yaml",
     "data/corpus/songs.csv",
-    "data/dataset/songs.csv",
     "results/systems.json",
     *(name for name, _ in METRICS.values()),
     *(f"results/{name}/curves.tsv" for name in TRAININGS),
