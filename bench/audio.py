@@ -2,9 +2,9 @@
 
     python bench/audio.py
 
-Run it after `dvc repro`: it uses data/audio, data/frames and the models that params.yaml chooses,
-and trains the others, about ten minutes on two cores. Higher is better for SNR, lower for all else
-but speed. Speeds are how many seconds of sound are encoded and decoded in one second.
+Run it after `dvc repro`: it uses data/audio, data/held_out, data/frames and the models that
+params.yaml chooses, and trains the others, about ten minutes on two cores. Higher is better for
+SNR, lower for all else but speed. Speeds are how many seconds of sound are encoded and decoded in one second.
 """
 
 import argparse
@@ -28,7 +28,8 @@ from ostinato.sound.report import autoencoder as report
 from ostinato.sound.report import measures, performance
 from ostinato.sound.report.score_creator import compare
 
-AUDIO, FRAMES, MODELS = Path("data/audio"), Path("data/frames"), Path("models")
+AUDIO, HELD_OUT = Path("data/audio"), Path("data/held_out")
+FRAMES, MODELS = Path("data/frames"), Path("models")
 PIECES = Path("results/autoencoder/pieces.tsv")
 SUBSETS, SUBSET_FRAMES = (4, 32), 6_000
 """Numbers of pieces to train on besides all, with a tenth of the steps; and the most frames from
@@ -42,7 +43,7 @@ def main() -> None:
     options = parser.parse_args()
     params = read_params(Path("params.yaml"))
     training.prepare(params.threads, params.seed)
-    sounds = Sounds(AUDIO)
+    sounds = Sounds(AUDIO, HELD_OUT)
     autoencoder_table(params, sounds)
     pieces_table(params, sounds)
     score_creator_table(params)

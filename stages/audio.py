@@ -1,4 +1,4 @@
-"""Stage audio: writes rendered scores, or the user's recordings, as one file of samples."""
+"""Stage audio: writes the sound to learn from, rendered scores or the user's recordings."""
 
 from pathlib import Path
 
@@ -6,8 +6,4 @@ from ostinato.core.stage import stage
 from ostinato.sound.data import collection
 
 with stage("data/audio") as (params, [out]):
-    audio = params.audio
-    if audio.source == "corpus":
-        collection.build_rendered(out, Path("data/corpus"), audio.instruments, params.seed)
-    else:
-        collection.build_recorded(out, Path(audio.folder))
+    collection.build(out, params, Path("data/corpus"), ["train", "valid"])

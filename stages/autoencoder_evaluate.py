@@ -10,6 +10,7 @@ from ostinato.sound.report.autoencoder import measure
 
 with stage("results/autoencoder") as (params, [results]):
     training.prepare(params.threads, params.seed)
-    model, sounds = autoencoder.load(Path("models/autoencoder")), Sounds(Path("data/audio"))
+    sounds = Sounds(Path("data/audio"), Path("data/held_out"))
+    model = autoencoder.load(Path("models/autoencoder"))
     figures = measure(model, params.autoencoder.kind, sounds, params.seed)
     files.write_metrics(results / "metrics.json", figures)

@@ -10,4 +10,5 @@ from ostinato.sound.parts import autoencoder
 
 with stage("data/frames") as (params, [out]):
     training.prepare(params.threads, params.seed)
-    frames.build(out, Sounds(Path("data/audio")), autoencoder.load(Path("models/autoencoder")))
+    sounds = Sounds(Path("data/audio"), Path("data/held_out"))
+    frames.build(out, sounds, autoencoder.load(Path("models/autoencoder")))

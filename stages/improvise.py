@@ -13,7 +13,7 @@ with stage("results/improvise") as (params, [out]):
     models = Path("models")
     figures = perform(
         out,
-        Sounds(Path("data/audio")),
+        Sounds(Path("data/held_out")),
         autoencoder.load(models / "autoencoder"),
         score_creator.load(models / "score_creator"),
         params.improvise.seconds,

@@ -10,4 +10,4 @@ from ostinato.sound.report.examples import write_examples
 
 with stage("results/reconstruct") as (params, [out]):
     training.prepare(params.threads, params.seed)
-    write_examples(out, autoencoder.load(Path("models/autoencoder")), Sounds(Path("data/audio")))
+    write_examples(out, autoencoder.load(Path("models/autoencoder")), Sounds(Path("data/held_out")))

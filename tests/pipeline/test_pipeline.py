@@ -161,7 +161,7 @@ def test_trained_models_travel(project, tmp_path):
     elsewhere.run("dvc", "pull", "--allow-missing")
     ran = stages(elsewhere.run("dvc", "repro", "evaluate", "encode", "token_compose@letters"))
     assert set(ran) == {
-        *("corpus", "dataset", "augment", "compose", "audio", "encode"),
+        *("corpus", "dataset", "augment", "compose", "audio", "held_out", "encode"),
         *("tokens@letters", "token_compose@letters"),
     }
     for path in (MODEL, "results/compose/piece-01.wav", "data/frames/frames.npy", "dvc.lock"):

@@ -33,6 +33,21 @@ def test_a_corpus_becomes_sound_in_the_same_splits(rendered, tmp_path):
         assert np.abs(piece).max() == pytest.approx(0.9, abs=1e-3)
 
 
+def test_pieces_to_listen_to_are_rendered_alone_and_sound_the_same(rendered, tmp_path):
+    whole, parts = rendered("whole", 1), {}
+    for name, splits in {"learned": ["train", "valid"], "held out": ["test"]}.items():
+        (tmp_path / name).mkdir()
+        corpus_folder = tmp_path / "corpus"
+        collection.build_rendered(tmp_path / name, corpus_folder, [0, 19, 73], 1, splits)
+        parts[name] = Sounds(tmp_path / name)
+    assert set(parts["held out"].split) == {"test"}
+    assert set(parts["learned"].split) == {"train", "valid"}
+    both = Sounds(tmp_path / "learned", tmp_path / "held out")
+    assert sorted(both.id) == sorted(whole.id)
+    for index, name in enumerate(both.id):
+        np.testing.assert_array_equal(both.piece(index), whole.piece(whole.id.index(name)))
+
+
 def test_the_seed_decides_how_a_piece_is_played(rendered, tmp_path):
     rendered("one", 1)
     rendered("again", 1)

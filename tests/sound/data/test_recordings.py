@@ -91,6 +91,10 @@ def test_bad_files_among_good_ones_are_listed_and_leave_nothing_behind(tmp_path)
     sounds = Sounds(out)
     assert sorted(sounds.samples) == [RATE, 2 * RATE, 3 * RATE]
     assert set(sounds.split) == {"train", "valid", "test"}
+    held_out = tmp_path / "held out"
+    held_out.mkdir()
+    collection.build_recorded(held_out, folder, ["test"])
+    assert Sounds(held_out).id == [sounds.id[index] for index in sounds.of("test")]
     assert (out / "sound.pcm").stat().st_size == sum(sounds.samples) * 4
     for index in range(3):
         expected = 1.8 * tone(sounds.samples[index] / RATE)

@@ -1,14 +1,16 @@
 """The collection of sound that the audio models learn from: rendered scores, or recordings."""
 
 import hashlib
-from dataclasses import replace
+from collections.abc import Collection
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 from joblib import Parallel, delayed
 
-from ostinato.core import files
+from ostinato.core import cache, files
 from ostinato.core.errors import UserError
+from ostinato.core.params import Params
 from ostinato.core.progress import progress
 from ostinato.core.seeds import derive
 from ostinato.scores.midi import read_midi
@@ -35,7 +37,30 @@ VELOCITY_SPREAD = 12.0
 QUIETEST, LOUDEST = 30, 120
 
 
-def build_rendered(out: Path, corpus: Path, instruments: list[int], seed: int) -> None:
+def build(out: Path, params: Params, corpus: Path, splits: Collection[str]) -> None:
+    """Collect the sound that the parameters choose, see `build_rendered` and `build_recorded`.
+
+    Parameters
+    ----------
+    out : Path
+        An empty folder.
+    params : Params
+        The whole of params.yaml.
+    corpus : Path
+        What `ostinato.scores.corpus.build` wrote.
+    splits : collection of str
+        Pieces of other splits are left out.
+    """
+    audio = params.audio
+    if audio.source == "corpus":
+        build_rendered(out, corpus, audio.instruments, params.seed, splits)
+    else:
+        build_recorded(out, Path(audio.folder), splits)
+
+
+def build_rendered(
+    out: Path, corpus: Path, instruments: list[int], seed: int, splits: Collection[str] = SPLITS
+) -> None:
     """Render a corpus: ``sound.pcm``, ``songs.csv`` and ``rejected.csv``.
 
     Parameters
@@ -48,8 +73,10 @@ def build_rendered(out: Path, corpus: Path, instruments: list[int], seed: int) -
         General MIDI programs, 0 to 127. One is drawn for each part of each piece.
     seed : int
         Determines what is drawn for each piece.
+    splits : collection of str
+        Pieces of other splits are left out.
     """
-    rows = files.read_table(corpus / "songs.csv")
+    rows = [row for row in files.read_table(corpus / "songs.csv") if row["split"] in splits]
     rendered = Parallel(-1, return_as="generator")(
         delayed(_rendered)(
             corpus / "midi" / f"{row['id']}.mid", instruments, derive(seed, "audio", row["id"])
@@ -115,7 +142,7 @@ def varied(score: Score, instruments: list[int], seed: int) -> tuple[Score, floa
     return replace(score, notes=notes, parts=parts, tempi=tempi), silence, how
 
 
-def build_recorded(out: Path, folder: Path) -> None:
+def build_recorded(out: Path, folder: Path, splits: Collection[str] = SPLITS) -> None:
     """Read a folder of recordings: ``sound.pcm``, ``songs.csv`` and ``rejected.csv``.
 
     Parameters
@@ -125,6 +152,8 @@ def build_recorded(out: Path, folder: Path) -> None:
     folder : Path
         Searched recursively. Recordings may have any length, since none is held in memory. Each is
         scaled to the same peak, so that a quiet one counts as much as a loud one.
+    splits : collection of str
+        Pieces of other splits are left out.
 
     Raises
     ------
@@ -135,52 +164,72 @@ def build_recorded(out: Path, folder: Path) -> None:
     found = files_in(folder, "audio.folder", "recordings")
     if not found:
         raise UserError(f"{where} holds no file; put WAV, FLAC, OGG or MP3 files there")
-    pieces: dict[str, dict[str, str | int]] = {}
+    pieces: dict[str, tuple[str, Path, Recording]] = {}
     rejected: list[Rejected] = []
-    with (out / "sound.pcm").open("wb") as file:
-        for path in progress(found, len(found), "audio"):
-            source = printable(path.relative_to(folder))
-            first = file.tell()
-            try:
-                digest, samples = _append(path, file)
-                if digest in pieces:
-                    raise UnreadableSound(f"the same sound as {pieces[digest]['source']}")
-            except UnreadableSound as error:
-                rejected.append(Rejected(source, str(error)))
-                file.seek(first)
-                file.truncate()
-                continue
-            pieces[digest] = {
-                "id": identity(source),
-                "title": Path(source).stem,
-                "source": source,
-                "first": first // (CHANNELS * 2),
-                "samples": samples,
-                "hash": digest,
-                "rendering": "",
-            }
+    version = cache.code_of(__name__)
+    heard = Parallel(-1, return_as="generator")(
+        delayed(cache.remembered)(listen, path, version=version) for path in found
+    )
+    for path, recording in zip(found, progress(heard, len(found), "listen"), strict=True):
+        source = printable(path.relative_to(folder))
+        reason = recording.unusable
+        if not reason and recording.hash in pieces:
+            reason = f"the same sound as {pieces[recording.hash][0]}"
+        if reason:
+            rejected.append(Rejected(source, reason))
+        else:
+            pieces[recording.hash] = source, path, recording
     if len(pieces) < len(SPLITS):
         why = "".join(f"; {r.source}: {r.reason}" for r in rejected[:3])
         raise UserError(f"{where} holds {len(pieces)} usable recordings, 3 are needed{why}")
-    splits = split({digest: digest for digest in pieces})
-    table = [{**piece, "split": splits[digest]} for digest, piece in pieces.items()]
+    drawn = split({digest: digest for digest in pieces})
+    table: list[dict[str, str | int]] = []
+    first = 0
+    with (out / "sound.pcm").open("wb") as file:
+        for source, path, recording in progress(pieces.values(), len(pieces), "audio"):
+            if drawn[recording.hash] not in splits:
+                continue
+            for block in read_blocks(path):
+                file.write(to_pcm(block * (PEAK / recording.loudest)).tobytes())
+            table.append(
+                {
+                    "id": identity(source),
+                    "title": Path(source).stem,
+                    "source": source,
+                    "split": drawn[recording.hash],
+                    "first": first,
+                    "samples": recording.samples,
+                    "hash": recording.hash,
+                    "rendering": "",
+                }
+            )
+            first += recording.samples
     files.write_table(out / "songs.csv", SOUND_COLUMNS, table)
     files.write_table(out / "rejected.csv", REJECTED_COLUMNS, map(vars, rejected))
 
 
-def _append(path: Path, file) -> tuple[str, int]:
-    """Write a recording as 16-bit samples; return their hash and their number."""
-    samples, loudest = 0, 0.0
-    for block in read_blocks(path):
-        samples += len(block)
-        loudest = max(loudest, float(np.abs(block).max()))
+@dataclass
+class Recording:
+    """What is known of a recording: its length, its loudest sample and a hash; or why not."""
+
+    samples: int = 0
+    loudest: float = 0.0
+    hash: str = ""
+    unusable: str = ""
+
+
+def listen(path: Path) -> Recording:
+    """Listen to a recording once."""
+    samples, loudest, digest = 0, 0.0, hashlib.sha256()
+    try:
+        for block in read_blocks(path):
+            samples += len(block)
+            loudest = max(loudest, float(np.abs(block).max()))
+            digest.update(block.tobytes())
+    except UnreadableSound as error:
+        return Recording(unusable=str(error))
     if samples < FRAME:
-        raise UnreadableSound(f"{samples:,} samples, less than a quarter of a second")
+        return Recording(unusable=f"{samples:,} samples, less than a quarter of a second")
     if loudest < SILENCE:
-        raise UnreadableSound("silent")
-    digest = hashlib.sha256()
-    for block in read_blocks(path):
-        data = to_pcm(block * (PEAK / loudest)).tobytes()
-        digest.update(data)
-        file.write(data)
-    return digest.hexdigest(), samples
+        return Recording(unusable="silent")
+    return Recording(samples, loudest, digest.hexdigest())

@@ -18,8 +18,8 @@ class Sounds:
 
     Parameters
     ----------
-    folder : Path
-        What a function of `ostinato.sound.data.collection` wrote.
+    *folders : Path
+        What functions of `ostinato.sound.data.collection` wrote.
 
     Attributes
     ----------
@@ -29,14 +29,18 @@ class Sounds:
         The length of each piece.
     """
 
-    def __init__(self, folder: Path):
-        rows = files.read_table(folder / "songs.csv")
+    def __init__(self, *folders: Path):
+        tables = [files.read_table(folder / "songs.csv") for folder in folders]
+        rows = [row for table in tables for row in table]
         self.id = [row["id"] for row in rows]
         self.title = [row["title"] for row in rows]
         self.split = [row["split"] for row in rows]
         self.samples = np.array([int(row["samples"]) for row in rows])
-        self._first = np.array([int(row["first"]) for row in rows])
-        self._sound = np.memmap(folder / "sound.pcm", "<i2", "r").reshape(-1, CHANNELS)
+        self._first = [int(row["first"]) for row in rows]
+        sounds = [
+            np.memmap(folder / "sound.pcm", "<i2", "r").reshape(-1, CHANNELS) for folder in folders
+        ]
+        self._sound = [sound for sound, table in zip(sounds, tables, strict=True) for _ in table]
 
     def __len__(self) -> int:
         return len(self.id)
@@ -64,7 +68,7 @@ class Sounds:
         """
         end = self.samples[index] if samples is None else first + samples
         start = self._first[index]
-        part = self._sound[start + first : start + end].T
+        part = self._sound[index][start + first : start + end].T
         return np.ascontiguousarray(part, np.float32) / np.float32(FULL_SCALE)
 
 

@@ -29,7 +29,7 @@ def choose(sounds: Sounds, seconds: float, seed: int) -> int:
     lengths = sounds.samples[tests]
     if lengths.max() < SEED_SAMPLES:
         raise UserError(
-            f"data/audio: the longest test piece lasts {lengths.max() / RATE:.1f} s, "
+            f"data/held_out: the longest test piece lasts {lengths.max() / RATE:.1f} s, "
             "an improvisation begins with 10 s"
         )
     wanted = min(int(lengths.max()), SEED_SAMPLES + round(seconds * RATE))
