@@ -49,7 +49,7 @@ SEED_STEPS = 16
 HEARD = 256
 """Number of given steps, the last ones, that tell the final."""
 
-BLOCK = 16
+BLOCK = 64
 """Number of pieces that `compose` computes together, unless told otherwise."""
 
 PIECE_COLUMNS = ["piece", "begins_as", "given", "metre", "steps"]
