@@ -4,7 +4,8 @@
 
 Run it after `dvc repro`: it uses data/audio, data/held_out, data/frames and the models that
 params.yaml chooses, and trains the others, about ten minutes on two cores. Higher is better for
-SNR, lower for all else but speed. Speeds are how many seconds of sound are encoded and decoded in one second.
+SNR, lower for all else but speed. Speeds are how many seconds of sound are encoded and decoded in
+one second.
 """
 
 import argparse

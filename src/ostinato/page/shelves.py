@@ -20,7 +20,7 @@ from ostinato.notes import system
 from ostinato.notes.data import rolls
 from ostinato.notes.data.dataset import bars_of, quantise
 from ostinato.notes.data.positions import Positions
-from ostinato.notes.report.evaluate import reading
+from ostinato.notes.report.reading import reading
 from ostinato.page.run import Run
 from ostinato.page.seen import bar_lines, roll_of, write_spectrum
 from ostinato.page.sound import mp3_of

@@ -347,6 +347,7 @@ def _track(name: str, events: list[tuple[int, int, mido.Message]]) -> mido.MidiT
     track = mido.MidiTrack([mido.MetaMessage("track_name", name=text)] if text else [])
     now = 0
     for tick, _, message in sorted(events, key=lambda event: event[:2]):
-        track.append(message.copy(time=tick - now))
+        message.time = tick - now
+        track.append(message)
         now = tick
     return track

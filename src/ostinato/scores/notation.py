@@ -1,6 +1,7 @@
 """Reading music notation: MusicXML and ABC with music21, Humdrum, and built-in corpora."""
 
 import codecs
+import gc
 import warnings
 import zipfile
 from collections.abc import Sequence
@@ -136,6 +137,9 @@ def _size(path: Path) -> int:
 
 
 def _read(source: Path | str, kind: str | None) -> Score | UnreadableScore:
+    # The garbage collector would look at the hundred thousand objects of a score again and again.
+    collects = gc.isenabled()
+    gc.disable()
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
@@ -150,6 +154,9 @@ def _read(source: Path | str, kind: str | None) -> Score | UnreadableScore:
     except Exception as error:
         reason = " ".join(str(error).split())[:200]
         return UnreadableScore(f"music21: {type(error).__name__}: {reason}")
+    finally:
+        if collects:
+            gc.enable()
 
 
 def _score(source: music21.stream.Score) -> Score:

@@ -17,6 +17,7 @@ from ostinato.notes.data.fragments import Batch, held_out
 from ostinato.notes.data.songs import Songs
 from ostinato.notes.parts.dynamics import Dynamics
 from ostinato.notes.report import features, music, plots
+from ostinato.notes.report.reading import reading
 from ostinato.notes.system import System
 from ostinato.scores import plotting
 
@@ -240,29 +241,3 @@ def octave_accuracy(decoder: nn.Module, songs: Songs, split: str) -> float:
         wrong += float((decoder.classes((guess - batch.notes).abs()) * played).sum())
         sounding += float(played.sum())
     return 1 - wrong / sounding
-
-
-@torch.no_grad()
-def reading(system: System, roll: np.ndarray, positions: np.ndarray) -> np.ndarray | None:
-    """Compute where a generator's memory reads the past, as it processes a piece.
-
-    Parameters
-    ----------
-    system : System
-        Trained.
-    roll : ndarray[float32], shape [steps, 88]
-        The piece, in the system's representation.
-    positions : ndarray[int64], shape [steps, 10]
-        Where its steps stand; see `ostinato.notes.data.positions`.
-
-    Returns
-    -------
-    ndarray[float32], shape [steps, lags], or None
-        The weight of each lag; None if its memory does not choose.
-    """
-    generator = system.generator
-    notes = system.performer.classes(torch.from_numpy(roll)[None])
-    past = torch.zeros(1, generator.context_length, generator.keys)
-    begin = generator.initial(past, torch.from_numpy(positions)[None])
-    weights = generator.reading(notes, begin)
-    return None if weights is None else weights[0].numpy()
