@@ -111,8 +111,13 @@ def _search(notes: np.ndarray, before: Voices) -> np.ndarray:
         order = np.argsort(total, kind="stable")
         # Of states with the same future, the first is the cheapest.
         future = np.nan_to_num(new_pitch), np.maximum(new_end, onset)
-        states = np.concatenate(future, 1)[order]
-        kept = order[np.sort(np.unique(states, axis=0, return_index=True)[1])[:BEAM]]
+        states = np.concatenate(future, 1)
+        distinct: dict[bytes, int] = {}
+        for state in order.tolist():
+            distinct.setdefault(states[state].tobytes(), state)
+            if len(distinct) == BEAM:
+                break
+        kept = np.array(list(distinct.values()))
         steps.append((source[kept], chosen[kept]))
         pitch, end, cost = new_pitch[kept], new_end[kept], total[kept]
     found, state = [], int(cost.argmin())
