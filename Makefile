@@ -1,4 +1,4 @@
-# make music: install, pull the trained models, run the pipeline. make test: lint and tests.
+# make music: install, pull the trained models, write music. make test: lint and tests.
 
 PYTHON ?= python3
 VENV := .venv
@@ -10,9 +10,19 @@ export VIRTUAL_ENV := $(CURDIR)/$(VENV)
 
 .PHONY: music test readme
 
+# What is pulled, and the stages that make what one can hear, in the order in which one wants it. All
+# others are left out: they train, or measure what is in results/ already.
+TRAINED := decoder generator autoencoder score_creator token_model evaluate token_evaluate
+FIRST := corpus dataset compose
+THEN := held_out improvise reconstruct $(foreach kind,events chords letters,tokens@$(kind) token_compose@$(kind)) page
+
 music: $(VENV)/installed
-	dvc pull --allow-missing
-	dvc repro
+	dvc pull $(TRAINED)
+	dvc repro --single-item $(FIRST)
+	@echo
+	@echo "To hear already: results/compose/piece-01.wav"
+	@echo
+	dvc repro --single-item $(THEN)
 	@echo
 	@echo "To see and to hear: open results/page/index.html"
 	@if [ -n "$$DISPLAY$$WAYLAND_DISPLAY" ] || [ "$$(uname)" = Darwin ]; then \
