@@ -1,5 +1,6 @@
 """The modulated lapped transform: overlapping blocks whose aliasing cancels."""
 
+import cmath
 import math
 
 import torch
@@ -26,13 +27,12 @@ class Lapped(nn.Module):
     def __init__(self, hop: int, bins: int):
         super().__init__()
         self.hop, self.bins = hop, bins
-        n = torch.arange(2 * hop, dtype=torch.float64)
-        k = torch.arange(bins, dtype=torch.float64)
-        window = torch.sin(math.pi * (n + 0.5) / (2 * hop))
-        angle = -math.pi * (0.5 + hop / 2) * (k + 0.5) / hop
-        phase = torch.polar(torch.full_like(k, math.sqrt(2 / hop)), angle)
-        self.register_buffer("window", window.float(), persistent=False)
-        self.register_buffer("phase", phase.to(torch.complex64), persistent=False)
+        # Not torch.sin: what it returns depends on where in memory its numbers lie.
+        window = [math.sin(math.pi * (n + 0.5) / (2 * hop)) for n in range(2 * hop)]
+        turn, length = -math.pi * (0.5 + hop / 2) / hop, math.sqrt(2 / hop)
+        phase = [cmath.rect(length, turn * (k + 0.5)) for k in range(bins)]
+        self.register_buffer("window", torch.tensor(window), persistent=False)
+        self.register_buffer("phase", torch.tensor(phase), persistent=False)
 
     def forward(self, samples: Tensor) -> Tensor:
         """Transform samples.
