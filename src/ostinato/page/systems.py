@@ -46,7 +46,11 @@ def systems(run: Run, shelves: Sequence[Json]) -> Json | None:
     if not report:
         return None
     pieces = next((shelf["items"][0]["versions"] for shelf in shelves), [])
-    heard = {each["name"]: {key: each[key] for key in ("audio", "seconds")} for each in pieces}
+    heard = {
+        name: {key: each[key] for key in ("audio", "seconds")}
+        for each in pieces
+        for name in each["name"].split(" = ")
+    }
     rows = []
     for name, found in report.items():
         # Runs with other seeds have a number after the name.

@@ -37,11 +37,14 @@ class Watch:
     Parameters
     ----------
     out : Path
-        The folder of the page.
+        The folder of the page. What was heard there before is removed.
     """
 
     def __init__(self, out: Path):
         self.out = out
+        for pattern in ("sounds/sound-????????.mp3", "midi/step-*-????????.mid"):
+            for old in out.glob(pattern):
+                old.unlink()
         self._seen: dict[str, int] = {}
         self._curves: dict[str, list[list[float | None]]] = {}
         self._items: list[Json] = []
