@@ -57,6 +57,16 @@ def test_each_validation_brings_a_piece_and_a_point_of_the_curve(project, tmp_pa
     assert data_of(tmp_path / "page")["reload"] == 0
 
 
+def test_what_was_heard_before_is_removed_and_nothing_else(project, tmp_path):
+    project(4)
+    Watch(tmp_path / "page").look()
+    (tmp_path / "page/sounds/mine.mp3").write_bytes(b"mine")
+    assert len(list((tmp_path / "page").glob("sounds/sound-*.mp3"))) == 1
+    Watch(tmp_path / "page")
+    assert [path.name for path in (tmp_path / "page/sounds").iterdir()] == ["mine.mp3"]
+    assert not list((tmp_path / "page/midi").iterdir())
+
+
 def test_where_nothing_can_be_heard_there_is_the_curve_alone(project, tmp_path):
     project(4)
     shutil.rmtree(tmp_path / "models/decoder")
