@@ -13,7 +13,7 @@ export VIRTUAL_ENV := $(CURDIR)/$(VENV)
 # The stages that make what one can hear, in the order in which one wants it. All others are left out:
 # they train, or measure what is in results/ already.
 FIRST := corpus dataset compose
-THEN := held_out improvise reconstruct $(foreach kind,events chords letters,tokens@$(kind) token_compose@$(kind)) page
+THEN := augment held_out improvise reconstruct $(foreach kind,events chords letters,tokens@$(kind) token_compose@$(kind)) page
 
 music: $(VENV)/installed
 	dvc pull --quiet --allow-missing
