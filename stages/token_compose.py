@@ -18,6 +18,6 @@ with stage(f"results/token_compose/{vocabulary}") as (params, [out]):
     if isinstance(model, NextToken):
         streams = Streams(Path("data/tokens") / vocabulary)
         settings = getattr(params.token_compose, vocabulary)
-        compose.write_pieces(out, model, streams, settings, seed)
+        compose.write_pieces(out, model, streams, settings, seed, params.threads)
     else:
         files.write_json(out / "config.json", {"kind": "none"})

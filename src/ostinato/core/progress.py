@@ -3,6 +3,7 @@
 import sys
 import time
 from collections.abc import Iterable, Iterator
+from multiprocessing import current_process
 from typing import TypeVar
 
 from tqdm import tqdm
@@ -17,7 +18,7 @@ def tell(line: str) -> None:
 
 
 def progress(items: Iterable[Item], total: int, what: str, first: int = 0) -> Iterator[Item]:
-    """Iterate over items and show the progress on standard error.
+    """Iterate over items and show the progress on standard error, except in worker processes.
 
     Parameters
     ----------
@@ -34,6 +35,9 @@ def progress(items: Iterable[Item], total: int, what: str, first: int = 0) -> It
     ------
     The items.
     """
+    if current_process().name != "MainProcess":
+        yield from items
+        return
     if sys.stderr.isatty():
         yield from tqdm(items, total=total, initial=first, desc=what, leave=False)
         return

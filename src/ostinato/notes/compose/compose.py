@@ -3,9 +3,11 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
+from joblib import Parallel, delayed
 from torch import Tensor
 from torch.nn import functional
 
@@ -49,7 +51,7 @@ SEED_STEPS = 16
 HEARD = 256
 """Number of given steps, the last ones, that tell the final."""
 
-BLOCK = 64
+BLOCK = 16
 """Number of pieces that `compose` computes together, unless told otherwise."""
 
 PIECE_COLUMNS = ["piece", "begins_as", "given", "metre", "steps"]
@@ -99,17 +101,42 @@ def write_pieces(
     settings : Compose
         The section ``compose`` of params.yaml.
     threads : int
-        Number of threads per operation.
+        Number of blocks of pieces that are computed at once, with one thread for each.
     seed : int
         The seed in params.yaml.
     """
-    training.prepare(threads, seed)
+    firsts = range(0, settings.pieces, BLOCK)
+    blocks = Parallel(min(threads, len(firsts)), return_as="generator")(
+        delayed(_write_block)(out, dataset, models, settings, seed, first) for first in firsts
+    )
+    rows = [row for block in progress(blocks, len(firsts), "compose") for row in block]
+    files.write_table(out / "pieces.csv", PIECE_COLUMNS, rows)
+    if settings.hour:
+        training.prepare(threads, seed)
+        writer = system.load(models / "generator", models / "decoder")
+        songs = Songs(dataset, writer.representation, velocities=True)
+        seed, steps_per_beat = derive(seed, "compose"), writer.steps_per_beat
+        pieces = compose(
+            writer, songs, HOUR_PIECES, HOUR_BARS, settings, seed, HOUR_PIECES, HOUR_BAR
+        )
+        metre, tempo = Metre(0, 4, 4), Tempo(0, HOUR_TEMPO * 4 / steps_per_beat)
+        notes = notes_of(hour_roll(pieces), metre, steps_per_beat, writer.representation)
+        score = Score(notes, [Part("Piano")], [metre], [tempo], "An hour of music")
+        files.write(out / "hour.mid", midi_bytes(score))
+
+
+def _write_block(
+    out: Path, dataset: Path, models: Path, settings: Compose, seed: int, first: int
+) -> list[dict[str, Any]]:
+    """Compose and write pieces of which `first` come before; give their rows of pieces.csv."""
+    training.prepare(1, seed)
     writer = system.load(models / "generator", models / "decoder")
     songs = Songs(dataset, writer.representation, velocities=True)
+    count, steps_per_beat = min(BLOCK, settings.pieces - first), writer.steps_per_beat
     seed = derive(seed, "compose")
-    pieces = compose(writer, songs, settings.pieces, settings.bars, settings, seed)
-    rows, steps_per_beat = [], writer.steps_per_beat
-    for number, piece in enumerate(progress(pieces, len(pieces), "render"), 1):
+    pieces = compose(writer, songs, count, settings.bars, settings, seed, first=first)
+    rows = []
+    for number, piece in enumerate(pieces, first + 1):
         name = f"piece-{number:02d}"
         score = score_of(piece, songs, writer, settings.tempo, name)
         files.write(out / f"{name}.mid", midi_bytes(score))
@@ -125,15 +152,7 @@ def write_pieces(
                 "steps": len(piece.roll),
             }
         )
-    files.write_table(out / "pieces.csv", PIECE_COLUMNS, rows)
-    if settings.hour:
-        pieces = compose(
-            writer, songs, HOUR_PIECES, HOUR_BARS, settings, seed, HOUR_PIECES, HOUR_BAR
-        )
-        metre, tempo = Metre(0, 4, 4), Tempo(0, HOUR_TEMPO * 4 / steps_per_beat)
-        notes = notes_of(hour_roll(pieces), metre, steps_per_beat, writer.representation)
-        score = Score(notes, [Part("Piano")], [metre], [tempo], "An hour of music")
-        files.write(out / "hour.mid", midi_bytes(score))
+    return rows
 
 
 def score_of(piece: Piece, songs: Songs, system: System, tempo: float, name: str) -> Score:
@@ -190,6 +209,7 @@ def compose(
     seed: int,
     block: int = BLOCK,
     bar: Bars | None = None,
+    first: int = 0,
 ) -> list[Piece]:
     """Compose pieces, each of which continues the beginning of a test song.
 
@@ -214,6 +234,8 @@ def compose(
         Number of pieces that are computed together.
     bar : Bars, optional
         The bars of all pieces; by default, each has those that its song begins with.
+    first : int
+        Number of pieces that are left out, before these.
 
     Returns
     -------
@@ -222,7 +244,8 @@ def compose(
     tests = songs.of("test")
     order = np.random.default_rng(derive(seed, "songs")).permutation(tests)
     rows = np.zeros(pieces, FRAGMENT)
-    rows["song"] = order[np.arange(pieces) % len(order)]
+    numbers = range(first, first + pieces)
+    rows["song"] = order[np.array(numbers) % len(order)]
     begun = window(songs, rows, SEED_STEPS, 1, rolls.KEYS).notes
     if not system.performer.velocity:
         begun = begun.sign() * VELOCITY
@@ -238,16 +261,17 @@ def compose(
     parts = []
     alone = settings.learning != "none"
     block = 1 if alone else block
-    for first in range(0, pieces, block):
+    for begin in range(0, pieces, block):
         # The last block is filled up by repeating its pieces: rows of something else might never
         # end, and would keep the others waiting.
-        rows_of = [first + i % min(block, pieces - first) for i in range(block)]
-        uniforms = torch.stack([noise.uniforms(shape, seed, "piece", i) for i in rows_of])
-        chance = torch.cat([noise.uniforms((1,), seed, "final", i) for i in rows_of])
+        rows_of = [begin + i % min(block, pieces - begin) for i in range(block)]
+        drawn = [numbers[i] for i in rows_of]
+        uniforms = torch.stack([noise.uniforms(shape, seed, "piece", i) for i in drawn])
+        chance = torch.cat([noise.uniforms((1,), seed, "final", i) for i in drawn])
         given = begun[rows_of]
         where = with_finals(system, given, positions[rows_of], settings.temperature, chance)
         if alone:
-            own = derive(seed, "learning", first)
+            own = derive(seed, "learning", numbers[begin])
             parts.append(continue_learning(system, given, where, settings, uniforms, own))
         else:
             parts.append(continue_keys(system, given, where, settings.temperature, uniforms))

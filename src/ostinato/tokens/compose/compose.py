@@ -5,9 +5,10 @@ from typing import Any
 
 import numpy as np
 import torch
+from joblib import Parallel, delayed
 from torch import Tensor
 
-from ostinato.core import files, noise
+from ostinato.core import files, noise, training
 from ostinato.core.errors import UserError
 from ostinato.core.params import TokenCompose
 from ostinato.core.progress import progress
@@ -37,7 +38,12 @@ that song."""
 
 
 def write_pieces(
-    out: Path, model: NextToken, streams: Streams, settings: TokenCompose, seed: int
+    out: Path,
+    model: NextToken,
+    streams: Streams,
+    settings: TokenCompose,
+    seed: int,
+    threads: int = 1,
 ) -> None:
     """Write pieces.
 
@@ -57,22 +63,41 @@ def write_pieces(
         The section of params.yaml.
     seed : int
         Each piece depends only on the seed and on its own number.
+    threads : int
+        Number of pieces that are written at once, with one thread for each.
 
     Raises
     ------
     UserError
         When a token of the prompt is not in the vocabulary.
     """
-    events, rows = model.data["kind"] == "events", []
-    for number in progress(range(settings.pieces), settings.pieces, "token_compose"):
-        name = f"piece-{number + 1:02d}"
-        tokens, shown = composed(model, streams, settings, seed, number)
-        save(out / name, tokens, model.data)
-        if events:
-            source = _held_out(streams, number)[1] if settings.start == "window" else ""
-            rows.append({"piece": name, "begins_as": source, "given": given_ticks(shown, model)})
-    if events:
+    jobs = min(threads, settings.pieces)
+    written = Parallel(jobs, return_as="generator")(
+        delayed(_write_piece)(out, model, streams, settings, seed, number)
+        for number in range(settings.pieces)
+    )
+    rows = list(progress(written, settings.pieces, "token_compose"))
+    if model.data["kind"] == "events":
         files.write_table(out / "pieces.csv", PIECE_COLUMNS, rows)
+
+
+def _write_piece(
+    out: Path,
+    model: NextToken,
+    streams: Streams,
+    settings: TokenCompose,
+    seed: int,
+    number: int,
+) -> dict[str, Any]:
+    """Compose and write one piece; give its row of pieces.csv."""
+    training.prepare(1, seed)
+    name = f"piece-{number + 1:02d}"
+    tokens, shown = composed(model, streams, settings, seed, number)
+    save(out / name, tokens, model.data)
+    if model.data["kind"] != "events":
+        return {}
+    source = _held_out(streams, number)[1] if settings.start == "window" else ""
+    return {"piece": name, "begins_as": source, "given": given_ticks(shown, model)}
 
 
 def composed(
