@@ -12,14 +12,19 @@ export VIRTUAL_ENV := $(CURDIR)/$(VENV)
 
 # The stages that make what one can hear, in the order in which one wants it. All others are left out:
 # they train, or measure what is in results/ already.
-FIRST := corpus dataset compose
-THEN := augment held_out improvise reconstruct $(foreach kind,events chords letters,tokens@$(kind) token_compose@$(kind)) page
+FIRST := tokens@letters token_compose@letters
+NEXT := corpus dataset compose
+THEN := held_out improvise reconstruct $(foreach kind,events chords,tokens@$(kind) token_compose@$(kind)) augment page
 
 music: $(VENV)/installed
 	dvc pull --quiet --allow-missing
 	dvc repro --single-item $(FIRST)
 	@echo
-	@echo "To hear already: results/compose/piece-01.wav"
+	@echo "To hear already, a tune: results/token_compose/letters/piece-01.wav"
+	@echo
+	dvc repro --single-item $(NEXT)
+	@echo
+	@echo "To hear already, a chorale: results/compose/piece-01.wav"
 	@echo
 	dvc repro --single-item $(THEN)
 	@echo
