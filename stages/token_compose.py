@@ -3,7 +3,7 @@
 import sys
 from pathlib import Path
 
-from ostinato.core import files, training
+from ostinato.core import files
 from ostinato.core.seeds import derive
 from ostinato.core.stage import stage
 from ostinato.tokens.compose import compose
@@ -13,7 +13,6 @@ from ostinato.tokens.model import NextToken, load
 vocabulary = sys.argv[1]
 with stage(f"results/token_compose/{vocabulary}") as (params, [out]):
     seed = derive(params.seed, "token_compose", vocabulary)
-    training.prepare(params.threads, seed)
     model = load(Path("models/token_model") / vocabulary)
     if isinstance(model, NextToken):
         streams = Streams(Path("data/tokens") / vocabulary)

@@ -13,7 +13,8 @@ import soxr
 from ostinato.core import cache
 from ostinato.scores.midi import read_midi
 from ostinato.scores.synthesis import render
-from ostinato.scores.wav import FULL_SCALE, RATE
+from ostinato.scores.wav import RATE
+from ostinato.sound.data.sound import to_pcm
 
 KILOBITS, LOWER_RATE, QUALITY = 80, 32_000, 3
 """Kilobits a second for both channels together, constant, so that browsers find any place exactly;
@@ -82,8 +83,7 @@ def mp3(samples: np.ndarray) -> bytes:
     bytes
         The file; the same sound gives the same bytes.
     """
-    scaled = np.rint(soxr.resample(samples, RATE, LOWER_RATE) * FULL_SCALE)
-    pcm = np.clip(scaled, -FULL_SCALE, FULL_SCALE - 1).astype("<i2")
+    pcm = to_pcm(soxr.resample(samples, RATE, LOWER_RATE))
     encoder = lameenc.Encoder()
     encoder.silence()
     encoder.set_channels(pcm.shape[1])

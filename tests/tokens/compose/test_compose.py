@@ -69,6 +69,14 @@ def test_a_piece_is_the_same_however_many_are_written(tmp_path, streams):
     assert texts[0] != (tmp_path / "two/piece-02.txt").read_text()
 
 
+def test_a_piece_is_the_same_however_many_processes_write(tmp_path, streams):
+    written(tmp_path / "one", streams)
+    (tmp_path / "two").mkdir()
+    compose.write_pieces(tmp_path / "two", model_of(streams), streams, settings(), 1, threads=2)
+    for name in ("piece-01.txt", "piece-02.txt"):
+        assert (tmp_path / "one" / name).read_text() == (tmp_path / "two" / name).read_text()
+
+
 def test_a_prompt_stands_before_what_is_written(tmp_path, streams):
     written(tmp_path / "out", streams, start="prompt", prompt="gift is")
     assert (tmp_path / "out/piece-01.txt").read_text().startswith("gift is")
