@@ -9,6 +9,7 @@ from pathlib import Path
 
 import psutil
 
+from ostinato.core import workers
 from ostinato.core.errors import UserError
 from ostinato.core.params import Params, read_params
 
@@ -38,7 +39,7 @@ def stage(*outputs: str) -> Iterator[tuple[Params, list[Path]]]:
     """
     try:
         params = read_params(Path("params.yaml"))
-        with replacing(*map(Path, outputs)) as temporary:
+        with workers.on(params.workers), replacing(*map(Path, outputs)) as temporary:
             yield params, temporary
     except UserError as error:
         sys.exit(str(error))

@@ -2,16 +2,17 @@
 
 import hashlib
 from dataclasses import dataclass
+from functools import partial
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 import music21
-from joblib import Parallel, delayed
 
 from ostinato.core import cache, files
 from ostinato.core.errors import UserError
 from ostinato.core.progress import progress, tell
+from ostinato.core.workers import in_parallel
 from ostinato.scores import notation
 from ostinato.scores.grid import STRAIGHT
 from ostinato.scores.midi import midi_bytes, read_midi
@@ -99,8 +100,8 @@ def build(out: Path, source: str, folder: Path) -> None:
     rejected: list[Rejected] = []
     cache.forget_old()
     version = f"{cache.code_of(__name__)} {music21.__version__}"
-    read = Parallel(-1, return_as="generator")(
-        delayed(cache.remembered)(read_file, *each, version=version) for each in found
+    read = in_parallel(
+        partial(cache.remembered, read_file, *each, version=version) for each in found
     )
     for result in progress(read, len(found), "corpus"):
         for item in result:

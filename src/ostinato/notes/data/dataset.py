@@ -3,15 +3,16 @@
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
-from joblib import Parallel, delayed
 
 from ostinato.core import files
 from ostinato.core.errors import UserError
 from ostinato.core.progress import progress, tell
+from ostinato.core.workers import in_parallel
 from ostinato.notes.data import rolls
 from ostinato.notes.data.positions import Bars, Positions
 from ostinato.notes.data.songs import STEP_NOTE
@@ -104,8 +105,8 @@ def build(out: Path, corpus: Path, filters: Filters) -> None:
             f"dataset: {filters.steps_per_beat} steps in a quarter note; {len(finer)} of "
             f"{len(songs)} songs have notes between them, such as {finer[0]['source']}"
         )
-    read = Parallel(-1, return_as="generator")(
-        delayed(_read)(corpus / "midi" / f"{song['id']}.mid", filters, grid.swing_of(song))
+    read = in_parallel(
+        partial(_read, corpus / "midi" / f"{song['id']}.mid", filters, grid.swing_of(song))
         for song in songs
     )
     rows, rejected, notes = [], [], []

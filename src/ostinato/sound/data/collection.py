@@ -3,16 +3,17 @@
 import hashlib
 from collections.abc import Collection
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
-from joblib import Parallel, delayed
 
 from ostinato.core import cache, files
 from ostinato.core.errors import UserError
 from ostinato.core.params import Params
 from ostinato.core.progress import progress
 from ostinato.core.seeds import derive
+from ostinato.core.workers import in_parallel
 from ostinato.scores.midi import read_midi
 from ostinato.scores.score import Score
 from ostinato.scores.sources import (
@@ -77,9 +78,12 @@ def build_rendered(
         Pieces of other splits are left out.
     """
     rows = [row for row in files.read_table(corpus / "songs.csv") if row["split"] in splits]
-    rendered = Parallel(-1, return_as="generator")(
-        delayed(_rendered)(
-            corpus / "midi" / f"{row['id']}.mid", instruments, derive(seed, "audio", row["id"])
+    rendered = in_parallel(
+        partial(
+            _rendered,
+            corpus / "midi" / f"{row['id']}.mid",
+            instruments,
+            derive(seed, "audio", row["id"]),
         )
         for row in rows
     )
@@ -167,9 +171,7 @@ def build_recorded(out: Path, folder: Path, splits: Collection[str] = SPLITS) ->
     pieces: dict[str, tuple[str, Path, Recording]] = {}
     rejected: list[Rejected] = []
     version = cache.code_of(__name__)
-    heard = Parallel(-1, return_as="generator")(
-        delayed(cache.remembered)(listen, path, version=version) for path in found
-    )
+    heard = in_parallel(partial(cache.remembered, listen, path, version=version) for path in found)
     for path, recording in zip(found, progress(heard, len(found), "listen"), strict=True):
         source = printable(path.relative_to(folder))
         reason = recording.unusable

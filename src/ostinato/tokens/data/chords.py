@@ -11,11 +11,11 @@ from functools import partial
 from pathlib import Path
 
 import numpy as np
-from joblib import Parallel, delayed
 
 from ostinato.core import files
 from ostinato.core.errors import UserError
 from ostinato.core.progress import progress
+from ostinato.core.workers import in_parallel
 from ostinato.scores.midi import read_midi
 from ostinato.scores.score import NOTE, TICKS_PER_BEAT, Metre, Part, Score, Tempo
 from ostinato.scores.sources import REJECTED_COLUMNS, Rejected
@@ -56,8 +56,8 @@ def build(out: Path, corpus: Path, octaves: bool, shifts: list[int], labelling: 
         When a split has no song, or when all training songs have the same labels.
     """
     songs = files.read_table(corpus / "songs.csv")
-    read = Parallel(-1, return_as="generator")(
-        delayed(_read)(corpus / "midi" / f"{song['id']}.mid", octaves) for song in songs
+    read = in_parallel(
+        partial(_read, corpus / "midi" / f"{song['id']}.mid", octaves) for song in songs
     )
     number_of: dict[str, int] = {}
     pieces, rejected = [], []

@@ -13,11 +13,11 @@ from statistics import median
 from typing import Any
 
 import numpy as np
-from joblib import Parallel, delayed
 
 from ostinato.core import files
 from ostinato.core.errors import UserError
 from ostinato.core.progress import progress
+from ostinato.core.workers import in_parallel
 from ostinato.scores import grid
 from ostinato.scores.midi import read_midi
 from ostinato.scores.parts import chosen, usual_parts
@@ -96,12 +96,11 @@ def build(out: Path, corpus: Path, settings: Settings, labelling: str | None) ->
         labels.
     """
     songs = files.read_table(corpus / "songs.csv")
-    parallel = Parallel(-1, return_as="generator")
     args = [(corpus / "midi" / f"{song['id']}.mid", grid.swing_of(song)) for song in songs]
-    looked = parallel(delayed(_look)(*each, settings.parts) for each in args)
+    looked = in_parallel(partial(_look, *each, settings.parts) for each in args)
     looked = list(progress(looked, len(songs), "tokens: looking"))
     config = _config(songs, [seen for seen in looked if seen], settings)
-    encoded = parallel(delayed(_encode)(*each, settings.parts, config) for each in args)
+    encoded = in_parallel(partial(_encode, *each, settings.parts, config) for each in args)
     sequences: list[tuple[dict[str, str], list[str]]] = []
     rejected = []
     for song, found in zip(songs, progress(encoded, len(songs), "tokens"), strict=True):
