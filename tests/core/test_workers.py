@@ -112,7 +112,8 @@ def test_a_cluster_that_loses_a_worker_makes_the_same_corpus_and_dataset(
     cluster, songs_folder, tmp_path, monkeypatch
 ):
     songs_folder(24, beats=16)
-    (tmp_path / "scores" / "damaged.mid").write_bytes(b"MThd")
+    damaged = os.fsencode(tmp_path / "scores") + b"/l\xe4uft.mid"
+    Path(os.fsdecode(damaged)).write_bytes(b"MThd")
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("OSTINATO_CACHE", str(tmp_path / "own"))
     own = build(Path("own_results"))
@@ -129,7 +130,7 @@ def test_a_cluster_that_loses_a_worker_makes_the_same_corpus_and_dataset(
     with workers.on(cluster.address):
         assert build(Path("results")) == own
     assert victim.wait() == -signal.SIGKILL
-    assert b"damaged.mid" in own["corpus/rejected.csv"]
+    assert b"uft.mid" in own["corpus/rejected.csv"]
 
 
 def test_what_a_killed_worker_has_begun_runs_again_on_another(cluster, tmp_path):

@@ -101,9 +101,9 @@ class Project:
         assert process.returncode == code, output
         return output
 
-    def repro(self) -> list[str]:
+    def repro(self, *arguments: str) -> list[str]:
         """Run the pipeline and say which stages ran."""
-        return stages_run(self.run("dvc", "repro"))
+        return stages_run(self.run("dvc", "repro", *arguments))
 
     def set(self, **values: Any) -> None:
         """Change parameters, dots written as two underscores."""

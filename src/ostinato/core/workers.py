@@ -201,7 +201,8 @@ def _about(batch: list[Job[Any]]) -> str:
     job = batch[0]
     paths = [str(each) for each in job.args if isinstance(each, Path)]
     more = f" and {len(batch) - 1} more" if len(batch) > 1 else ""
-    return f"{job.func.__name__} of {paths[0] if paths else job.args}{more}"
+    text = f"{job.func.__name__} of {paths[0] if paths else job.args}{more}"
+    return text.encode(errors="replace").decode()  # names of files may not be UTF-8
 
 
 def _run_there(data: bytes, folder: Path, here: dict[str, str]) -> tuple[float, list[Any]]:
