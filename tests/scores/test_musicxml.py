@@ -19,7 +19,9 @@ WHOLE = f"<?xml version='1.0'?><score-partwise version='4.0'>{SCORE}</score-part
 CONTAINER = "<container><rootfiles><rootfile full-path='{}'/></rootfiles></container>"
 BOMB = (
     "<!DOCTYPE score-partwise [<!ENTITY a 'aaaaaaaaaa'>"
-    + "".join(f"<!ENTITY {b} '{f'&{a};' * 10}'>" for a, b in zip("abcdefgh", "bcdefghi"))
+    + "".join(
+        f"<!ENTITY {b} '{f'&{a};' * 10}'>" for a, b in zip("abcdefgh", "bcdefghi", strict=True)
+    )
     + "]>"
 )
 
@@ -108,5 +110,5 @@ def test_a_document_type_without_entities_is_no_mistake(tmp_path):
 def test_a_metre_of_too_many_beats_is_refused(tmp_path, beats, encoding):
     text = WHOLE.replace("1.0'?", f"1.0' encoding='{encoding}'?").replace(">3<", f">{beats}<")
     (tmp_path / "a.musicxml").write_bytes(text.encode(encoding))
-    with pytest.raises(UnreadableScore, match="a metre of .* beats, over 128"):
+    with pytest.raises(UnreadableScore, match=r"a metre of .* beats, over 128"):
         read_notation(tmp_path / "a.musicxml")

@@ -107,7 +107,7 @@ def _read(source: Path | str, kind: str | None) -> Score | UnreadableScore:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            # Neither read nor write pickles, which music21 would keep in the system's /tmp.
+            # music21 would keep what it has read in the system's /tmp.
             parsed = music21.converter.parse(
                 source, format=kind, forceSource=True, storePickle=False
             )
