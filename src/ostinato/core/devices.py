@@ -69,8 +69,8 @@ def in_double(device: torch.device) -> torch.device:
 
 
 def device_of(module: nn.Module) -> torch.device:
-    """Find the device that the weights of a module are on."""
-    return next(module.parameters()).device
+    """Find the device that the weights of a module are on; the CPU if it has none."""
+    return next(module.parameters(), torch.empty(0)).device
 
 
 def computes_bfloat16(device: str, precision: str) -> bool:
