@@ -11,8 +11,9 @@ from making import make_score, melody
 from ostinato.core import files
 from ostinato.core.errors import UserError
 from ostinato.scores import corpus, notation
+from ostinato.scores.archive import Stored
 from ostinato.scores.corpus import split, split_key
-from ostinato.scores.midi import midi_bytes, read_midi
+from ostinato.scores.midi import midi_bytes
 
 keys = st.dictionaries(st.text(min_size=1), st.text(), min_size=3, max_size=40)
 
@@ -77,7 +78,7 @@ def test_a_folder_becomes_a_corpus(songs_folder, tmp_path):
     assert len(songs) == 6
     for song in songs:
         assert song["id"].isascii()
-        assert len(read_midi(out / "midi" / f"{song['id']}.mid").notes) > 0
+        assert len(Stored.of(out, song).score().notes) > 0
 
 
 def test_bad_files_among_good_ones_are_listed_with_their_reason(songs_folder, tmp_path):
@@ -133,7 +134,7 @@ def test_folk_songs_are_melodies(monkeypatch, tmp_path):
     assert {song["source"] for song in songs} == {f"book.abc#{n}" for n in range(1, 6)}
     assert {song["title"] for song in songs} == {re.search("T: *(.*)", t)[1] for t in tunes[:5]}
     for song in songs:
-        notes = read_midi(tmp_path / "a" / "midi" / f"{song['id']}.mid").notes
+        notes = Stored.of(tmp_path / "a", song).score().notes
         assert (notes["onset"][1:] >= (notes["onset"] + notes["length"])[:-1]).all()
     rejected = files.read_table(tmp_path / "a" / "rejected.csv")
     reasons = {row["source"]: row["reason"] for row in rejected}

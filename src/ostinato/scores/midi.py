@@ -90,15 +90,23 @@ def read_midi(path: Path, pickup: bool = True) -> Score:
     UnreadableScore
         When it is not a MIDI file, or is too large or too long.
     """
-    size = path.stat().st_size
-    if size > MAX_BYTES:
-        raise UnreadableScore(f"{size:,} bytes of MIDI, more than {MAX_BYTES:,}")
+    _check_size(path.stat().st_size)
+    score = from_bytes(path.read_bytes())
+    return _with_whole_bars(score) if pickup else score
+
+
+def from_bytes(data: bytes) -> Score:
+    """Read the content of a MIDI file, pickups as they are; otherwise like `read_midi`."""
+    _check_size(len(data))
     try:
-        file = smf.parse(path.read_bytes())
+        return _score(smf.parse(data))
     except smf.NoMidi as error:
         raise UnreadableScore(str(error)) from error
-    score = _score(file)
-    return _with_whole_bars(score) if pickup else score
+
+
+def _check_size(size: int) -> None:
+    if size > MAX_BYTES:
+        raise UnreadableScore(f"{size:,} bytes of MIDI, more than {MAX_BYTES:,}")
 
 
 def _score(file: smf.MidiFile) -> Score:
@@ -313,8 +321,7 @@ def midi_bytes(score: Score) -> bytes:
     Returns
     -------
     bytes
-        The content of the file, the same for the same score. ``read_midi(path, pickup=False)``
-        reads the score back.
+        The content of the file, the same for the same score. `from_bytes` reads the score back.
     """
     file = mido.MidiFile(type=1, ticks_per_beat=TICKS_PER_BEAT)
     conductor = [

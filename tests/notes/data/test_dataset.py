@@ -119,15 +119,12 @@ def test_a_dataset_names_the_voices_of_songs(tmp_path):
     assert set(found.song(0)["part"].tolist()) == {0, 1}
 
 
-def test_a_song_that_is_too_long_when_written_out_is_left_out(songs_folder, tmp_path):
-    folder = songs_folder(9)
-    corpus.build(tmp_path / "corpus", "folder", folder)
-    [first, *_] = files.read_table(tmp_path / "corpus" / "songs.csv")
-    long = make_score([(0, 480, 60), (MAX_BEATS * 480 + 480, 480, 60)])
-    (tmp_path / "corpus" / "midi" / f"{first['id']}.mid").write_bytes(midi_bytes(long))
-    dataset.build(tmp_path / "dataset", tmp_path / "corpus", FILTERS)
+def test_a_song_that_is_too_long_when_written_out_is_left_out(tmp_path):
+    songs = {str(seed): (split, melody(seed)) for seed, split in enumerate(SPLITS)}
+    songs["long"] = "train", make_score([(0, 480, 60), (MAX_BEATS * 480 + 480, 480, 60)])
+    dataset.build(tmp_path / "dataset", write_corpus(tmp_path / "corpus", songs), FILTERS)
     [rejected] = files.read_table(tmp_path / "dataset" / "rejected.csv")
-    assert (rejected["id"], rejected["filter"]) == (first["id"], "midi")
+    assert (rejected["source"], rejected["filter"]) == ("long", "midi")
     assert "beats long, more than" in rejected["reason"]
 
 
