@@ -32,7 +32,7 @@ from ostinato.scores.score import NOTE, TICKS_PER_BEAT, Metre, Part, Score, Temp
 ROOT = Path(__file__).parents[1]
 SONGS, STAGES = [1_000, 10_000, 100_000], ["corpus", "dataset", "augment"]
 IN_FOLDER = 100
-BARS = 16, 48
+BARS = 8, 24
 BETWEEN = 0.2
 """Seconds between two looks at the memory."""
 
