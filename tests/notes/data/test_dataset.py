@@ -5,6 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from making import FILTERS, make_score, melody, write_corpus
+from watching import Alive
 
 from ostinato.core import files
 from ostinato.core.errors import UserError
@@ -126,6 +127,15 @@ def test_a_song_that_is_too_long_when_written_out_is_left_out(tmp_path):
     [rejected] = files.read_table(tmp_path / "dataset" / "rejected.csv")
     assert (rejected["source"], rejected["filter"]) == ("long", "midi")
     assert "beats long, more than" in rejected["reason"]
+
+
+def test_a_dataset_is_written_song_by_song(tmp_path, monkeypatch):
+    songs = {str(n): (SPLITS[n % 3], melody(n, beats=4)) for n in range(100)}
+    alive = Alive()
+    monkeypatch.setattr(dataset, "in_order", alive.in_order)
+    dataset.build(tmp_path / "dataset", write_corpus(tmp_path / "corpus", songs), FILTERS)
+    assert len(Songs(tmp_path / "dataset")) == 100
+    assert alive.most < 6
 
 
 def test_a_split_without_songs_is_one_clear_error(tmp_path, songs_folder):
