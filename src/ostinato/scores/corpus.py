@@ -2,9 +2,9 @@
 
 import hashlib
 import sys
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
-from itertools import chain, count, pairwise
+from itertools import pairwise
 from operator import itemgetter
 from pathlib import Path
 from typing import Any
@@ -26,6 +26,7 @@ from ostinato.scores.score import Score, UnreadableScore, top_voice
 from ostinato.scores.sources import (
     SPLITS,
     Rejected,
+    RejectedWriter,
     files_in,
     identity,
     printable,
@@ -106,26 +107,7 @@ def build(out: Path, source: str, folder: Path) -> None:
                 f"{where} holds no file; put MIDI, MusicXML, ABC or Humdrum files there"
             )
     cache.forget_old()
-    version = f"{cache.code_of(__name__)} {music21.__version__}"
-    read = in_order(delayed(cache.remembered)(read_file, *each, version=version) for each in found)
-    source_of: dict[bytes, str] = {}
-    rows: dict[str, tuple[Any, ...]] = {}
-    keys: dict[str, str] = {}
-    with (
-        writing_archive(out / MIDI) as archive,
-        writing_rejected(out / "rejected.csv") as rejected,
-    ):
-        for result in progress(read, len(paths), "corpus"):
-            for song in result:
-                if isinstance(song, Rejected):
-                    rejected.add(song)
-                elif same := source_of.get(song.digest):
-                    rejected.add(Rejected(song.source, f"the same notes as {same}"))
-                else:
-                    source_of[song.digest] = song.source
-                    name = _another(song.id, rows)
-                    rows[name] = _ROW({**_row(song), **archive.add(name, song.midi)})
-                    keys[name] = song.key
+    rows, keys, rejected = _written(out, found, len(paths))
     if len(rows) < len(SPLITS):
         raise UserError(
             f"{where} holds {len(rows)} readable songs, at least 3 are needed{rejected.why}"
@@ -143,10 +125,40 @@ def build(out: Path, source: str, folder: Path) -> None:
         )
 
 
+def _written(
+    out: Path, found: Iterable[tuple[Path, str, int | None]], count: int
+) -> tuple[dict[str, tuple[Any, ...]], dict[str, str], RejectedWriter]:
+    """Read files, and write songs and what is left out; of each id give its row and split key."""
+    version = f"{cache.code_of(__name__)} {music21.__version__}"
+    read = in_order(delayed(cache.remembered)(read_file, *each, version=version) for each in found)
+    source_of: dict[bytes, str] = {}
+    rows: dict[str, tuple[Any, ...]] = {}
+    keys: dict[str, str] = {}
+    with (
+        writing_archive(out / MIDI) as archive,
+        writing_rejected(out / "rejected.csv") as rejected,
+    ):
+        for result in progress(read, count, "corpus"):
+            for song in result:
+                if isinstance(song, Rejected):
+                    rejected.add(song)
+                elif same := source_of.get(song.digest):
+                    rejected.add(Rejected(song.source, f"the same notes as {same}"))
+                else:
+                    source_of[song.digest] = song.source
+                    name = _another(song.id, rows)
+                    rows[name] = _ROW({**_row(song), **archive.add(name, song.midi)})
+                    keys[name] = song.key
+    return rows, keys, rejected
+
+
 def _another(name: str, known: Collection[str]) -> str:
-    """Give a song another id if one has it: of 100,000 sources, some two have the same hash."""
-    numbered = (f"{name}-{number}" for number in count(2))
-    return next(each for each in chain([name], numbered) if each not in known)
+    """Give a song another id if one has it: two of 100,000 sources may have the same hash."""
+    number, another = 1, name
+    while another in known:
+        number += 1
+        another = f"{name}-{number}"
+    return another
 
 
 def _row(song: Song) -> dict[str, Any]:
