@@ -92,13 +92,13 @@ def _brought_songs(past: DVCFileSystem, run: Run) -> bool:
     An archive may be large, and of its songs only a few are on the page.
     """
     name = f"{CORPUS}/{MIDI}"
-    if not past.isfile(name):
-        return False
     begun = {
         column: {row["begins_as"] for row in run.rows(f"{folder}/pieces.csv")}
         for folder, column in BEGUN.items()
     }
     try:
+        if not past.isfile(name):
+            return False
         with past.open(name) as archive, run.path(name).open("wb") as copy:
             for song in run.rows(f"{CORPUS}/{SONGS}"):
                 if any(song[column] in names for column, names in begun.items()):
@@ -106,7 +106,7 @@ def _brought_songs(past: DVCFileSystem, run: Run) -> bool:
                     archive.seek(place.first)
                     copy.seek(place.first)
                     copy.write(archive.read(place.bytes))
-    except FileNotFoundError:
+    except (FileNotFoundError, DataIndexDirError):
         return False
     return True
 
