@@ -69,18 +69,17 @@ def write_table(out: Path, songs: Songs, steps: int, hop: int, shifts: tuple[int
         Lowest and highest transposition, in semitones. Transpositions that would leave the
         keyboard are omitted.
     """
-    rows = []
-    for song in songs.of("train"):
-        count = 1 + max(0, -(-(int(songs.steps[song]) - steps) // hop))
-        pitches = songs.song(song)["pitch"].astype(int) - rolls.LOWEST
-        lowest = max(shifts[0], -int(pitches.min(initial=rolls.KEYS - 1)))
-        highest = min(shifts[1], rolls.KEYS - 1 - int(pitches.max(initial=0)))
-        rows += [
-            (song, index * hop, shift)
-            for index in range(count)
-            for shift in range(lowest, highest + 1)
-        ]
-    files.write_array(out / "fragments.npy", np.array(rows, FRAGMENT))
+    with files.writing_array(out / "fragments.npy", FRAGMENT) as add:
+        for song in songs.of("train"):
+            count = 1 + max(0, -(-(int(songs.steps[song]) - steps) // hop))
+            pitches = songs.song(song)["pitch"].astype(int) - rolls.LOWEST
+            lowest = max(shifts[0], -int(pitches.min(initial=rolls.KEYS - 1)))
+            highest = min(shifts[1], rolls.KEYS - 1 - int(pitches.max(initial=0)))
+            rows = np.zeros((count, max(0, highest - lowest + 1)), FRAGMENT)
+            rows["song"] = song
+            rows["start"] = hop * np.arange(count)[:, None]
+            rows["shift"] = np.arange(lowest, highest + 1)
+            add(rows.ravel())
 
 
 def window(songs: Songs, rows: np.ndarray, steps: int, past: int, keys: int) -> Batch:

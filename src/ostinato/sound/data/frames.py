@@ -49,26 +49,28 @@ def build(out: Path, sounds: Sounds, autoencoder: nn.Module) -> None:
         When a split has no piece of at least 45 frames.
     """
     autoencoder = copy.deepcopy(autoencoder).double()
-    encoded, rows, first = [], [], 0
-    for piece in progress(range(len(sounds)), len(sounds), "encode"):
-        numbers = _contents(sounds, piece, autoencoder)[_music(sounds, piece)]
-        encoded.append(numbers)
-        rows.append(
-            {
-                "id": sounds.id[piece],
-                "split": sounds.split[piece],
-                "first": first,
-                "frames": len(numbers),
-            }
-        )
-        first += len(numbers)
+    rows, first = [], 0
+    with files.writing_array(
+        out / "frames.npy", np.dtype(np.float16), (autoencoder.content,)
+    ) as add:
+        for piece in progress(range(len(sounds)), len(sounds), "encode"):
+            numbers = _contents(sounds, piece, autoencoder)[_music(sounds, piece)]
+            add(numbers)
+            rows.append(
+                {
+                    "id": sounds.id[piece],
+                    "split": sounds.split[piece],
+                    "first": first,
+                    "frames": len(numbers),
+                }
+            )
+            first += len(numbers)
     for split in SPLITS:
         if not any(row["split"] == split and row["frames"] >= WINDOW for row in rows):
             raise UserError(
                 f"data/audio: no {split} piece has {WINDOW / 4:g} s of music, quiet beginnings "
                 "and ends not counted; add longer ones"
             )
-    files.write_array(out / "frames.npy", np.concatenate(encoded))
     files.write_table(out / "songs.csv", FRAME_COLUMNS, rows)
 
 
