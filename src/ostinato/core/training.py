@@ -6,7 +6,6 @@ import json
 import math
 import os
 import platform
-import sys
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
@@ -14,7 +13,6 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from filelock import FileLock, Timeout
 from safetensors import safe_open
 from safetensors.torch import save
 from torch import Tensor, nn
@@ -23,6 +21,7 @@ from torch.optim.swa_utils import AveragedModel
 
 from ostinato.core import cache, code, files
 from ostinato.core.errors import UserError
+from ostinato.core.locks import awaited, locked
 from ostinato.core.models import weights_of, write_model
 from ostinato.core.progress import progress
 from ostinato.core.schema import Training
@@ -232,10 +231,9 @@ def fit(task: Task, told: Callable[[History], None] = lambda history: None) -> H
     checkpoints = cache.folder(cache.CHECKPOINTS)
     cache.remove_old(checkpoints)
     folder = checkpoints / fingerprint(task)
-    folder.mkdir(parents=True, exist_ok=True)
     settings = task.settings
     run = _Run(task, folder / "checkpoint.safetensors")
-    with _lock(folder, task.what):
+    with locked(folder, task.what):
         run.load()
         for step in progress(run.steps(), settings.max_steps, task.what, run.step):
             torch.manual_seed(derive(task.seed, "step", step))
@@ -253,29 +251,9 @@ def fit(task: Task, told: Callable[[History], None] = lambda history: None) -> H
         task.model.load_state_dict(run.best)
         task.model.eval()
         task.finish()
-        if not list(folder.glob("waiting-*")):
+        if not awaited(folder):
             run.path.unlink()
         return run.history
-
-
-@contextmanager
-def _lock(folder: Path, what: str) -> Iterator[None]:
-    """Hold the lock of a training. While waiting for it, leave a file that tells the holder so."""
-    lock = FileLock(folder / "lock")
-    waiting = folder / f"waiting-{os.getpid()}"
-    waiting.touch()
-    try:
-        try:
-            lock.acquire(timeout=0)
-        except Timeout:
-            print(f"{what}: waiting for another process that trains the same", file=sys.stderr)
-            lock.acquire()
-    finally:
-        waiting.unlink()
-    try:
-        yield
-    finally:
-        lock.release()
 
 
 class _Run:
