@@ -4,10 +4,13 @@ import os
 import shutil
 import subprocess
 import sys
+import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import psutil
 import yaml
 
 from ostinato.scores.midi import midi_bytes
@@ -113,6 +116,18 @@ class Project:
             self.folder / "params.yaml", {k.replace("__", "."): v for k, v in values.items()}
         )
 
+    def checkpoints(self) -> list[Path]:
+        """List the checkpoints of trainings that were interrupted or are going on."""
+        return list(Path(self.env["OSTINATO_CACHE"]).rglob("checkpoint.safetensors"))
+
+    def process_of(self, stage: str) -> psutil.Process:
+        """Find the process of a stage that dvc has started here."""
+        for process in psutil.process_iter(["cwd", "cmdline"]):
+            command = process.info["cmdline"] or []
+            if process.info["cwd"] == str(self.folder) and f"stages/{stage}.py" in command[1:2]:
+                return process
+        raise LookupError(f"{stage} does not run")
+
     def read(self, path: str) -> bytes:
         """Read a file of the project."""
         return (self.folder / path).read_bytes()
@@ -144,6 +159,14 @@ def set_params(path: Path, values: dict[str, Any]) -> None:
         assert name in section, where
         section[name] = value
     path.write_text(yaml.safe_dump(params), encoding="utf-8")
+
+
+def wait_for(condition: Callable[[], Any], what: str) -> None:
+    """Wait until a condition is true, for two minutes at the most."""
+    deadline = time.monotonic() + 120
+    while not condition():
+        assert time.monotonic() < deadline, what
+        time.sleep(0.02)
 
 
 def commit(project: Project, message: str) -> None:

@@ -15,6 +15,7 @@ from typing import Any
 import torch
 from safetensors import safe_open
 from safetensors.torch import save
+from threadpoolctl import threadpool_limits
 from torch import Tensor, nn
 from torch.optim.lr_scheduler import CosineAnnealingLR
 from torch.optim.swa_utils import AveragedModel
@@ -89,6 +90,8 @@ def prepare(threads: int, seed: int) -> None:
         The seed for the initial weights.
     """
     torch.set_num_threads(threads)
+    # NumPy's products take as many as there are cores, which differ from machine to machine.
+    threadpool_limits(threads, user_api="blas")
     # Without this, CUDA's matrix products are not deterministic, which is an error in this mode.
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
     # As `use_deterministic_algorithms`, which takes a second to import the compiler.
