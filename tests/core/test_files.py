@@ -4,7 +4,6 @@ from pathlib import Path
 import pytest
 
 from ostinato.core import files
-from ostinato.core.errors import UserError
 
 
 def test_a_full_disk_names_the_file_and_leaves_the_one_that_was_there(tmp_path, monkeypatch):
@@ -16,12 +15,3 @@ def test_a_full_disk_names_the_file_and_leaves_the_one_that_was_there(tmp_path, 
     assert (caught.value.errno, caught.value.filename) == (errno.ENOSPC, str(path))
     assert [each.name for each in tmp_path.iterdir()] == ["a.json"]
     assert path.read_bytes() == b"whole"
-
-
-@pytest.mark.parametrize("content", [b"", b'{"weights": 12', b"\xff\xfe", b"<<<<<<< HEAD\n{}"])
-def test_damaged_json_is_one_line(tmp_path, content):
-    path = tmp_path / "training.json"
-    path.write_bytes(content)
-    with pytest.raises(UserError, match=r"training\.json is damaged: .*; remove it, and") as caught:
-        files.read_json(path)
-    assert "\n" not in str(caught.value)

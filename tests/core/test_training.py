@@ -103,6 +103,16 @@ def test_an_interrupted_training_ends_as_if_it_had_not_been(cache, optimizer, em
     assert not again.model.training
 
 
+def test_a_damaged_checkpoint_is_one_line(cache):
+    with pytest.raises(Killed):
+        training.fit(line(kill_at=20))
+    data = bytearray(checkpoint(cache).read_bytes())
+    data[-3] ^= 1
+    checkpoint(cache).write_bytes(data)
+    with pytest.raises(UserError, match=r"is damaged.*; remove it, and training begins anew"):
+        training.fit(line())
+
+
 def test_what_was_validated_is_there_to_be_watched(cache, tmp_path):
     out, results, model, seen = tmp_path / "out", tmp_path / "results", Line(), []
 

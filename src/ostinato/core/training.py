@@ -13,14 +13,12 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors import safe_open
-from safetensors.torch import save
 from threadpoolctl import threadpool_limits
 from torch import Tensor, nn
 from torch.optim.lr_scheduler import CosineAnnealingLR
 from torch.optim.swa_utils import AveragedModel
 
-from ostinato.core import cache, code, files
+from ostinato.core import cache, code, files, tensor_file
 from ostinato.core.errors import UserError
 from ostinato.core.locks import awaited, locked
 from ostinato.core.models import weights_of, write_model
@@ -349,14 +347,13 @@ class _Run:
         rates = {"rates": [group["lr"] for group in self.optimizer.param_groups]}
         # Tensors in a model's state may share memory, which safetensors does not allow.
         tensors = {name: value.clone() for name, value in tensors.items()}
-        files.write(self.path, save(tensors, {"state": json.dumps(plain | rates)}))
+        tensor_file.write(self.path, tensors, plain | rates)
 
     def load(self) -> None:
         if not self.path.exists():
             return
-        with safe_open(self.path, "pt") as file:
-            plain = json.loads(file.metadata()["state"])
-            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+        remedy = "remove it, and training begins anew"
+        tensors, plain = tensor_file.read(self.path, remedy)
         rates = plain.pop("rates")
         vars(self).update(plain)
 
