@@ -31,24 +31,19 @@ import yaml
 
 STAGES = {
     "compose": "results/compose",
-    "evaluate": "results/evaluate.json",
     "autoencoder_evaluate": "results/autoencoder/metrics.json",
     "reconstruct": "results/reconstruct",
     "encode": "data/frames",
-    "score_creator_evaluate": "results/score_creator/metrics.json",
     "improvise": "results/improvise",
     "token_compose events": "results/token_compose/events",
-    "token_evaluate": "results/token_model/metrics.json",
 }
 """What measures and composes, and where it writes to."""
 
 TRAININGS = {
-    "decoder": "models/decoder",
     "generator": "models/generator",
     "autoencoder": "models/autoencoder",
     "score_creator": "models/score_creator",
     "token_model events": "models/token_model/events",
-    "token_model chords": "models/token_model/chords",
 }
 
 SIZES = ("memory", "samplers", "decoders", "autoencoders", "score_creators", "repeating")
