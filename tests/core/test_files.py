@@ -1,4 +1,6 @@
+import errno
 import io
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -42,7 +44,7 @@ def test_an_array_may_have_any_number_of_rows(tmp_path):
 def test_rows_of_another_kind_are_refused_and_nothing_is_left(tmp_path):
     for wrong in (np.zeros(3), np.zeros((3, 2), "u1")):
         with (
-            pytest.raises(ValueError, match=r"a\.npy"),
+            pytest.raises(ValueError, match="not uint8"),
             files.writing_array(tmp_path / "a.npy", np.dtype("u1")) as add,
         ):
             add(wrong)
@@ -67,3 +69,14 @@ def test_a_table_that_is_not_finished_is_not_there(tmp_path):
         add({"a": 1})
         add({"b": 1})
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_full_disk_names_the_file_and_leaves_the_one_that_was_there(tmp_path, monkeypatch):
+    path = tmp_path / "a.json"
+    files.write(path, b"whole")
+    monkeypatch.setattr(Path, "write_bytes", lambda *_: (_ for _ in ()).throw(OSError(28, "full")))
+    with pytest.raises(OSError, match="full") as caught:
+        files.write(path, b"other")
+    assert (caught.value.errno, caught.value.filename) == (errno.ENOSPC, str(path))
+    assert [each.name for each in tmp_path.iterdir()] == ["a.json"]
+    assert path.read_bytes() == b"whole"

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 import torch
 from safetensors.torch import load_file
+from threadpoolctl import threadpool_info
 from torch import nn
 
 from ostinato.core import code, devices, files, noise, training
@@ -380,3 +381,13 @@ def test_bfloat16_is_refused_in_one_line_where_it_cannot_be_computed(monkeypatch
         devices.computes_bfloat16("cpu", "bfloat16")
     assert not devices.computes_bfloat16("cpu", "auto")
     assert not devices.computes_bfloat16("cpu", "float32")
+
+
+def test_the_threads_of_numpy_are_those_of_the_parameter():
+    before = torch.get_num_threads()
+    try:
+        devices.prepare(3, 0)
+        pools = [pool for pool in threadpool_info() if pool["user_api"] == "blas"]
+        assert {pool["num_threads"] for pool in pools} == {3}
+    finally:
+        devices.prepare(before, 0)

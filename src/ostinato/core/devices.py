@@ -5,6 +5,7 @@ import os
 import platform
 
 import torch
+from threadpoolctl import threadpool_limits
 from torch import nn
 
 from ostinato.core.errors import UserError
@@ -34,6 +35,8 @@ def prepare(threads: int, seed: int, device: str = "cpu") -> torch.device:
         When there is no such device.
     """
     torch.set_num_threads(threads)
+    # NumPy's products take as many as there are cores, which differ from machine to machine.
+    threadpool_limits(threads, user_api="blas")
     # Without this, CUDA's matrix products are not deterministic, which is an error in this mode.
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
     # As `use_deterministic_algorithms`, which takes a second to import the compiler.

@@ -27,13 +27,17 @@ def write(path: Path, data: bytes) -> None:
     Raises
     ------
     OSError
-        When the disk is full or the folder is not writable. Nothing is left behind then.
+        When the disk is full or the folder is not writable; it names the file. Nothing is left
+        behind then.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
         temporary.write_bytes(data)
         temporary.replace(path)
+    except OSError as error:
+        # The system names no file when the disk is full.
+        raise OSError(error.errno, error.strerror, str(path)) from error
     finally:
         temporary.unlink(missing_ok=True)
 
@@ -139,6 +143,9 @@ def writing(path: Path) -> Iterator[BinaryIO]:
         with temporary.open("wb") as file:
             yield file
         temporary.replace(path)
+    except OSError as error:
+        # The system names no file when the disk is full.
+        raise OSError(error.errno, error.strerror, error.filename or str(path)) from error
     finally:
         temporary.unlink(missing_ok=True)
 

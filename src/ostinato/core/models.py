@@ -12,7 +12,11 @@ from torch import Tensor, nn
 from ostinato.core import files, tensor_file
 from ostinato.core.errors import UserError
 
-REMEDY = "remove its folder, then `dvc pull --allow-missing` or `dvc repro` brings it anew"
+# DVC believes what is write-protected in its cache, and would bring the same damaged file again.
+REMEDY = (
+    "remove its folder, `chmod -R u+w .dvc/cache`, then `dvc pull --allow-missing` or `dvc repro` "
+    "brings it anew"
+)
 
 
 def write_model(out: Path, module: nn.Module, config: dict[str, Any]) -> None:

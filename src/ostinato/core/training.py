@@ -9,7 +9,6 @@ import hashlib
 import json
 import math
 import os
-import sys
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, contextmanager, suppress
@@ -20,7 +19,6 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from filelock import FileLock, Timeout
 from lightning_fabric import Fabric
 from lightning_fabric.strategies import DDPStrategy
 from lightning_utilities.core.apply_func import apply_to_collection
@@ -31,6 +29,7 @@ from torch.optim.swa_utils import AveragedModel
 from ostinato.core import cache, code, files, tensor_file
 from ostinato.core.devices import computes_bfloat16, device_of
 from ostinato.core.errors import UserError
+from ostinato.core.locks import awaited, locked
 from ostinato.core.models import weights_of, write_model
 from ostinato.core.progress import progress
 from ostinato.core.schema import Training
@@ -223,7 +222,7 @@ def fit(task: Task, told: Callable[[History], None] = lambda history: None) -> H
         task.model.load_state_dict(run.best)
         task.model.eval()
         task.finish()
-        if fabric.is_global_zero and not list(folder.glob("waiting-*")):
+        if fabric.is_global_zero and not awaited(folder):
             run.path.unlink()
         return run.history
 
@@ -293,33 +292,12 @@ def _alone(fabric: Fabric, checkpoints: Path, folder: Path, what: str) -> Iterat
     """Let the first process hold the lock of a training, while the others wait for it."""
     if fabric.is_global_zero:
         cache.remove_old(checkpoints)
-        folder.mkdir(parents=True, exist_ok=True)
-        with _lock(folder, what):
+        with locked(folder, what):
             fabric.barrier()
             yield
     else:
         fabric.barrier()
         yield
-
-
-@contextmanager
-def _lock(folder: Path, what: str) -> Iterator[None]:
-    """Hold the lock of a training. While waiting for it, leave a file that tells the holder so."""
-    lock = FileLock(folder / "lock")
-    waiting = folder / f"waiting-{os.getpid()}"
-    waiting.touch()
-    try:
-        try:
-            lock.acquire(timeout=0)
-        except Timeout:
-            print(f"{what}: waiting for another process that trains the same", file=sys.stderr)
-            lock.acquire()
-    finally:
-        waiting.unlink()
-    try:
-        yield
-    finally:
-        lock.release()
 
 
 class _Run:
