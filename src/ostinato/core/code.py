@@ -7,7 +7,10 @@ from pathlib import Path
 FOLDER = Path(__file__).parents[1]
 
 HARMLESS = {
-    *(f"ostinato.core.{name}" for name in ("code", "errors", "params", "progress", "stage")),
+    *(
+        f"ostinato.core.{name}"
+        for name in ("code", "errors", "params", "progress", "ranks", "stage")
+    ),
     *(f"ostinato.page.{name}" for name in ("revisions", "watch")),
 }
 """Modules that cannot change outputs, such as those that check parameters and report errors. No

@@ -11,6 +11,8 @@ from typing import Any, BinaryIO
 
 import numpy as np
 
+from ostinato.core.errors import UserError
+
 
 def write(path: Path, data: bytes) -> None:
     """Write a file atomically: under a temporary name in the same folder, then rename it.
@@ -56,8 +58,17 @@ def rounded(value: Any) -> Any:
 
 
 def read_json(path: Path) -> Any:
-    """Read a JSON file."""
-    return json.loads(path.read_text(encoding="utf-8"))
+    """Read a JSON file.
+
+    Raises
+    ------
+    UserError
+        When it is damaged.
+    """
+    try:
+        return json.loads(path.read_bytes())
+    except (ValueError, RecursionError) as error:
+        raise UserError(f"{path} is damaged: it is no JSON") from error
 
 
 def write_table(

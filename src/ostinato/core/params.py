@@ -293,6 +293,7 @@ class Params(Schema):
 
     seed: Annotated[int, Field(ge=0)]
     threads: Annotated[int, Field(ge=1, le=1024)]
+    device: Literal["auto", "cpu", "cuda", "mps"]
     corpus: Corpus
     dataset: Dataset
     augment: Augment

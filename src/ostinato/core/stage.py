@@ -3,12 +3,14 @@
 import os
 import shutil
 import sys
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 import psutil
 
+from ostinato.core import ranks
 from ostinato.core.errors import UserError
 from ostinato.core.params import Params, read_params
 
@@ -38,7 +40,7 @@ def stage(*outputs: str) -> Iterator[tuple[Params, list[Path]]]:
     """
     try:
         params = read_params(Path("params.yaml"))
-        with replacing(*map(Path, outputs)) as temporary:
+        with (replacing if ranks.first() else _aside)(*map(Path, outputs)) as temporary:
             yield params, temporary
     except UserError as error:
         sys.exit(str(error))
@@ -77,6 +79,16 @@ def replacing(*folders: Path) -> Iterator[list[Path]]:
     finally:
         for folder in temporary:
             shutil.rmtree(folder, ignore_errors=True)
+
+
+@contextmanager
+def _aside(*folders: Path) -> Iterator[list[Path]]:
+    """Write the contents of folders somewhere else: the first process of a training writes them."""
+    with tempfile.TemporaryDirectory() as folder:
+        temporary = [Path(folder) / str(number) for number in range(len(folders))]
+        for own in temporary:
+            own.mkdir()
+        yield temporary
 
 
 def unfinished(folder: Path) -> Path | None:

@@ -13,7 +13,7 @@ import numpy as np
 import soundfile
 from joblib import Parallel, delayed
 
-from ostinato.core import files, training
+from ostinato.core import devices, files
 from ostinato.core.errors import UserError
 from ostinato.core.progress import progress, tell
 from ostinato.notes import system
@@ -274,7 +274,7 @@ def _reading(run: Run, path: Path, song: dict[str, str] | None) -> Json:
     config = files.read_json(models[0] / "config.json")
     if config.get("memory", {}).get("name", "none") == "none":
         return {}
-    training.prepare(1, 0)
+    devices.prepare(1, 0)
     try:
         writer = system.load(*models)
     except UserError as error:  # such as one of an earlier version

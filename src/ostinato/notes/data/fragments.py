@@ -2,8 +2,8 @@
 
 from collections import OrderedDict
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -22,8 +22,7 @@ KNOWN = 2**18
 """Number of steps whose annotations are cached: 200 MB for those of the sampler ``tied``."""
 
 
-@dataclass(frozen=True)
-class Batch:
+class Batch(NamedTuple):
     """A batch of fragments.
 
     Attributes
@@ -48,8 +47,7 @@ class Batch:
 
     def to(self, device: torch.device | str) -> "Batch":
         """Copy the batch to a device."""
-        tensors = vars(self).values()
-        return Batch(*(tensor if tensor is None else tensor.to(device) for tensor in tensors))
+        return Batch(*(tensor if tensor is None else tensor.to(device) for tensor in self))
 
 
 def write_table(out: Path, songs: Songs, steps: int, hop: int, shifts: tuple[int, int]) -> None:
@@ -236,7 +234,7 @@ class Batches:
         else:
             rows["shift"] = rng.choice(self.shifts, len(rows))
         batch = window(self.songs, rows, self.steps, self.past, self.keys)
-        return replace(batch, annotation=self._annotations(rows))
+        return batch._replace(annotation=self._annotations(rows))
 
     def _annotations(self, rows: np.ndarray) -> Tensor | None:
         """Cut out and transpose the annotations of the fragments: Tensor[B, T, K, A]."""

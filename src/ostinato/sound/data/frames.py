@@ -8,6 +8,7 @@ import torch
 from torch import nn
 
 from ostinato.core import files
+from ostinato.core.devices import device_of
 from ostinato.core.errors import UserError
 from ostinato.core.progress import progress
 from ostinato.scores.sources import SPLITS
@@ -82,8 +83,9 @@ def _contents(sounds: Sounds, piece: int, autoencoder: nn.Module) -> np.ndarray:
         start = max(0, first - AROUND)
         end = min((last + AROUND) * FRAME, int(sounds.samples[piece]))
         sound = sounds.piece(piece, start * FRAME, end - start * FRAME)
-        numbers = autoencoder.encode(torch.from_numpy(sound).double())[first - start : last - start]
-        parts.append(numbers[:, : autoencoder.content].numpy())
+        given = torch.from_numpy(sound).double().to(device_of(autoencoder))
+        numbers = autoencoder.encode(given)[first - start : last - start]
+        parts.append(numbers[:, : autoencoder.content].cpu().numpy())
     return (np.rint(np.concatenate(parts) / UNIT) * UNIT).astype(np.float16)
 
 
