@@ -6,8 +6,9 @@ For each number of songs, so many small MIDI files are made up, a hundred in a f
 of the project as it is committed runs the stages through `dvc repro`, with caches of its own. The
 tables that are printed say, of each stage, seconds, seconds of computing on all cores together, the
 largest memory of DVC, of the stage's first process and of the largest of its others, and megabytes
-that it wrote; then what DVC takes for the songs themselves, and when there is nothing to do. Memory is what a process cannot give back, so
-without files that are mapped. 100,000 songs take a few hours on two cores, and 5 GB of disk.
+that it wrote; then what DVC takes for the songs themselves, and when there is nothing to do. Memory
+is what a process cannot give back, so without files that are mapped. 100,000 songs take an hour or
+more on two cores, and 5 GB of disk.
 """
 
 import argparse
@@ -39,7 +40,7 @@ BETWEEN = 0.2
 
 Row = list[str]
 Used = dict[str, float]
-"""Seconds, ``wall`` and ``cpu``; megabytes of ``dvc``, of the ``first`` and of ``other`` processes."""
+"""Seconds, ``wall`` and ``cpu``; megabytes of ``dvc``, the ``first`` and ``other`` processes."""
 
 
 def main() -> None:
