@@ -20,14 +20,14 @@ import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 import psutil
 import yaml
-from joblib import delayed
 
-from ostinato.core.parallel import in_order
+from ostinato.core.workers import in_parallel
 from ostinato.scores.midi import midi_bytes
 from ostinato.scores.score import NOTE, TICKS_PER_BEAT, Metre, Part, Score, Tempo, tidy
 
@@ -94,10 +94,10 @@ def measure(work: Path, songs: int, stages: list[str]) -> tuple[list[Row], list[
 def write_songs(folder: Path, songs: int) -> None:
     """Make up songs, in all processes."""
     jobs = (
-        delayed(write_folder)(folder / f"{first // IN_FOLDER:04d}", first, songs)
+        partial(write_folder, folder / f"{first // IN_FOLDER:04d}", first, songs)
         for first in range(0, songs, IN_FOLDER)
     )
-    for _ in in_order(jobs):
+    for _ in in_parallel(jobs):
         pass
 
 

@@ -4,7 +4,7 @@ import weakref
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-from ostinato.core.parallel import Job
+from ostinato.core.workers import Job
 
 
 class Tokens(list):
@@ -32,10 +32,10 @@ class Alive:
     def _died(self) -> None:
         self._now -= 1
 
-    def in_order(self, jobs: Iterable[Job]) -> Iterator[Any]:
+    def in_parallel(self, jobs: Iterable[Job]) -> Iterator[Any]:
         """Run jobs here, one by one, and count the arrays or lists that they return."""
-        for function, arguments, named in jobs:
-            result = function(*arguments, **named)
+        for job in jobs:
+            result = job()
             if isinstance(result, list):
                 result = Tokens(result)
             self.count(result[0] if isinstance(result, tuple) else result)

@@ -147,7 +147,7 @@ def test_songs_are_written_as_they_are_read(songs_folder, tmp_path, monkeypatch)
     [song] = corpus.read_file(songs_folder(1) / "song0.mid", "song0.mid", None)
     alive = Alive()
 
-    def in_order(jobs):
+    def in_parallel(jobs):
         for number, _ in enumerate(jobs):
             name = str(number)
             digest = number.to_bytes(32)
@@ -155,7 +155,7 @@ def test_songs_are_written_as_they_are_read(songs_folder, tmp_path, monkeypatch)
             alive.count(one)
             yield [one]
 
-    monkeypatch.setattr(corpus, "in_order", in_order)
+    monkeypatch.setattr(corpus, "in_parallel", in_parallel)
     monkeypatch.setattr(corpus, "files_in", lambda *_: [tmp_path / str(n) for n in range(300)])
     corpus.build(tmp_path / "out", "folder", tmp_path)
     assert len(files.read_table(tmp_path / "out" / "songs.csv")) == 300

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import psutil
 
-from ostinato.core import ranks
+from ostinato.core import ranks, workers
 from ostinato.core.errors import UserError
 from ostinato.core.params import Params, read_params
 
@@ -45,7 +45,8 @@ def stage(*outputs: str) -> Iterator[tuple[Params, list[Path]]]:
     """
     try:
         params = read_params(Path("params.yaml"))
-        with (replacing if ranks.first() else _aside)(*map(Path, outputs)) as temporary:
+        own = replacing if ranks.first() else _aside
+        with workers.on(params.workers), own(*map(Path, outputs)) as temporary:
             yield params, temporary
             if "DVC_STAGE" in os.environ and os.getppid() != PARENT:
                 raise UserError(f"{', '.join(outputs)}: dvc has ended, so nothing is written")

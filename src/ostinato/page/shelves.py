@@ -6,16 +6,17 @@ An item has versions, which are heard at the same place: that of each run, and w
 import hashlib
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import soundfile
-from joblib import Parallel, delayed
 
 from ostinato.core import devices, files
 from ostinato.core.errors import UserError
 from ostinato.core.progress import progress, tell
+from ostinato.core.workers import in_parallel
 from ostinato.notes import system
 from ostinato.notes.data import rolls
 from ostinato.notes.data.dataset import bars_of, quantise
@@ -85,11 +86,10 @@ def shelves(out: Path, runs: Sequence[Run]) -> list[Json]:
     for name, title, about, view, folder, suffix, make in made:
         paths = sorted(runs[0].path(folder).glob(f"*.{suffix}"))
         names = [path.stem for path in paths if path.with_suffix(".wav").is_file()]
-        jobs += [delayed(make)(out, runs, folder, each) for each in names]
+        jobs += [partial(make, out, runs, folder, each) for each in names]
         counts.append(len(names))
         found.append({"id": name, "title": title, "about": about, "view": view})
-    done = Parallel(-1, return_as="generator")(jobs)
-    items = iter(progress(done, len(jobs), "page"))
+    items = iter(progress(in_parallel(jobs), len(jobs), "page"))
     for shelf, count in zip(found, counts, strict=True):
         shelf["items"] = [next(items) for _ in range(count)]
     return [shelf for shelf in found if shelf["items"]]

@@ -4,18 +4,18 @@ import hashlib
 import sys
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
+from functools import partial
 from itertools import pairwise
 from operator import itemgetter
 from pathlib import Path
 from typing import Any
 
 import music21
-from joblib import delayed
 
 from ostinato.core import cache, files
 from ostinato.core.errors import UserError
-from ostinato.core.parallel import in_order
 from ostinato.core.progress import progress, tell
+from ostinato.core.workers import in_parallel
 from ostinato.scores import notation
 from ostinato.scores.archive import MIDI, PLACE_COLUMNS, SONGS, writing_archive
 from ostinato.scores.grid import STRAIGHT
@@ -130,7 +130,9 @@ def _written(
 ) -> tuple[dict[str, tuple[Any, ...]], dict[str, str], RejectedWriter]:
     """Read files, and write songs and what is left out; of each id give its row and split key."""
     version = f"{cache.code_of(__name__)} {music21.__version__}"
-    read = in_order(delayed(cache.remembered)(read_file, *each, version=version) for each in found)
+    read = in_parallel(
+        partial(cache.remembered, read_file, *each, version=version) for each in found
+    )
     source_of: dict[bytes, str] = {}
     rows: dict[str, tuple[Any, ...]] = {}
     keys: dict[str, str] = {}

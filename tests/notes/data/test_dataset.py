@@ -132,7 +132,7 @@ def test_a_song_that_is_too_long_when_written_out_is_left_out(tmp_path):
 def test_a_dataset_is_written_song_by_song(tmp_path, monkeypatch):
     songs = {str(n): (SPLITS[n % 3], melody(n, beats=4)) for n in range(100)}
     alive = Alive()
-    monkeypatch.setattr(dataset, "in_order", alive.in_order)
+    monkeypatch.setattr(dataset, "in_parallel", alive.in_parallel)
     dataset.build(tmp_path / "dataset", write_corpus(tmp_path / "corpus", songs), FILTERS)
     assert len(Songs(tmp_path / "dataset")) == 100
     assert alive.most < 6

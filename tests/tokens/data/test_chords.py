@@ -132,7 +132,7 @@ def test_a_held_out_song_with_a_label_that_none_to_learn_from_has_is_left_out(tm
 def test_songs_are_written_one_by_one(tmp_path, monkeypatch):
     songs = {str(n): (SPLITS[n % 3], score([40 + n], [60])) for n in range(60)}
     alive = Alive()
-    monkeypatch.setattr(chords, "in_order", alive.in_order)
+    monkeypatch.setattr(chords, "in_parallel", alive.in_parallel)
     streams = built(tmp_path, songs)
     assert sum(len(streams.pieces(split)) for split in SPLITS) == 60
     assert alive.most < 6

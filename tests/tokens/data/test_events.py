@@ -139,7 +139,7 @@ def test_training_songs_come_in_every_transposition_and_drums_stay(tmp_path, cor
 def test_songs_are_written_one_by_one(tmp_path, monkeypatch):
     songs = {str(n): (SPLITS[n % 3], song(n)) for n in range(30)}
     alive = Alive()
-    monkeypatch.setattr(events, "in_order", alive.in_order)
+    monkeypatch.setattr(events, "in_parallel", alive.in_parallel)
     streams = streams_of(tmp_path, write_corpus(tmp_path / "corpus", songs))
     assert [len(streams.pieces(split)) for split in SPLITS] == [30, 10, 10]
     assert alive.most < 6

@@ -3,16 +3,16 @@
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
-from joblib import delayed
 
 from ostinato.core import files
 from ostinato.core.errors import UserError
-from ostinato.core.parallel import in_order
 from ostinato.core.progress import progress, tell
+from ostinato.core.workers import in_parallel
 from ostinato.notes.data import rolls
 from ostinato.notes.data.positions import Bars, Positions
 from ostinato.notes.data.songs import STEP_NOTE
@@ -111,8 +111,8 @@ def build(out: Path, corpus: Path, filters: Filters) -> None:
             f"dataset: {filters.steps_per_beat} steps in a quarter note; {finer} of "
             f"{had.total()} songs have notes between them, such as {first}"
         )
-    read = in_order(
-        delayed(_read)(Stored.of(corpus, song), filters, grid.swing_of(song))
+    read = in_parallel(
+        partial(_read, Stored.of(corpus, song), filters, grid.swing_of(song))
         for song in files.rows(table)
     )
     kept, refused, beyond = Counter(), Counter(), 0

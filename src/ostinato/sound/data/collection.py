@@ -3,17 +3,17 @@
 import hashlib
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
-from joblib import delayed
 
 from ostinato.core import cache, files
 from ostinato.core.errors import UserError
-from ostinato.core.parallel import in_order
 from ostinato.core.params import Params
 from ostinato.core.progress import progress
 from ostinato.core.seeds import derive
+from ostinato.core.workers import in_parallel
 from ostinato.scores.archive import SONGS, Stored
 from ostinato.scores.score import Score
 from ostinato.scores.sources import (
@@ -81,8 +81,8 @@ def build_rendered(
     def wanted() -> Iterator[dict[str, str]]:
         return (row for row in files.rows(corpus / SONGS) if row["split"] in splits)
 
-    rendered = in_order(
-        delayed(_rendered)(Stored.of(corpus, row), instruments, derive(seed, "audio", row["id"]))
+    rendered = in_parallel(
+        partial(_rendered, Stored.of(corpus, row), instruments, derive(seed, "audio", row["id"]))
         for row in wanted()
     )
     count, first = sum(1 for _ in wanted()), 0
@@ -172,7 +172,7 @@ def build_recorded(out: Path, folder: Path, splits: Collection[str] = SPLITS) ->
     pieces: dict[str, tuple[str, Path, Recording]] = {}
     rejected: list[Rejected] = []
     version = cache.code_of(__name__)
-    heard = in_order(delayed(cache.remembered)(listen, path, version=version) for path in found)
+    heard = in_parallel(partial(cache.remembered, listen, path, version=version) for path in found)
     for path, recording in zip(found, progress(heard, len(found), "listen"), strict=True):
         source = printable(path.relative_to(folder))
         reason = recording.unusable

@@ -13,12 +13,11 @@ from functools import partial
 from pathlib import Path
 
 import numpy as np
-from joblib import delayed
 
 from ostinato.core import files
 from ostinato.core.errors import UserError
-from ostinato.core.parallel import in_order
 from ostinato.core.progress import progress
+from ostinato.core.workers import in_parallel
 from ostinato.scores.archive import SONGS, Stored
 from ostinato.scores.score import NOTE, TICKS_PER_BEAT, Metre, Part, Score, Tempo
 from ostinato.scores.sources import Rejected, writing_rejected
@@ -60,7 +59,9 @@ def build(out: Path, corpus: Path, octaves: bool, shifts: list[int], labelling: 
         When a split has no song, or when all training songs have the same labels.
     """
     table = corpus / SONGS
-    read = in_order(delayed(_read)(Stored.of(corpus, song), octaves) for song in files.rows(table))
+    read = in_parallel(
+        partial(_read, Stored.of(corpus, song), octaves) for song in files.rows(table)
+    )
     total = sum(1 for _ in files.rows(table))
     number_of: dict[str, int] = {}
     learned: set[int] = set()

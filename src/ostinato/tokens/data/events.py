@@ -16,12 +16,11 @@ from statistics import median
 from typing import Any
 
 import numpy as np
-from joblib import delayed
 
 from ostinato.core import files
 from ostinato.core.errors import UserError
-from ostinato.core.parallel import in_order
 from ostinato.core.progress import progress
+from ostinato.core.workers import in_parallel
 from ostinato.scores import grid
 from ostinato.scores.archive import SONGS, Stored
 from ostinato.scores.parts import chosen, usual_parts
@@ -106,9 +105,9 @@ def build(out: Path, corpus: Path, settings: Settings, labelling: str | None) ->
     def stored() -> Iterator[tuple[Stored, tuple[float, int] | None]]:
         return ((Stored.of(corpus, song), grid.swing_of(song)) for song in files.rows(table))
 
-    looked = in_order(delayed(_look)(*each, settings.parts) for each in stored())
+    looked = in_parallel(partial(_look, *each, settings.parts) for each in stored())
     config = _config(table, progress(looked, total, "tokens: looking"), settings)
-    encoded = in_order(delayed(_encode)(*each, settings.parts, config) for each in stored())
+    encoded = in_parallel(partial(_encode, *each, settings.parts, config) for each in stored())
     number_of: dict[str, int] = {}
     songs: list[Song] = []
     whole = Spool(out, np.uint16)
