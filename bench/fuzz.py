@@ -4,7 +4,9 @@
     python bench/fuzz.py --inputs 3000 --seed 7 --kinds midi musicxml
 
 Inputs are made by damaging sound ones: bytes and bits are changed, parts are removed, doubled,
-exchanged, or taken from another input, and numbers become larger, negative or nothing. A process
+exchanged, or taken from another input, and numbers become larger, negative or nothing. In most
+inputs of MusicXML and params.yaml, whole elements or lines are, so that they can still be parsed;
+in most models and checkpoints, the header that says what is where. A process
 of its own for each kind reads them. It may not end, nor take over 20 s or 1 GB for one of them,
 nor raise what is no reason for a user. Inputs for which one of these happens are kept in --out. A
 count is printed for each kind. Input i of a kind depends on the seed and on i alone, so a run that
@@ -29,11 +31,11 @@ from typing import Any
 
 import numpy as np
 import soundfile
-from safetensors.numpy import save
+from torch import nn
 
-from ostinato.core import files
+from ostinato.core import files, tensor_file
 from ostinato.core.errors import UserError
-from ostinato.core.models import read_model
+from ostinato.core.models import read_model, write_model
 from ostinato.core.params import read_params
 from ostinato.core.seeds import derive
 from ostinato.scores import corpus
@@ -46,6 +48,8 @@ from ostinato.tokens.data import letters
 ROOT = Path(__file__).parents[1]
 SECONDS, MEGABYTES = 20, 1024
 """The most that one input may take: time, and memory beyond that of the process before it."""
+
+CONFIG = {"kind": "generator"}
 
 READ, REFUSED = "read", "refused"
 
@@ -153,9 +157,24 @@ def params(rng: random.Random) -> bytes:
 
 
 def model(rng: random.Random) -> bytes:
-    """Make the weights of a model."""
-    weights = {f"layer.{i}": np.zeros((rng.randrange(1, 9), 4), np.float16) for i in range(4)}
-    return save(weights)
+    """Make a model."""
+    with tempfile.TemporaryDirectory() as folder:
+        write_model(Path(folder), network(rng), CONFIG)
+        return (Path(folder) / "model.safetensors").read_bytes()
+
+
+def checkpoint(rng: random.Random) -> bytes:
+    """Make a checkpoint."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "checkpoint.safetensors"
+        state = {"step": rng.randrange(99), "history": [{"step": 1, "valid": 0.5}]}
+        tensor_file.write(path, network(rng).state_dict(), state)
+        return path.read_bytes()
+
+
+def network(rng: random.Random) -> nn.Module:
+    """Make a small network."""
+    return nn.Sequential(nn.Linear(rng.randrange(1, 9), 4), nn.Linear(4, 2))
 
 
 def notation_read(path: Path) -> str:
@@ -195,9 +214,15 @@ def model_read(path: Path) -> str:
     """Read a model."""
     folder = path.parent / "model"
     folder.mkdir(exist_ok=True)
-    files.write_json(folder / "config.json", {"kind": "generator"})
+    files.write_json(folder / "config.json", CONFIG)
     shutil.copy(path, folder / "model.safetensors")
     read_model(folder)
+    return READ
+
+
+def checkpoint_read(path: Path) -> str:
+    """Read a checkpoint."""
+    tensor_file.read(path, "remove it")
     return READ
 
 
@@ -210,10 +235,47 @@ KINDS: dict[str, tuple[Callable[[random.Random], bytes], str, Callable[[Path], s
     "text": (text, "txt", text_read),
     "params": (params, "yaml", params_read),
     "model": (model, "safetensors", model_read),
+    "checkpoint": (checkpoint, "safetensors", checkpoint_read),
 }
 """For each kind: what makes a sound input, its suffix, and what reads it."""
 
+PIECES = {
+    "musicxml": rb"<[a-z-]+(?: [^<>]*)?>[^<>]*</[a-z-]+>|<[a-z-]+(?: [^<>]*)?/>",
+    "params": rb"(?m)^.*\n",
+    "model": rb'\{[^{}]*\}|"[^"]*"',
+    "checkpoint": rb'\{[^{}]*\}|"[^"]*"',
+}
+"""For some kinds, what has a beginning and an end: elements, lines, members of a header."""
+WHOLE_PIECES = 0.8
+"""The share of inputs of these kinds in which only whole pieces and numbers are damaged."""
+
 NUMBERS = ("0", "-1", "255", "65536", "2147483647", "-2147483648", "1e309", "nan", "", "0.0001")
+
+
+def rearranged(data: bytes, other: bytes, piece: bytes, rng: random.Random) -> bytes:
+    """Remove, double, exchange or replace one to six pieces of an input, or numbers in them."""
+    found = bytearray(data)
+    for _ in range(rng.choice((1, 1, 1, 2, 3, 6))):
+        places = list(re.finditer(piece, bytes(found)))
+        if not places:
+            break
+        one, two = rng.choice(places), rng.choice(places)
+        theirs = rng.choice(re.findall(piece, other))
+        numbers = list(re.finditer(rb"\d+", one[0]))
+        way = rng.randrange(6)
+        if way == 0:
+            found[one.start() : one.end()] = b""
+        elif way == 1:
+            found[one.start() : one.start()] = one[0] * rng.choice((1, 1, 2, 50))
+        elif way == 2:
+            found[one.start() : one.end()] = two[0]
+        elif way == 3:
+            found[one.start() : one.end()] = theirs
+        elif numbers:
+            number = rng.choice(numbers)
+            begin = one.start() + number.start()
+            found[begin : begin + len(number[0])] = rng.choice(NUMBERS).encode()
+    return bytes(found)
 
 
 def damaged(data: bytes, other: bytes, rng: random.Random) -> bytes:
@@ -250,6 +312,8 @@ def input_of(kind: str, seed: int, number: int) -> bytes:
     one, two, own = (
         random.Random(derive(seed, kind, number, name)) for name in ("one", "two", "damage")
     )
+    if kind in PIECES and own.random() < WHOLE_PIECES:
+        return rearranged(make(one), make(two), PIECES[kind], own)
     return damaged(make(one), make(two), own)
 
 

@@ -1,6 +1,8 @@
 """The rooms of the house: who may import whom."""
 
 import ast
+import re
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -34,6 +36,8 @@ ORDER = {
     "report": 6,
 }
 """Parts of a kind of music, in the order of the pipeline; a part imports none after it."""
+
+PICKLES, NO_PICKLES = r"pickle|joblib\.(Memory|dump|load)|torch\.(save|load)\(", r"[Pp]ickle=False"
 
 PATHS = sorted((ROOT / "src/ostinato").rglob("*.py"))
 
@@ -92,6 +96,19 @@ def test_what_composes_imports_nothing_that_trains():
         if part_of(other) == "fit" and part_of(module) == "compose"
     ]
     assert wrong == []
+
+
+def test_nothing_reads_or_writes_pickles():
+    """They run whatever code is in them; a test, too, could leave one behind."""
+    shown = subprocess.run(
+        ["git", "grep", "--untracked", "-nE", PICKLES, "--", "src", "stages", "bench"],
+        cwd=ROOT, capture_output=True, text=True,
+    ).stdout  # fmt: skip
+    # What travels between processes of one cluster is in no file.
+    lines = [
+        line for line in shown.splitlines() if not line.startswith("src/ostinato/core/workers")
+    ]
+    assert [line for line in lines if not re.search(NO_PICKLES, line)] == []
 
 
 @pytest.mark.parametrize("path", PATHS, ids=lambda p: p.relative_to(ROOT).as_posix())

@@ -1,5 +1,7 @@
 """The cache remembers what was made of a file, as long as neither it nor the code changes."""
 
+import os
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
@@ -12,6 +14,17 @@ CALLS: list[tuple[str, int]] = []
 def length(path: Path, times: int) -> int:
     CALLS.append((path.name, times))
     return len(path.read_bytes()) * times
+
+
+@dataclass(frozen=True)
+class Content:
+    data: bytes
+    share: float
+
+
+def content(path: Path) -> list[Content | None]:
+    CALLS.append((path.name, 0))
+    return [Content(path.read_bytes() + b"\xff\0", 1 / 3), None]
 
 
 @pytest.fixture
@@ -42,6 +55,33 @@ def test_the_same_content_elsewhere_is_known(folder):
     (folder / "a").rename(folder / "b")
     assert cache.remembered(length, folder / "b", 2, version="1") == 6
     assert len(CALLS) == 1
+
+
+def test_what_was_returned_is_the_same_when_it_comes_from_the_cache(folder):
+    first, second = (cache.remembered(content, folder / "a", version="1") for _ in range(2))
+    assert first == second == [Content(b"one\xff\0", 1 / 3), None]
+    assert len(CALLS) == 1
+
+
+@pytest.mark.parametrize("place", [0, 33, -1])
+def test_what_is_damaged_in_the_cache_is_made_again(folder, place):
+    cache.remembered(length, folder / "a", 2, version="1")
+    [kept] = cache.folder(cache.READINGS).glob("??/*")
+    damaged = bytearray(kept.read_bytes())
+    damaged[place] ^= 1
+    kept.write_bytes(damaged)
+    for _ in range(2):
+        assert cache.remembered(length, folder / "a", 2, version="1") == 6
+    assert len(CALLS) == 2
+
+
+def test_what_is_not_used_for_a_month_is_forgotten(folder):
+    for times in (2, 3):
+        cache.remembered(length, folder / "a", times, version="1")
+    old, _ = cache.folder(cache.READINGS).glob("??/*")
+    os.utime(old, (0, 0))
+    cache.forget_old()
+    assert len(list(cache.folder(cache.READINGS).glob("??/*"))) == 1
 
 
 def test_the_code_of_a_module_is_that_of_what_it_imports():

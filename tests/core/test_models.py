@@ -3,7 +3,7 @@ import torch
 from torch import nn
 
 from ostinato.core.errors import UserError
-from ostinato.core.models import build, read_model, write_model
+from ostinato.core.models import build, load_weights, read_model, write_model
 
 
 class Line(nn.Linear):
@@ -44,6 +44,22 @@ def test_a_weight_that_cannot_be_written_is_an_error(tmp_path):
 def test_a_model_of_an_earlier_version_is_one_line():
     with pytest.raises(UserError, match="lookback has other parameters than this version"):
         build("ostinato.notes.memory", {"name": "lookback", "lags": [1], "cells": 3}, 4)
+
+
+@pytest.mark.parametrize("name", ["model.safetensors", "config.json"])
+@pytest.mark.parametrize("place", [0, 4, 30, -20, -1])
+def test_a_damaged_model_is_one_line(tmp_path, name, place):
+    write_model(tmp_path, Line(), {"kind": "a line of twenty letters"})
+    data = bytearray((tmp_path / name).read_bytes())
+    data[place] ^= 1
+    (tmp_path / name).write_bytes(data)
+    with pytest.raises(UserError, match=rf"{name} is .*`dvc pull --allow-missing`|no JSON"):
+        read_model(tmp_path)
+
+
+def test_weights_of_another_model_are_one_line(tmp_path):
+    with pytest.raises(UserError, match=r"holds another kind of model, .* train it anew"):
+        load_weights(Line(), {"weight": torch.zeros(3)}, tmp_path)
 
 
 def test_a_folder_without_a_model_says_where_it_comes_from(tmp_path):

@@ -19,13 +19,15 @@ with stage("data/a", "results/b") as (params, [a, b]):
 """
 
 
-def run(folder: Path, size: int = 10, extra: str = "", **options) -> subprocess.CompletedProcess:
+def run(
+    folder: Path, size: int = 10, extra: str = "", more: dict[str, str] | None = None, **options
+) -> subprocess.CompletedProcess:
     if not (folder / "params.yaml").exists():
         shutil.copy(ROOT / "params.yaml", folder)
     return subprocess.run(
         [sys.executable, "-c", BODY.format(size=size, extra=extra)],
         cwd=folder,
-        env=os.environ | {"PYTHONPATH": str(ROOT / "src")},
+        env=os.environ | {"PYTHONPATH": str(ROOT / "src")} | (more or {}),
         capture_output=True,
         text=True,
         **options,
@@ -39,6 +41,82 @@ def left(folder: Path) -> list[str]:
 def test_outputs_appear_when_the_stage_is_done(tmp_path):
     assert run(tmp_path).returncode == 0
     assert left(tmp_path) == ["data/a/first.txt", "params.yaml", "results/b/deep/second.txt"]
+
+
+def test_a_cache_that_cannot_be_written_to_is_one_line(tmp_path):
+    if os.geteuid() == 0:
+        cache = Path("/sys")
+    else:
+        cache = tmp_path / "cache"
+        cache.mkdir(mode=0o555)
+    extra = """
+    from ostinato.core import cache
+    from ostinato.core.locks import locked
+    with locked(cache.folder("checkpoints") / "line", "line"):
+        pass
+    """
+    result = run(tmp_path, extra=extra, more={"OSTINATO_CACHE": str(cache)})
+    assert result.returncode == 1
+    assert result.stderr.count("\n") == 1
+    assert result.stderr.startswith(f"{cache}/checkpoints")
+    assert "or OSTINATO_CACHE has to name another folder" in result.stderr
+    assert left(tmp_path) == ["params.yaml"]
+
+
+WAIT = """
+    import sys, time
+    print("begun", flush=True)
+    sys.stdin.read()
+"""
+
+
+def start(folder: Path, size: int) -> subprocess.Popen:
+    """Begin a stage that goes on when it is told so."""
+    process = subprocess.Popen(
+        [sys.executable, "-c", BODY.format(size=size, extra=WAIT)],
+        cwd=folder,
+        env=os.environ | {"PYTHONPATH": str(ROOT / "src")},
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    assert process.stdout.readline() == "begun\n"
+    return process
+
+
+def test_who_began_last_writes(tmp_path):
+    """A stage whose dvc was killed does not disturb the next run, whichever of them ends first."""
+    shutil.copy(ROOT / "params.yaml", tmp_path)
+    first, second = start(tmp_path, 10), start(tmp_path, 20)
+    assert second.communicate("")[1] == ""
+    assert (
+        first.communicate("")[1] == "data/a: another process writes it now, so this one does not\n"
+    )
+    assert (second.returncode, first.returncode) == (0, 1)
+    assert left(tmp_path) == ["data/a/first.txt", "params.yaml", "results/b/deep/second.txt"]
+    assert (tmp_path / "results/b/deep/second.txt").stat().st_size == 20
+
+
+def test_a_stage_whose_dvc_was_killed_writes_nothing(tmp_path):
+    shutil.copy(ROOT / "params.yaml", tmp_path)
+    body = BODY.format(size=10, extra=WAIT)
+    # A shell in the place of dvc; it says which process is the stage, and waits for it.
+    shell = 'exec 3<&0; "$0" -c "$1" <&3 & echo $!; wait'
+    dvc = subprocess.Popen(
+        ["sh", "-c", shell, sys.executable, body],
+        cwd=tmp_path,
+        env=os.environ | {"PYTHONPATH": str(ROOT / "src"), "DVC_STAGE": "a"},
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    assert dvc.stdout.readline().strip().isdigit()
+    assert dvc.stdout.readline() == "begun\n"
+    dvc.kill()
+    assert dvc.communicate("")[1] == "data/a, results/b: dvc has ended, so nothing is written\n"
+    assert left(tmp_path) == ["params.yaml"]
 
 
 @pytest.mark.parametrize(
@@ -82,7 +160,7 @@ def test_a_full_disk_is_one_line_and_leaves_nothing(tmp_path):
     result = run(tmp_path, size=100_000, preexec_fn=limit)
     assert result.returncode == 1
     assert result.stderr.count("\n") == 1
-    assert "results/b: File too large" in result.stderr
+    assert "results/b/deep/second.txt: File too large" in result.stderr
     assert left(tmp_path) == ["params.yaml"]
 
 
@@ -94,8 +172,9 @@ def test_a_read_only_target_is_one_line(tmp_path):
     result = run(tmp_path)
     assert result.returncode == 1
     assert result.stderr.count("\n") == 1
-    assert re.search(
-        r"data/.a.\d+.tmp: (Permission denied|.* not permitted|Read-only)", result.stderr
+    assert re.fullmatch(
+        r"data/a: (Permission denied|.* permitted|Read-only.*); its folder has to be writable\n",
+        result.stderr,
     )
 
 

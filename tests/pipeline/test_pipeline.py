@@ -1,16 +1,14 @@
 """The pipeline as a DVC user knows it."""
 
 import json
-import os
 import re
 import shutil
-import signal
-import time
 from pathlib import Path
 
 import pytest
 import yaml
 from making import melody
+from tiny import wait_for
 
 from ostinato.experiments import merged
 from ostinato.scores.midi import midi_bytes, read_midi
@@ -98,6 +96,7 @@ def test_an_experiment_changes_a_parameter_and_is_compared(project):
     data = project.read("compared/data.js").decode()
     assert '"changes":[["compose.temperature",0.7,0.5]]' in data
     assert '"name":"cooler"' in data
+    assert '"name":"the song"' in data
     output = project.run("ostinato", "page", "nosuch", code=1)
     assert "nosuch: unknown Git revision" in output
     assert "Traceback" not in output
@@ -168,32 +167,6 @@ def test_trained_models_travel(project, tmp_path):
         assert elsewhere.read(path) == project.read(path)
 
 
-def checkpoints(project) -> list[Path]:
-    return list(Path(project.env["OSTINATO_CACHE"]).rglob("checkpoint.safetensors"))
-
-
-def wait_for(condition, what: str) -> None:
-    deadline = time.monotonic() + 120
-    while not condition():
-        assert time.monotonic() < deadline, what
-        time.sleep(0.02)
-
-
-def trainer(project) -> int:
-    """Process id of the training stage that dvc started in this project."""
-    for process in Path("/proc").glob("[0-9]*"):
-        try:
-            if os.readlink(process / "cwd") != str(project.folder):
-                continue
-            command = (process / "cmdline").read_bytes().decode().split("\0")
-        except OSError:
-            continue
-        if command[0].endswith("python") and command[1:2] == ["stages/generator.py"]:
-            return int(process.name)
-    raise AssertionError("no training runs")
-
-
-@pytest.mark.skipif(not Path("/proc").exists(), reason="finds processes through /proc")
 @pytest.mark.parametrize("victim", ["dvc", "trainer"])
 def test_a_killed_run_goes_on_and_ends_with_the_same_model(project, victim):
     """Also what is left out at random in training, and averages, are those of a whole run."""
@@ -204,9 +177,8 @@ def test_a_killed_run_goes_on_and_ends_with_the_same_model(project, victim):
     uninterrupted = project.copy(project.folder.with_name("uninterrupted"))
     uninterrupted.run("dvc", "repro", "generator")
     dvc = project.start("dvc", "repro", "generator")
-    wait_for(lambda: checkpoints(project), "no checkpoint was written")
-    training = trainer(project)
-    os.kill(dvc.pid if victim == "dvc" else training, signal.SIGKILL)
+    wait_for(project.checkpoints, "no checkpoint was written")
+    (dvc if victim == "dvc" else project.process_of("generator")).kill()
     dvc.communicate()
     assert dvc.returncode != 0
     output = project.run("dvc", "repro", "generator")
@@ -214,7 +186,7 @@ def test_a_killed_run_goes_on_and_ends_with_the_same_model(project, victim):
     assert project.read(MODEL) == uninterrupted.read(MODEL)
     curves = "results/generator/curves.tsv"
     assert project.read(curves) == uninterrupted.read(curves)
-    assert checkpoints(project) == []
+    assert project.checkpoints() == []
 
 
 @pytest.mark.parametrize(

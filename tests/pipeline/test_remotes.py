@@ -13,6 +13,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
+from tiny import Project, commit, stages_run
 
 SERVING = Path(__file__).parents[1] / "serving.py"
 STAGE, MODEL = "token_model@letters", "models/token_model/letters"
@@ -95,7 +96,7 @@ class Remote:
         self.proxy.shutdown()
         self.proxy.server_close()
 
-    def join(self, project) -> None:
+    def join(self, project: Project) -> None:
         """Let a project use the remote: what the commands in docs/machines.md write."""
         where = f"127.0.0.1:{self.proxy.port}"
         if self.kind == "ssh":
@@ -103,7 +104,7 @@ class Remote:
         else:
             settings = {"url": "s3://group/store", "endpointurl": f"http://{where}"}
             settings |= {"access_key_id": "me", "secret_access_key": "secret"}
-        lines = ["[core]", "remote = group", "['remote \"group\"']"]
+        lines = ["['remote \"group\"']"]
         lines += [f"{name} = {value}" for name, value in settings.items()]
         (project.folder / ".dvc" / "config.local").write_text("\n".join(lines))
         project.env |= {"HOME": str(self.folder), "AWS_MAX_ATTEMPTS": "1"}
@@ -124,19 +125,18 @@ def remote(request, tmp_path: Path) -> Iterator[Remote]:
 
 
 @pytest.fixture(scope="module")
-def trained(fresh, tmp_path_factory):
+def trained(fresh: Project, tmp_path_factory) -> Project:
     """A project with one trained model, of a megabyte, its lock committed. Not to be changed."""
     project = fresh.clone(tmp_path_factory.mktemp("trained") / "project")
     project.set(token_model__letters__hidden=400)
     project.run("dvc", "repro", STAGE)
     assert project.read(f"{MODEL}/model.safetensors")[1_000_000:]
-    project.run("git", "add", "--all")
-    project.run("git", "-c", "user.name=t", "-c", "user.email=t@t", "commit", "-qm", "trained")
+    commit(project, "trained")
     return project
 
 
 @pytest.fixture
-def pushing(trained, remote, tmp_path: Path):
+def pushing(trained: Project, remote: Remote, tmp_path: Path) -> Project:
     """A copy of that project, which uses the remote."""
     project = trained.copy(tmp_path / "pushing")
     remote.join(project)
@@ -147,11 +147,11 @@ def contents(folder: Path) -> dict[str, bytes]:
     return {str(p.relative_to(folder)): p.read_bytes() for p in folder.rglob("*") if p.is_file()}
 
 
-def pulled(pushing, remote):
+def pulled(pushing: Project, remote: Remote) -> Project:
     """Another clone, which pulls from the remote: the same models."""
     clone = pushing.clone(pushing.folder.with_name("clone"))
     remote.join(clone)
-    clone.run("dvc", "pull", "--allow-missing")
+    clone.run("dvc", "pull", "-r", "group", "--allow-missing")
     assert contents(clone.folder / MODEL) == contents(pushing.folder / MODEL)
     return clone
 
@@ -160,18 +160,18 @@ def test_a_push_that_was_cut_is_completed_by_the_next_and_another_clone_trains_n
     pushing, remote
 ):
     remote.proxy.left = CUT
-    assert "failed to push data" in pushing.run("dvc", "push", code=1)
+    assert "failed to push data" in pushing.run("dvc", "push", "-r", "group", code=1)
     remote.proxy.left = PLENTY
-    assert "pushed" in pushing.run("dvc", "push")
+    assert "pushed" in pushing.run("dvc", "push", "-r", "group")
     clone = pulled(pushing, remote)
-    assert clone.repro("--allow-missing", STAGE) == []
+    assert stages_run(clone.run("dvc", "repro", "--allow-missing", STAGE)) == []
 
 
 def test_a_full_remote_fails_the_push_and_harms_nothing(pushing, remote):
     before = contents(pushing.folder / ".dvc" / "cache")
     remote.give_space(FULL)
-    assert "failed to push data" in pushing.run("dvc", "push", code=1)
+    assert "failed to push data" in pushing.run("dvc", "push", "-r", "group", code=1)
     assert contents(pushing.folder / ".dvc" / "cache") == before
     remote.give_space(PLENTY)
-    assert "pushed" in pushing.run("dvc", "push")
+    assert "pushed" in pushing.run("dvc", "push", "-r", "group")
     pulled(pushing, remote)

@@ -1,5 +1,6 @@
 """ABC: tune books of all kinds, and voices inside lines."""
 
+import re
 from pathlib import Path
 
 import pytest
@@ -58,3 +59,23 @@ def test_texts_of_all_kinds_are_read(tmp_path: Path, data, titles):
     path = tmp_path / "book.abc"
     path.write_bytes(data)
     assert [score.title for score in read_notation(path)] == titles
+
+
+@pytest.mark.parametrize(
+    ("tune", "reason"),
+    [
+        ("M:2147483647/4\nK:C\nCDEF|", "the metre 2147483647/4, over 128 beats"),
+        ("M:1e309/4\nK:C\nCDEF|", "the metre 1e309/4"),
+        ("M:4/4\nK:C\nCD[M:999/4]EF|", "the metre 999/4"),
+        ("M:4/4\nL:1/8\nK:C\nC999|", "the note C999, over 16 whole notes"),
+        ("M:4/4\nL:2/1\nK:C\n[C,4E]3|", r"the note \[C,4E\]3"),
+        (f"M:4/4\nK:C\nz{'9' * 5000}|", "the note z99999"),
+    ],
+)
+def test_what_would_take_minutes_is_refused(tune, reason):
+    assert re.match(reason, str(read_abc(f"X:1\n{tune}\n")))
+
+
+def test_numbers_that_are_no_lengths_may_be_large():
+    tune = 'X:1999\nT:1234567\nM:4/4\nL:1/8\nQ:1/4=200\nK:C\n"Am999"C2 !500! {c999} D128 % e999\n'
+    assert read_abc(tune).notes["pitch"].tolist() == [60, 62]

@@ -100,16 +100,19 @@ def test_humdrum_is_read(tmp_path):
     assert score.notes["pitch"].tolist() == [60, 62, 64, 65, 67]
 
 
-@pytest.mark.parametrize("text", ["", "<score-partwise>", "no music at all"])
-def test_what_is_no_music_says_why(tmp_path, text):
-    path = tmp_path / "a.musicxml"
-    if text:
-        [reason] = read(text, path)
-        assert isinstance(reason, UnreadableScore)
-        assert str(reason).startswith("music21: ")
-    else:
-        with pytest.raises(UnreadableScore, match="0 bytes"):
-            read(text, path)
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ("", "0 bytes"),
+        ("<score-partwise>", "damaged MusicXML: no element found"),
+        ("no music at all", "damaged MusicXML: syntax error"),
+        ("<html></html>", "music21: "),
+    ],
+)
+def test_what_is_no_music_says_why(tmp_path, text, reason):
+    with pytest.raises(UnreadableScore, match=reason):
+        [score] = read(text, tmp_path / "a.musicxml")
+        raise score
 
 
 def test_a_chorale_with_a_pickup_begins_on_its_last_beat():

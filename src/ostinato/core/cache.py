@@ -9,20 +9,23 @@ import shutil
 import time
 from collections.abc import Callable
 from contextlib import suppress
-from datetime import timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, get_type_hints
 
-import joblib
 import platformdirs
+from pydantic import ConfigDict, TypeAdapter, ValidationError
 
-from ostinato.core import code
+from ostinato.core import code, files
 
 KEPT_DAYS = 30
 """Days after which what is not used is removed."""
 
 CHECKPOINTS, READINGS = "checkpoints", "readings"
 """Folders for trainings that were interrupted, and for files that were read."""
+
+
+IN_BASE64 = ConfigDict(ser_json_bytes="base64", val_json_bytes="base64")
+HASH_BYTES = hashlib.sha256().digest_size
 
 
 def folder(name: str) -> Path:
@@ -58,10 +61,11 @@ def remembered(function: Callable[..., Any], path: Path, *arguments: Any, versio
     ----------
     function : callable
         Its first argument is the file; what it returns depends on the content and on the other
-        arguments alone.
+        arguments alone. The type that it is annotated to return can be written as JSON, with
+        Pydantic.
     path : Path
     arguments
-        Further arguments.
+        Further arguments; what `repr` says of them tells them apart.
     version : str
         What else the result depends on, such as `code_of` it.
     """
@@ -70,17 +74,29 @@ def remembered(function: Callable[..., Any], path: Path, *arguments: Any, versio
             digest = hashlib.file_digest(file, "sha256").hexdigest()
     except OSError:
         return function(path, *arguments)  # which says why it cannot be read
-    memory = joblib.Memory(folder(READINGS), verbose=0)
-    return memory.cache(_called, ignore=["path"])(function, path, digest, arguments, version)
+    called = repr((function.__module__, function.__qualname__, digest, arguments, version))
+    name = hashlib.sha256(called.encode()).hexdigest()
+    place = folder(READINGS) / name[:2] / name[2:]
+    returned = get_type_hints(function)["return"]
+    # In a tuple, since a data class takes no configuration but its own.
+    known = TypeAdapter(tuple[returned], config=IN_BASE64)
+    with suppress(FileNotFoundError, ValidationError):
+        written = place.read_bytes()
+        content = written[HASH_BYTES:]
+        # A damaged one is made again.
+        if written[:HASH_BYTES] == hashlib.sha256(content).digest():
+            os.utime(place)
+            return known.validate_json(content)[0]
+    result = function(path, *arguments)
+    content = known.dump_json((result,))
+    files.write(place, hashlib.sha256(content).digest() + content)
+    return result
 
 
 def forget_old() -> None:
     """Remove readings that were not used for `KEPT_DAYS` days."""
-    joblib.Memory(folder(READINGS), verbose=0).reduce_size(age_limit=timedelta(days=KEPT_DAYS))
-
-
-def _called(
-    function: Callable[..., Any], path: Path, digest: str, arguments: tuple[Any, ...], version: str
-) -> Any:
-    del digest, version  # they are what the result is kept by
-    return function(path, *arguments)
+    limit = time.time() - KEPT_DAYS * 24 * 3600
+    for each in folder(READINGS).glob("??/*"):
+        with suppress(FileNotFoundError):
+            if each.stat().st_mtime < limit:
+                each.unlink()

@@ -1,15 +1,22 @@
 """Trained models on disk: ``model.safetensors`` and ``config.json``."""
 
+import hashlib
+import json
 from importlib import import_module
 from pathlib import Path
 from typing import Any
 
 from pydantic import ValidationError
-from safetensors.torch import load_file, save
 from torch import Tensor, nn
 
-from ostinato.core import files
+from ostinato.core import files, tensor_file
 from ostinato.core.errors import UserError
+
+# DVC believes what is write-protected in its cache, and would bring the same damaged file again.
+REMEDY = (
+    "remove its folder, `chmod -R u+w .dvc/cache`, then `dvc pull --allow-missing` or `dvc repro` "
+    "brings it anew"
+)
 
 
 def write_model(out: Path, module: nn.Module, config: dict[str, Any]) -> None:
@@ -35,7 +42,7 @@ def write_model(out: Path, module: nn.Module, config: dict[str, Any]) -> None:
     for name, value in halves.items():
         if not value.isfinite().all():
             raise UserError(f"{name} is too large to be written; lower training.learning_rate")
-    files.write(out / "model.safetensors", save(halves))
+    tensor_file.write(out / "model.safetensors", halves, {"config": _digest(config)})
     files.write_json(out / "config.json", config)
 
 
@@ -57,14 +64,46 @@ def read_model(folder: Path) -> tuple[dict[str, Any], dict[str, Tensor]]:
     Raises
     ------
     UserError
-        When there is no model in the folder.
+        When there is no model in the folder, or a damaged one.
     """
     if not all((folder / name).exists() for name in ("config.json", "model.safetensors")):
         raise UserError(
             f"{folder} holds no model; `dvc pull --allow-missing` or `dvc repro` brings it"
         )
     config = files.read_json(folder / "config.json")
-    return config, load_file(folder / "model.safetensors")
+    weights, about = tensor_file.read(folder / "model.safetensors", REMEDY)
+    if about["config"] != _digest(config):
+        raise UserError(
+            f"{folder / 'config.json'} is not what it was when it was written; {REMEDY}"
+        )
+    return config, weights
+
+
+def _digest(config: dict[str, Any]) -> str:
+    return hashlib.sha256(json.dumps(config, sort_keys=True).encode()).hexdigest()
+
+
+def load_weights(module: nn.Module, weights: dict[str, Tensor], folder: Path) -> None:
+    """Give a module the weights that `read_model` read.
+
+    Parameters
+    ----------
+    module : nn.Module
+    weights : dict of str to Tensor
+    folder : Path
+        Where they are from, for the message.
+
+    Raises
+    ------
+    UserError
+        When the module has other weights.
+    """
+    try:
+        module.load_state_dict(weights)
+    except RuntimeError as error:
+        raise UserError(
+            f"{folder} holds another kind of model, or one of another version; train it anew"
+        ) from error
 
 
 def begins_from(folder: Path) -> list[Path]:

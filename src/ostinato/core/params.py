@@ -300,6 +300,7 @@ class Params(Schema):
 
     seed: Annotated[int, Field(ge=0)]
     threads: Annotated[int, Field(ge=1, le=1024)]
+    device: Literal["auto", "cpu", "cuda", "mps"]
     workers: Annotated[str, AfterValidator(_workers)]
     corpus: Corpus
     dataset: Dataset

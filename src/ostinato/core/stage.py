@@ -1,17 +1,22 @@
 """What all stages share: parameter checks, temporary output folders, and short error messages."""
 
+import errno
 import os
 import shutil
 import sys
+import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import psutil
 
-from ostinato.core import workers
+from ostinato.core import ranks, workers
 from ostinato.core.errors import UserError
 from ostinato.core.params import Params, read_params
+
+PARENT = os.getppid()
+"""The process that started this one; a stage whose dvc was killed gets another parent."""
 
 
 @contextmanager
@@ -19,7 +24,8 @@ def stage(*outputs: str) -> Iterator[tuple[Params, list[Path]]]:
     """Run the body of a stage.
 
     The body writes into temporary folders. If it succeeds, their contents are moved to the output
-    folders; if it fails, they are deleted. So a failed stage leaves no incomplete results.
+    folders; if it fails, they are deleted. So a failed stage leaves no incomplete results. Neither
+    does one whose dvc was killed: whoever runs it next may want something else.
 
     Parameters
     ----------
@@ -39,15 +45,35 @@ def stage(*outputs: str) -> Iterator[tuple[Params, list[Path]]]:
     """
     try:
         params = read_params(Path("params.yaml"))
-        with workers.on(params.workers), replacing(*map(Path, outputs)) as temporary:
+        own = replacing if ranks.first() else _aside
+        with workers.on(params.workers), own(*map(Path, outputs)) as temporary:
             yield params, temporary
+            if "DVC_STAGE" in os.environ and os.getppid() != PARENT:
+                raise UserError(f"{', '.join(outputs)}: dvc has ended, so nothing is written")
     except UserError as error:
         sys.exit(str(error))
     except OSError as error:
-        where = error.filename or ", ".join(outputs)
-        sys.exit(f"{where}: {error.strerror or error}")
+        sys.exit(_line(error, list(map(Path, outputs))))
     except KeyboardInterrupt:
         sys.exit("stopped")
+
+
+def _line(error: OSError, outputs: list[Path]) -> str:
+    """Say in one line where the operating system refused something, and what to do about it."""
+    where = str(error.filename or ", ".join(map(str, outputs)))
+    for folder in outputs:
+        where = where.replace(str(_temporary(folder, os.getpid())), str(folder))
+    line = f"{where}: {error.strerror or error}"
+    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        line += "; make room and run it again"
+    elif error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
+        line += "; its folder has to be writable"
+    else:
+        return line
+    from ostinato.core import cache  # which imports much, and is not needed before
+
+    own = Path(where).is_relative_to(cache.folder(""))
+    return line + (", or OSTINATO_CACHE has to name another folder" if own else "")
 
 
 @contextmanager
@@ -63,27 +89,51 @@ def replacing(*folders: Path) -> Iterator[list[Path]]:
     Yields
     ------
     list of Path
-        A temporary folder for each. Those that killed processes have left are removed.
+        A temporary folder for each. Those that other processes have left, or are still writing to,
+        are removed.
+
+    Raises
+    ------
+    UserError
+        When another process has begun to write the same since; nothing is replaced then.
     """
     temporary = [_temporary(folder, os.getpid()) for folder in folders]
-    try:
+    with ExitStack() as stack:
+        stack.callback(_remove, *temporary)
         for folder, own in zip(folders, temporary, strict=True):
-            for left, process in _unfinished(folder):
-                if process == os.getpid() or not psutil.pid_exists(process):
-                    shutil.rmtree(left, ignore_errors=True)
+            _remove(*(path for path, _ in _unfinished(folder)))
             own.mkdir(parents=True)
+        # As long as a folder is open, no other one gets its number.
+        opened = [os.open(own, os.O_RDONLY) for own in temporary]
+        for descriptor in opened:
+            stack.callback(os.close, descriptor)
         yield temporary
+        for folder, own, descriptor in zip(folders, temporary, opened, strict=True):
+            if not (own.exists() and os.path.samestat(own.stat(), os.fstat(descriptor))):
+                raise UserError(f"{folder}: another process writes it now, so this one does not")
         for done, folder in zip(temporary, folders, strict=True):
             _replace(done, folder)
-    finally:
-        for folder in temporary:
-            shutil.rmtree(folder, ignore_errors=True)
+
+
+@contextmanager
+def _aside(*folders: Path) -> Iterator[list[Path]]:
+    """Write the contents of folders somewhere else: the first process of a training writes them."""
+    with tempfile.TemporaryDirectory() as folder:
+        temporary = [Path(folder) / str(number) for number in range(len(folders))]
+        for own in temporary:
+            own.mkdir()
+        yield temporary
 
 
 def unfinished(folder: Path) -> Path | None:
     """Find where a running process is writing the contents of a folder, if there is one."""
     running = (path for path, process in _unfinished(folder) if psutil.pid_exists(process))
     return next(running, None)
+
+
+def _remove(*folders: Path) -> None:
+    for folder in folders:
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 def _temporary(folder: Path, process: int) -> Path:

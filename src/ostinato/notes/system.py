@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 from torch import Tensor, nn
 
 from ostinato.core.errors import UserError
-from ostinato.core.models import read_model
+from ostinato.core.models import load_weights, read_model
 from ostinato.notes import generator, performer
 from ostinato.notes.data.fragments import Batch
 from ostinato.notes.data.rolls import KEYS
@@ -193,11 +193,6 @@ def load(generator: Path, decoder: Path) -> System:
             f"{decoder} {other['representation']}"
         )
     system = System(config, other)
-    try:
-        system.load_state_dict(
-            {f"generator.{name}": weight for name, weight in weights.items()}
-            | {f"performer.{name}": weight for name, weight in more.items()}
-        )
-    except RuntimeError as error:
-        raise UserError(f"{generator} or {decoder} is a model of another version") from error
+    load_weights(system.generator, weights, generator)
+    load_weights(system.performer, more, decoder)
     return system.eval()

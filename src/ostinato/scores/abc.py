@@ -9,6 +9,8 @@ import re
 from fractions import Fraction
 from itertools import pairwise
 
+from ostinato.scores.score import UnreadableScore
+
 FIELD = re.compile(r"\s*[A-Za-z]:")
 VOICE = re.compile(r"\[V:\s*([^\s\]]+)[^\]]*\]")
 IGNORED = re.compile(r'"[^"]*"|![^!]*!|\+[^+]*\+|\{[^}]*\}|\[[A-Za-z]:[^\]]*\]')
@@ -27,6 +29,48 @@ TUPLETS = {2: 3, 3: 2, 4: 3, 5: 2, 6: 2, 7: 2, 8: 3, 9: 2}
 
 OVERLAY, WHOLE_BARS = "&", re.compile(r"[ZX]\d*")
 """What begins a bar once more, and rests of whole bars."""
+
+
+NUMBER = re.compile("[0-9]+")
+METRE = re.compile(r"(?:^|\[)\s*M:([^\]\n]*)", re.MULTILINE)
+UNIT = re.compile(r"(?:^|\[)\s*L:\s*(\d+)/?(\d*)", re.MULTILINE)
+LENGTH = re.compile(r"\[(?P<inside>[^\]|]*)\](?P<chord>\d*)|[A-Ga-gxz][,']*(?P<note>\d+)")
+MOST_BEATS, MOST_WHOLE_NOTES = 128, 16
+"""The longest metre and note: music21 takes minutes and gigabytes to read longer ones."""
+
+
+def check(tune: str) -> None:
+    """Check that no metre and no note of a tune is too long.
+
+    Parameters
+    ----------
+    tune : str
+
+    Raises
+    ------
+    UnreadableScore
+    """
+    for metre in METRE.findall(tune):
+        if _largest(metre) > MOST_BEATS:
+            raise UnreadableScore(f"the metre {metre.strip()[:20]}, over {MOST_BEATS} beats")
+    units = [_largest(over) / _largest(under) for over, under in UNIT.findall(tune)]
+    most = MOST_WHOLE_NOTES / max(units, default=1 / 8)
+    for line in tune.splitlines():
+        if FIELD.match(line):
+            continue
+        for length in LENGTH.finditer(IGNORED.sub("", COMMENT.sub("", line))):
+            own = length["note"] or length["inside"]
+            if _largest(own) * _largest(length["chord"] or "") > most:
+                raise UnreadableScore(
+                    f"the note {length[0][:20]}, over {MOST_WHOLE_NOTES} whole notes"
+                )
+
+
+def _largest(text: str) -> int:
+    """Find the largest number in a text, at least 1 and at most a billion."""
+    # Python refuses to convert thousands of digits.
+    numbers = [int(each) if len(each) < 10 else 10**9 for each in NUMBER.findall(text)]
+    return max([1, *numbers])
 
 
 def tunes(text: str) -> list[str]:

@@ -3,16 +3,14 @@
 import codecs
 import gc
 import warnings
-import zipfile
 from collections.abc import Sequence
 from fractions import Fraction
 from itertools import zip_longest
 from pathlib import Path
-from xml.etree import ElementTree
 
 import music21
 
-from ostinato.scores import abc
+from ostinato.scores import abc, musicxml
 from ostinato.scores.charset import charset_of
 from ostinato.scores.humdrum import read_humdrum
 from ostinato.scores.repeats import Bar, played
@@ -20,8 +18,6 @@ from ostinato.scores.score import VELOCITY, Part, Score, UnreadableScore
 from ostinato.scores.written import Note, Written, sounding
 
 SUFFIXES = {".xml", ".mxl", ".musicxml", ".abc", ".krn"}
-MAX_BYTES = 5_000_000
-"""Larger files are rejected: music21 needs about a hundred times their size in memory."""
 SNARE = 38
 DRUMS = {
     "F4": 36,
@@ -75,18 +71,18 @@ def read_notation(path: Path) -> list[Score | UnreadableScore]:
     UnreadableScore
         When the file is empty or too large, or no notation.
     """
-    size = _size(path)
+    size = path.stat().st_size
     if size == 0:
         raise UnreadableScore("0 bytes")
-    if size > MAX_BYTES:
-        raise UnreadableScore(f"{size:,} bytes of notation, more than {MAX_BYTES:,}")
+    if size > musicxml.MAX_BYTES:
+        raise UnreadableScore(f"more than {musicxml.MAX_BYTES:,} bytes of notation")
     suffix = path.suffix.lower()
     if suffix == ".abc":
         # Each tune is parsed by itself, so that an error in one does not affect the others.
         return [read_abc(tune) for tune in abc.tunes(_text(path))]
     if suffix == ".krn":
         return [read_humdrum(_text(path))]
-    return [_read(_partwise(path), None)]
+    return [_read(musicxml.readable(path), "musicxml")]
 
 
 def _text(path: Path) -> str:
@@ -98,42 +94,10 @@ def _text(path: Path) -> str:
 def read_abc(tune: str) -> Score | UnreadableScore:
     """Read the text of one ABC tune; see `read_notation`."""
     try:
+        abc.check(tune)
         return _read(abc.plain(tune), "abc")
     except UnreadableScore as error:
         return error
-
-
-def _partwise(path: Path) -> Path | str:
-    """Return a file of MusicXML, or its text by parts if it is by bars, which is rare."""
-    if zipfile.is_zipfile(path) or b"<score-timewise" not in path.read_bytes():
-        return path
-    try:
-        root = ElementTree.fromstring(path.read_bytes())
-    # An unknown charset is a LookupError, one of several bytes a ValueError.
-    except (ElementTree.ParseError, LookupError, ValueError) as error:
-        raise UnreadableScore(f"damaged MusicXML: {error}") from error
-    parts: dict[str, ElementTree.Element] = {}
-    for measure in root.findall("measure"):
-        root.remove(measure)
-        for part in measure.findall("part"):
-            name = part.get("id", "")
-            whole = parts.setdefault(name, ElementTree.Element("part", id=name))
-            part.tag, part.attrib = "measure", dict(measure.attrib)
-            whole.append(part)
-    root.tag = "score-partwise"
-    root.extend(parts.values())
-    return ElementTree.tostring(root, encoding="unicode", xml_declaration=True)
-
-
-def _size(path: Path) -> int:
-    """The size of a file in bytes; if it is compressed, the size of its uncompressed content."""
-    if zipfile.is_zipfile(path):
-        try:
-            with zipfile.ZipFile(path) as archive:
-                return sum(entry.file_size for entry in archive.infolist())
-        except zipfile.BadZipFile as error:
-            raise UnreadableScore(f"damaged: {error}") from error
-    return path.stat().st_size
 
 
 def _read(source: Path | str, kind: str | None) -> Score | UnreadableScore:
@@ -143,7 +107,7 @@ def _read(source: Path | str, kind: str | None) -> Score | UnreadableScore:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            # Neither read nor write pickles, which music21 would keep in the system's /tmp.
+            # music21 would keep what it has read in the system's /tmp.
             parsed = music21.converter.parse(
                 source, format=kind, forceSource=True, storePickle=False
             )

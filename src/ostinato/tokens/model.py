@@ -9,7 +9,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ostinato.core.errors import UserError
-from ostinato.core.models import read_model
+from ostinato.core.models import load_weights, read_model
 from ostinato.tokens.networks import NETWORKS, State
 
 NATS_PER_BIT = math.log(2)
@@ -166,5 +166,5 @@ def load(folder: Path) -> NextToken | Classifier:
     if "network" not in config:
         raise UserError(f"{folder}: a model of another version than this; train it anew")
     model = (Classifier if config["data"]["labelling"] else NextToken)(config)
-    model.load_state_dict(weights)
+    load_weights(model, weights, folder)
     return model.eval()

@@ -1,7 +1,7 @@
 """The collection of sound that the audio models learn from: rendered scores, or recordings."""
 
 import hashlib
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -14,7 +14,7 @@ from ostinato.core.params import Params
 from ostinato.core.progress import progress
 from ostinato.core.seeds import derive
 from ostinato.core.workers import in_parallel
-from ostinato.scores.midi import read_midi
+from ostinato.scores.archive import SONGS, Stored
 from ostinato.scores.score import Score
 from ostinato.scores.sources import (
     REJECTED_COLUMNS,
@@ -77,32 +77,33 @@ def build_rendered(
     splits : collection of str
         Pieces of other splits are left out.
     """
-    rows = [row for row in files.read_table(corpus / "songs.csv") if row["split"] in splits]
+
+    def wanted() -> Iterator[dict[str, str]]:
+        return (row for row in files.rows(corpus / SONGS) if row["split"] in splits)
+
     rendered = in_parallel(
-        partial(
-            _rendered,
-            corpus / "midi" / f"{row['id']}.mid",
-            instruments,
-            derive(seed, "audio", row["id"]),
-        )
-        for row in rows
+        partial(_rendered, Stored.of(corpus, row), instruments, derive(seed, "audio", row["id"]))
+        for row in wanted()
     )
-    table: list[dict[str, str | int]] = []
-    first = 0
-    with (out / "sound.pcm").open("wb") as file:
-        for row, (sound, how) in zip(rows, progress(rendered, len(rows), "audio"), strict=True):
-            file.write(sound.tobytes())
+    count, first = sum(1 for _ in wanted()), 0
+    with (
+        files.writing(out / "sound.pcm") as file,
+        files.writing_table(out / "songs.csv", SOUND_COLUMNS) as add,
+    ):
+        found = zip(wanted(), rendered, strict=True)
+        for row, (sound, how) in progress(found, count, "audio"):
+            data = sound.tobytes()
+            file.write(data)
             kept = {name: row[name] for name in ("id", "title", "source", "split")}
-            digest = hashlib.sha256(sound.tobytes()).hexdigest()
+            digest = hashlib.sha256(data).hexdigest()
             place = {"first": first, "samples": len(sound), "hash": digest}
-            table.append({**kept, **place, "rendering": how})
+            add({**kept, **place, "rendering": how})
             first += len(sound)
-    files.write_table(out / "songs.csv", SOUND_COLUMNS, table)
     files.write_table(out / "rejected.csv", REJECTED_COLUMNS, [])
 
 
-def _rendered(path: Path, instruments: list[int], seed: int) -> tuple[np.ndarray, str]:
-    score, silence, how = varied(read_midi(path, pickup=False), instruments, seed)
+def _rendered(song: Stored, instruments: list[int], seed: int) -> tuple[np.ndarray, str]:
+    score, silence, how = varied(song.score(), instruments, seed)
     before = np.zeros((int(silence * RATE), CHANNELS), "<i2")
     return np.concatenate([before, to_pcm(render(score))]), how
 

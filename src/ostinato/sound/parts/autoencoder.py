@@ -4,7 +4,7 @@ from pathlib import Path
 
 from torch import Tensor, nn
 
-from ostinato.core.models import build, read_model
+from ostinato.core.models import build, load_weights, read_model
 
 PACKAGE = "ostinato.sound.autoencoders"
 
@@ -110,5 +110,5 @@ def load(folder: Path) -> Autoencoder:
     """Load a trained autoencoder from its folder, in evaluation mode."""
     config, weights = read_model(folder)
     model = build(PACKAGE, config["autoencoder"])
-    model.load_state_dict(weights)
+    load_weights(model, weights, folder)
     return model.eval()

@@ -12,7 +12,7 @@ import torch
 from pydantic import Field
 from torch import Tensor, nn
 
-from ostinato.core.models import build, read_model
+from ostinato.core.models import build, load_weights, read_model
 from ostinato.core.schema import Positive, Schema, Share
 from ostinato.sound.data.frames import NEXT, PAST
 
@@ -204,5 +204,5 @@ def load(folder: Path) -> ScoreCreator:
     """Load a trained score creator from its folder, in evaluation mode."""
     config, weights = read_model(folder)
     model = build(PACKAGE, config["score_creator"], config["size"])
-    model.load_state_dict(weights)
+    load_weights(model, weights, folder)
     return model.eval()
