@@ -86,7 +86,9 @@ def test_models_that_do_not_belong_together_are_one_line(tmp_path):
         system.load(tmp_path / "generator", tmp_path / "none")
     del model.generator.sampler
     write_model(tmp_path / "old", model.generator, {"kind": "generator"} | CONFIG)
-    with pytest.raises(UserError, match=r"old holds another kind of model, or one of another version"):
+    with pytest.raises(
+        UserError, match=r"old holds another kind of model, or one of another version"
+    ):
         system.load(tmp_path / "old", tmp_path / "decoder")
 
 
