@@ -203,9 +203,7 @@ def writing_array(
         def add(part: np.ndarray) -> None:
             nonlocal rows
             if part.dtype != dtype or part.shape[1:] != shape:
-                raise ValueError(
-                    f"{part.dtype} of shape {part.shape}, not {dtype} [rows, *{shape}]"
-                )
+                raise ValueError(f"{path}: {part.dtype} {part.shape}, not {dtype} [any, *{shape}]")
             file.write(part.tobytes())
             rows += len(part)
 
