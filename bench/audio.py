@@ -16,7 +16,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from ostinato.core import files, training
+from ostinato.core import devices, files, training
 from ostinato.core.params import Params, read_params
 from ostinato.scores.wav import RATE
 from ostinato.sound.compose.improvise import SEED_SAMPLES, improvise
@@ -43,7 +43,7 @@ def main() -> None:
     parser.add_argument("--pieces", type=int, default=8, help="pieces to improvise on, at most")
     options = parser.parse_args()
     params = read_params(Path("params.yaml"))
-    training.prepare(params.threads, params.seed)
+    devices.prepare(params.threads, params.seed)
     sounds = Sounds(AUDIO, HELD_OUT)
     autoencoder_table(params, sounds)
     pieces_table(params, sounds)

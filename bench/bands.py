@@ -29,6 +29,7 @@ from ostinato.notes.data import rolls
 from ostinato.notes.data.dataset import quantise
 from ostinato.notes.report import music
 from ostinato.scores import grid
+from ostinato.scores.archive import SONGS, Stored
 from ostinato.scores.midi import read_midi
 from ostinato.scores.parts import DRUMS, numbers_of
 from ostinato.scores.score import TICKS_PER_BEAT, Score
@@ -120,10 +121,9 @@ def main() -> None:
 def show(work: Path, config: dict[str, Any]) -> None:
     """Print the table."""
     steps = config["steps_per_beat"]
-    rows = files.read_table(work / "data/corpus/songs.csv")
     songs: dict[str, list[Score]] = {"train": [], "valid": [], "test": []}
-    for each in rows:
-        score = read_midi(work / f"data/corpus/midi/{each['id']}.mid", pickup=False)
+    for each in files.rows(work / "data/corpus" / SONGS):
+        score = Stored.of(work / "data/corpus", each).score()
         swing = grid.swing_of(each)
         songs[each["split"]].append(grid.without_swing(score, *swing) if swing else score)
     written = sorted((work / "results/token_compose/events").glob("*.mid"))

@@ -18,7 +18,7 @@ from pathlib import Path
 import torch
 from reference_a18 import CONFIG, DECODER, SlowGenerator
 
-from ostinato.core import training
+from ostinato.core import devices
 from ostinato.core.params import read_params
 from ostinato.notes.compose.compose import (
     HOUR_BAR,
@@ -37,39 +37,55 @@ STEPS = HOUR_BARS * HOUR_BAR.bar
 """Length of a piece, the given beginning included."""
 
 
+def system_of(name: str) -> System:
+    """Build the default system or A18, with random weights."""
+    if name == "A18":
+        return System(CONFIG, DECODER).eval()
+    keys = {**DECODER, "kind": "none", "decoder": {"name": "none"}}
+    return System(config_of(read_params(Path("params.yaml")), 4), keys).eval()
+
+
+def hour_of(name: str, device: torch.device) -> Callable[[], object]:
+    """Make a function that lets a system compose an hour of music on a device."""
+    torch.manual_seed(0)
+    system = system_of(name).to(device)
+    begun, where, uniforms = (each.to(device) for each in given(system))
+
+    def hour() -> None:
+        planned = with_finals(system, begun, where, 1.0, uniforms[:, 0, 0])
+        continue_keys(system, begun, planned, 1.0, uniforms)
+
+    return hour
+
+
+def given(system: System) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+    """Make what pieces begin with, where their steps stand, and uniforms."""
+    begun = (torch.rand(HOUR_PIECES, SEED_STEPS, KEYS) < 0.03).float()
+    where = torch.from_numpy(Positions([HOUR_BAR], STEPS)(0, STEPS)).expand(HOUR_PIECES, -1, -1)
+    return begun, where, torch.rand(HOUR_PIECES, STEPS, system.num_uniforms)
+
+
 def main() -> None:
     """Compose in turns and print seconds and the ratio."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--turns", type=int, default=5)
     parser.add_argument("--threads", type=int, default=2)
     options = parser.parse_args()
-    training.prepare(options.threads, 0)
-    params = read_params(Path("params.yaml"))
-    keys = {**DECODER, "kind": "none", "decoder": {"name": "none"}}
-    default, a18 = System(config_of(params, 4), keys).eval(), System(CONFIG, DECODER).eval()
-    begun = (torch.rand(HOUR_PIECES, SEED_STEPS, KEYS) < 0.03).float()
-    where = torch.from_numpy(Positions([HOUR_BAR], STEPS)(0, STEPS)).expand(HOUR_PIECES, -1, -1)
-    slow = SlowGenerator(a18.generator)
-    uniforms = {
-        system: torch.rand(HOUR_PIECES, STEPS, system.num_uniforms) for system in (default, a18)
-    }
-
-    def hour(system: System) -> None:
-        chance = uniforms[system][:, 0, 0]
-        planned = with_finals(system, begun, where, 1.0, chance)
-        continue_keys(system, begun, planned, 1.0, uniforms[system])
+    cpu = devices.prepare(options.threads, 0)
+    default, hour, a18 = hour_of("default", cpu), hour_of("A18", cpu), system_of("A18")
+    slow, (begun, _, uniforms) = SlowGenerator(a18.generator), given(a18)
 
     def alone() -> None:
-        slow.compose(a18.performer.decoder, begun[0], STEPS - SEED_STEPS, uniforms[a18][0])
+        slow.compose(a18.performer.decoder, begun[0], STEPS - SEED_STEPS, uniforms[0])
 
-    def seconds(compose: Callable[[], None]) -> float:
+    def seconds(compose: Callable[[], object]) -> float:
         start = time.perf_counter()
         compose()
         return time.perf_counter() - start
 
-    print(f"default, {HOUR_PIECES} pieces: {seconds(lambda: hour(default)):.1f} s", flush=True)
-    seconds(lambda: hour(a18)), seconds(alone)
-    turns = [(seconds(lambda: hour(a18)), seconds(alone)) for _ in range(options.turns)]
+    print(f"default, {HOUR_PIECES} pieces: {seconds(default):.1f} s", flush=True)
+    seconds(hour), seconds(alone)
+    turns = [(seconds(hour), seconds(alone)) for _ in range(options.turns)]
     fast, one = zip(*turns, strict=True)
     print(f"A18, {HOUR_PIECES} pieces: {statistics.median(fast):.1f} s")
     print(f"A18, one at a time: {HOUR_PIECES * statistics.median(one):.1f} s")

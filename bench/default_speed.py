@@ -21,7 +21,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from ostinato.core import training
+from ostinato.core import devices
 from ostinato.core.params import read_params
 from ostinato.core.seeds import derive
 from ostinato.notes import system
@@ -37,7 +37,7 @@ TRAINED = 9
 def composing() -> float:
     """Seconds that composing takes."""
     params = read_params(Path("params.yaml"))
-    training.prepare(params.threads, 0)
+    devices.prepare(params.threads, 0)
     writer = system.load(Path("models/generator"), Path("models/decoder"))
     representation = getattr(writer, "representation", "onset")
     songs = Songs(Path("data/dataset"), representation, velocities=True)
@@ -50,7 +50,7 @@ def composing() -> float:
 def training_step() -> float:
     """Seconds that a training step of the generator takes."""
     params = read_params(Path("params.yaml"))
-    training.prepare(params.threads, 0)
+    devices.prepare(params.threads, 0)
     settings = params.generator.training
     model = system.load(Path("models/generator"), Path("models/decoder")).generator.train()
     # The names before and now.

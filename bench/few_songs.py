@@ -42,7 +42,7 @@ def measure(songs: Path, work: Path, kind: str, start: Path, steps: int) -> list
     folders.LEARNING[kind] = merged(before, own)
     begun = time.perf_counter()
     try:
-        folders.train(songs, work, kind, start)
+        folders.train(songs, work, kind, start, "auto")
     finally:
         folders.LEARNING[kind] = before
     seconds = f"{time.perf_counter() - begun:.0f}"

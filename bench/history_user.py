@@ -32,7 +32,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.utils import parameters_to_vector, vector_to_parameters
 
-from ostinato.core import training
+from ostinato.core import devices
 from ostinato.core.progress import progress
 from ostinato.notes.memory.history_user import recall
 
@@ -314,7 +314,7 @@ def main() -> None:
         form, lags, steps = options.measure
         measure(form, int(lags), int(steps))
         return
-    training.keep_freed_memory()
+    devices.keep_freed_memory()
     rows = options.rows or ROWS
     if unknown := set(rows) - set(ROWS):
         parser.error(f"no such row: {', '.join(sorted(unknown))}")

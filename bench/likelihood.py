@@ -276,8 +276,7 @@ def choose(settings: list[str], device: str, sixteenths: bool = False) -> dict[s
     values = merged(read_params(PARAMS).model_dump(), FULL)
     if sixteenths:
         values = merged(values, SIXTEENTHS)
-    if device != "cpu":
-        values["generator"]["training"]["precision"] = "float32"
+    values["device"] = device
     for setting in settings:
         name, _, value = setting.partition("=")
         if name in DECIDED:
@@ -292,9 +291,6 @@ def choose(settings: list[str], device: str, sixteenths: bool = False) -> dict[s
     if values["generator"]["metre"] and not sixteenths:
         # The generator would know how long songs are, which counts in sixteenths alone.
         raise UserError("generator.metre: true is for chorales in sixteenths, whose bars are known")
-    if device != "cpu" and values["generator"]["training"]["precision"] != "float32":
-        # Autocast may give CUDA's LSTMs float16, whatever it is asked for.
-        raise UserError("generator.training.precision: float32 is what devices but the CPU take")
     return values
 
 
@@ -349,20 +345,20 @@ def plan(
     `SHARE` of the time of the steps. At the end of each model come the last validation and, by
     their frames, as much for the validation songs and for the test songs.
     """
-    minutes, device = options.budget, options.device
+    minutes = options.budget
     too_few = UserError(f"{minutes:g} minutes are too few; a model needs more to be measured")
     begun = time.perf_counter()
     # Steps are timed with a short validation, whose time would hide theirs.
     data = prepare(params, cells | {"valid": [min(cells["valid"], key=len)]}, work)
     ends = [begun]
     for steps in PROBES:
-        task = generator_task(of_length(params, steps, steps), data, device)
+        task = generator_task(of_length(params, steps, steps), data)
         training.fit(task)
         ends.append(time.perf_counter())
         if ends[-1] - begun > minutes * 60:
             raise too_few
     _, few, many = np.diff(ends)  # the first also pays for whatever starts once
-    once, batch = 0.0, generator_task(params, data, device).batch
+    once, batch = 0.0, generator_task(params, data).batch
     for number in range(PROBES[2]):
         # A song is searched for matches once, whatever the number of steps.
         begin = time.perf_counter()
@@ -428,7 +424,7 @@ def only_hold(model: Generator) -> None:
 
 
 def train(
-    params: Params, frames: float, device: str, data: Data
+    params: Params, frames: float, data: Data
 ) -> tuple[Generator, np.ndarray, dict[str, Any]]:
     """Train a model, and print its validation loss against time.
 
@@ -448,7 +444,7 @@ def train(
         history.append({**row, "minutes": minutes})
         print(f"minute {minutes:.1f}: valid NLL {row['valid']:.4f}", flush=True)
 
-    task = generator_task(params, data, device)
+    task = generator_task(params, data)
     only_hold(task.model)
     training.fit(task, told)
     only_hold(task.model)
@@ -560,7 +556,7 @@ def run(
     runs = []
     for seed in range(1, options.models + 1):
         seeded = params.model_copy(update={"seed": seed})
-        runs.append(train(seeded, frames, options.device, data))
+        runs.append(train(seeded, frames, data))
     models, nats, rows = map(list, zip(*runs, strict=True))
     best = min(range(len(rows)), key=lambda i: rows[i]["valid"])
     found = {

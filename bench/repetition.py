@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
-from ostinato.core import training
+from ostinato.core import devices
 from ostinato.core.params import read_params
 from ostinato.notes import system
 from ostinato.notes.compose.compose import compose
@@ -26,7 +26,7 @@ def main() -> None:
     """Compose at each temperature and print a table."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--threads", type=int, default=2)
-    training.prepare(parser.parse_args().threads, 0)
+    devices.prepare(parser.parse_args().threads, 0)
     writer = system.load(Path("models/generator"), Path("models/decoder"))
     songs = Songs(Path("data/dataset"), writer.representation, velocities=True)
     beat = writer.steps_per_beat

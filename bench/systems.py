@@ -29,7 +29,7 @@ from joblib import Parallel, delayed
 from matplotlib.figure import Figure
 
 from ostinato import experiments
-from ostinato.core import files, training
+from ostinato.core import devices, files
 from ostinato.core.errors import UserError
 from ostinato.experiments import Row, merged
 from ostinato.notes.data.fragments import Batches
@@ -163,7 +163,7 @@ def read(name: str, path: str) -> Any:
 def time_missing(rows: list[Row]) -> None:
     """Time a training step of each system that was not timed yet, in turns with the reference."""
     torch.set_num_threads(2)
-    training.keep_freed_memory()
+    devices.keep_freed_memory()
     reference = trainer(experiments.find(REFERENCE))
     for row in rows:
         done = known()

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import torch
 
-from ostinato.core import training
+from ostinato.core import devices
 from ostinato.core.categorical import draw
 from ostinato.core.params import read_params
 from ostinato.tokens import BOUNDARY
@@ -33,7 +33,7 @@ def main() -> None:
     options = parser.parse_args()
     params = read_params(Path("params.yaml"))
     chosen = params.token_model.letters
-    training.prepare(params.threads, 0)
+    devices.prepare(params.threads, 0)
     names = ["", *map(chr, range(33, 32 + CHARACTERS))]
     model = NextToken(chosen.model_dump() | {"data": {"names": names}}).eval()
     # So no piece ends early.

@@ -18,12 +18,12 @@ import time
 import torch
 from reference_a18 import CONFIG, SlowGenerator, random_batch
 
-from ostinato.core import training
+from ostinato.core import devices
 from ostinato.notes.generator import Generator
 
 BATCH, STEPS = 140, 256
 FORMS = ["fast", "slow", "slow, freed memory kept"]
-if training.computes_bfloat16("cpu", "auto"):
+if devices.computes_bfloat16("cpu", "auto"):
     FORMS.insert(1, "bfloat16")
 
 
@@ -32,7 +32,7 @@ def worker(form: str, threads: int) -> None:
     torch.set_num_threads(threads)
     torch.manual_seed(0)
     if form != "slow":
-        training.keep_freed_memory()
+        devices.keep_freed_memory()
     fast = Generator(CONFIG)
     model = SlowGenerator(fast) if form.startswith("slow") else fast
     optimizer = torch.optim.Adam(fast.parameters(), 0.01)

@@ -13,7 +13,7 @@ import numpy as np
 
 from ostinato.core import files
 from ostinato.notes.compose.voices import separate, silent
-from ostinato.scores.midi import read_midi
+from ostinato.scores.archive import SONGS, Stored
 from ostinato.scores.score import voices_of
 
 PARTS = 4
@@ -23,8 +23,10 @@ def main() -> None:
     """Print the share for the songs of each split."""
     rows: dict[str, list[tuple[int, int]]] = {"train": [], "valid": [], "test": []}
     start = time.perf_counter()
-    for song in files.read_table(Path("data/dataset/songs.csv")):
-        score = read_midi(Path(f"data/corpus/midi/{song['id']}.mid"), pickup=False)
+    corpus = Path("data/corpus")
+    stored = {song["id"]: Stored.of(corpus, song) for song in files.rows(corpus / SONGS)}
+    for song in files.rows(Path("data/dataset/songs.csv")):
+        score = stored[song["id"]].score()
         parts = voices_of(score)
         if len(parts) == PARTS:
             # A composed roll has one key where two parts sing the same: either is right.

@@ -2,15 +2,15 @@
 
 from pathlib import Path
 
-from ostinato.core import files, training
+from ostinato.core import devices, files
 from ostinato.core.stage import stage
 from ostinato.sound.data.sound import Sounds
 from ostinato.sound.parts import autoencoder
 from ostinato.sound.report.autoencoder import measure
 
 with stage("results/autoencoder") as (params, [results]):
-    training.prepare(params.threads, params.seed)
+    device = devices.in_double(devices.prepare(params.threads, params.seed, params.device))
     sounds = Sounds(Path("data/audio"), Path("data/held_out"))
-    model = autoencoder.load(Path("models/autoencoder"))
+    model = autoencoder.load(Path("models/autoencoder")).to(device)
     figures = measure(model, params.autoencoder.kind, sounds, params.seed)
     files.write_metrics(results / "metrics.json", figures)

@@ -12,5 +12,6 @@ with stage("results/compose") as (params, [out]):
         Path("models"),
         params.compose,
         params.threads,
+        params.device,
         params.seed,
     )

@@ -2,13 +2,13 @@
 
 from pathlib import Path
 
-from ostinato.core import training
+from ostinato.core import devices
 from ostinato.core.stage import stage
 from ostinato.sound.data import frames
 from ostinato.sound.data.sound import Sounds
 from ostinato.sound.parts import autoencoder
 
 with stage("data/frames") as (params, [out]):
-    training.prepare(params.threads, params.seed)
+    device = devices.in_double(devices.prepare(params.threads, params.seed, params.device))
     sounds = Sounds(Path("data/audio"), Path("data/held_out"))
-    frames.build(out, sounds, autoencoder.load(Path("models/autoencoder")))
+    frames.build(out, sounds, autoencoder.load(Path("models/autoencoder")).to(device))

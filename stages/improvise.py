@@ -2,20 +2,20 @@
 
 from pathlib import Path
 
-from ostinato.core import files, training
+from ostinato.core import devices, files
 from ostinato.core.stage import stage
 from ostinato.sound.data.sound import Sounds
 from ostinato.sound.parts import autoencoder, score_creator
 from ostinato.sound.report.performance import perform
 
 with stage("results/improvise") as (params, [out]):
-    training.prepare(params.threads, params.seed)
+    device = devices.in_double(devices.prepare(params.threads, params.seed, params.device))
     models = Path("models")
     figures = perform(
         out,
         Sounds(Path("data/held_out")),
-        autoencoder.load(models / "autoencoder"),
-        score_creator.load(models / "score_creator"),
+        autoencoder.load(models / "autoencoder").to(device),
+        score_creator.load(models / "score_creator").to(device),
         params.improvise.seconds,
         params.seed,
     )

@@ -2,12 +2,13 @@
 
 from pathlib import Path
 
-from ostinato.core import training
+from ostinato.core import devices
 from ostinato.core.stage import stage
 from ostinato.sound.data.sound import Sounds
 from ostinato.sound.parts import autoencoder
 from ostinato.sound.report.examples import write_examples
 
 with stage("results/reconstruct") as (params, [out]):
-    training.prepare(params.threads, params.seed)
-    write_examples(out, autoencoder.load(Path("models/autoencoder")), Sounds(Path("data/held_out")))
+    device = devices.in_double(devices.prepare(params.threads, params.seed, params.device))
+    model = autoencoder.load(Path("models/autoencoder")).to(device)
+    write_examples(out, model, Sounds(Path("data/held_out")))

@@ -17,6 +17,6 @@ with stage(f"results/token_compose/{vocabulary}") as (params, [out]):
     if isinstance(model, NextToken):
         streams = Streams(Path("data/tokens") / vocabulary)
         settings = getattr(params.token_compose, vocabulary)
-        compose.write_pieces(out, model, streams, settings, seed, params.threads)
+        compose.write_pieces(out, model, streams, settings, seed, params.threads, params.device)
     else:
         files.write_json(out / "config.json", {"kind": "none"})

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from ostinato.core import files, training
+from ostinato.core import devices, files
 from ostinato.core.seeds import derive
 from ostinato.core.stage import stage
 from ostinato.scores import plotting
@@ -12,10 +12,10 @@ from ostinato.tokens.report.evaluate import evaluate_classifier, evaluate_next_t
 from ostinato.tokens.report.temperature import NGRAM_LENGTHS, compare_temperatures, plot
 
 with stage("results/token_model", "results/token_evaluate") as (params, [results, pictures]):
-    training.prepare(params.threads, params.seed)
+    device = devices.in_double(devices.prepare(params.threads, params.seed, params.device))
     metrics = {}
     for vocabulary in ("events", "chords", "letters"):
-        model = load(Path("models/token_model") / vocabulary)
+        model = load(Path("models/token_model") / vocabulary).to(device)
         streams = Streams(Path("data/tokens") / vocabulary)
         if isinstance(model, NextToken):
             seed = derive(params.seed, "token_evaluate", vocabulary)

@@ -11,6 +11,7 @@ import torch
 from ostinato.core import files
 from ostinato.notes.data import dataset
 from ostinato.notes.data.positions import Bars, Positions
+from ostinato.scores.archive import MIDI, SONGS, writing_archive
 from ostinato.scores.corpus import SONG_COLUMNS
 from ostinato.scores.midi import midi_bytes
 from ostinato.scores.score import NOTE, Metre, Part, Score, Tempo, tidy
@@ -111,11 +112,11 @@ def with_drums(seed: int, program: int = 80, tempi: Sequence[Tempo] = (Tempo(0, 
 def write_corpus(folder: Path, songs: dict[str, tuple[str, Score]]) -> Path:
     """A corpus as stage corpus writes it, from source to split and score."""
     rows = []
-    for number, (source, (split, score)) in enumerate(songs.items()):
-        files.write(folder / "midi" / f"{number}.mid", midi_bytes(score))
-        row = {"id": str(number), "title": "", "source": source, "metre": "4/4", "split": split}
-        rows.append(row)
-    files.write_table(folder / "songs.csv", SONG_COLUMNS, rows)
+    with writing_archive(folder / MIDI) as archive:
+        for number, (source, (split, score)) in enumerate(songs.items()):
+            row = {"id": str(number), "title": "", "source": source, "metre": "4/4", "split": split}
+            rows.append(row | archive.add(str(number), midi_bytes(score)))
+    files.write_table(folder / SONGS, SONG_COLUMNS, rows)
     return folder
 
 

@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Any
 from ostinato.core.errors import UserError
 
 if TYPE_CHECKING:
+    import torch
+
     from ostinato.scores.score import Score
 
 OVERVIEW = """\
@@ -101,6 +103,7 @@ def parser() -> argparse.ArgumentParser:
         default=Path("models/generator"),
         help="folder of a generator, beside which its decoder lies, or of a token model of events",
     )
+    _add_device(command)
 
     command = add(
         "train",
@@ -117,6 +120,7 @@ def parser() -> argparse.ArgumentParser:
         help="keys of one instrument, or events of any and of drums (what suits the songs)",
     )
     command.add_argument("--start", type=Path, help="folder of the model to begin from (ours)")
+    _add_device(command)
 
     command = add("check", _check, "say what would be used of a folder of songs", "~/music")
     command.add_argument("folder", type=Path, help="MIDI, MusicXML, ABC and Humdrum files")
@@ -137,6 +141,7 @@ def parser() -> argparse.ArgumentParser:
     command.add_argument(
         "--models", type=Path, default=Path("models"), help="folder of the trained models"
     )
+    _add_device(command)
 
     command = add(
         "page",
@@ -194,6 +199,15 @@ def parser() -> argparse.ArgumentParser:
     return whole
 
 
+def _add_device(command: argparse.ArgumentParser) -> None:
+    command.add_argument(
+        "--device",
+        choices=["auto", "cpu", "cuda", "mps"],
+        default="auto",
+        help="what computes (auto: a CUDA GPU if there is one)",
+    )
+
+
 def _between(kind: type, least: float, most: float) -> Callable[[str], float]:
     def number(text: str) -> float:
         value = kind(text)
@@ -247,7 +261,7 @@ def _continue(options: argparse.Namespace) -> None:
         raise UserError(f"{options.song}: no such file")
     import torch
 
-    from ostinato.core import files, training
+    from ostinato.core import devices, files
     from ostinato.core.seeds import derive
     from ostinato.scores.corpus import read_score
     from ostinato.scores.grid import with_swing, without_swing
@@ -264,8 +278,9 @@ def _continue(options: argparse.Namespace) -> None:
     swing = rhythm.grid and (rhythm.grid.swing, rhythm.grid.unit)
     if swing:
         score = without_swing(score, *swing)
-    training.prepare(torch.get_num_threads(), derive(options.seed, "continue"))
-    longer = _longer(options, score)
+    seed = derive(options.seed, "continue")
+    device = devices.prepare(torch.get_num_threads(), seed, options.device)
+    longer = _longer(options, score, devices.in_double(device))
     if swing:
         longer = with_swing(longer, *swing)
     if kind == ".wav":
@@ -275,7 +290,7 @@ def _continue(options: argparse.Namespace) -> None:
     print(options.output)
 
 
-def _longer(options: argparse.Namespace, score: "Score") -> "Score":
+def _longer(options: argparse.Namespace, score: "Score", device: "torch.device") -> "Score":
     """Let the model that is named continue a score."""
     from ostinato.core.models import read_model
 
@@ -284,12 +299,12 @@ def _longer(options: argparse.Namespace, score: "Score") -> "Score":
         from ostinato.notes import system
         from ostinato.notes.compose.compose import continue_score
 
-        writer = system.load(options.model, options.model.parent / "decoder")
+        writer = system.load(options.model, options.model.parent / "decoder").to(device)
         return continue_score(writer, score, bars, 0.5 if given is None else given, seed)
     from ostinato.tokens import model as token_model
     from ostinato.tokens.compose import continuing
 
-    model = token_model.load(options.model)
+    model = token_model.load(options.model).to(device)
     if not isinstance(model, token_model.NextToken) or model.data["kind"] != "events":
         raise UserError(f"{options.model}: a token model of events is needed, to go on with a song")
     return continuing.continue_score(model, score, bars, 0.9 if given is None else given, seed)
@@ -304,7 +319,7 @@ def _check(options: argparse.Namespace) -> None:
 def _train(options: argparse.Namespace) -> None:
     from ostinato import folders
 
-    folders.train(options.folder, options.output, options.learn, options.start)
+    folders.train(options.folder, options.output, options.learn, options.start, options.device)
 
 
 def _page(options: argparse.Namespace) -> None:
@@ -357,7 +372,7 @@ def _improvise(options: argparse.Namespace) -> None:
         raise UserError(f"{options.song}: no such file")
     import torch
 
-    from ostinato.core import training
+    from ostinato.core import devices
     from ostinato.core.seeds import derive
     from ostinato.scores.wav import write_wav
     from ostinato.sound.compose.improvise import SEED_SAMPLES, improvise
@@ -368,9 +383,10 @@ def _improvise(options: argparse.Namespace) -> None:
         begun = torch.from_numpy(read_start(options.song, SEED_SAMPLES))
     except UnreadableSound as error:
         raise UserError(f"{options.song}: {error}") from error
-    training.prepare(torch.get_num_threads(), derive(options.seed, "improvise"))
-    encoder = autoencoder.load(options.models / "autoencoder")
-    creator = score_creator.load(options.models / "score_creator")
+    seed = derive(options.seed, "improvise")
+    device = devices.in_double(devices.prepare(torch.get_num_threads(), seed, options.device))
+    encoder = autoencoder.load(options.models / "autoencoder").to(device)
+    creator = score_creator.load(options.models / "score_creator").to(device)
     sound = improvise(encoder, creator, begun, options.seconds, options.seed)
     write_wav(options.output, sound.numpy().T)
     print(options.output)

@@ -147,7 +147,7 @@ def learned(songs: list[dict[str, str]]) -> str:
     return EVENTS if bands >= BAND * len(songs) else KEYS
 
 
-def train(folder: Path, out: Path, what: str | None, start: Path | None) -> None:
+def train(folder: Path, out: Path, what: str | None, start: Path | None, device: str) -> None:
     """Learn the songs in a folder, and write eight pieces and a page of them.
 
     Parameters
@@ -161,6 +161,8 @@ def train(folder: Path, out: Path, what: str | None, start: Path | None) -> None
     start : Path or None
         A model of that kind that training begins from, or an empty folder: from nothing; None: the
         project's own, if it is there.
+    device : str
+        See `ostinato.core.devices.prepare`.
 
     Raises
     ------
@@ -183,13 +185,14 @@ def train(folder: Path, out: Path, what: str | None, start: Path | None) -> None
         params = yaml.safe_dump(merged(base, changes), sort_keys=False, allow_unicode=True)
         files.write(out / PARAMS, params.encode())
 
-    write({"corpus": source})
+    own = {"corpus": source, "device": device}
+    write(own)
     run("corpus", out)
     kind = what or learned(files.read_table(out / "data/corpus/songs.csv"))
     if given not in (None, KIND[kind]):
         raise UserError(f"{start}: another kind of model; what is learned are {kind}")
     start = start or Path(MODEL[kind])
-    changes = merged({"corpus": source}, LEARNING[kind])
+    changes = merged(own, LEARNING[kind])
     begun = {"start": str(start.resolve())} if begins_from(start) else {}
     tell(f"learning {kind}, from {start if begun else 'nothing'}")
     begins = {"generator": begun} if kind == KEYS else {"token_model": {"events": begun}}

@@ -238,13 +238,6 @@ def test_options_are_checked_before_anything_is_trained(project, monkeypatch, ca
         assert message in capsys.readouterr().err
 
 
-def test_devices_but_the_cpu_train_in_float32(project):
-    assert likelihood.choose([], "cpu")["generator"]["training"]["precision"] == "auto"
-    assert likelihood.choose([], "cuda")["generator"]["training"]["precision"] == "float32"
-    with pytest.raises(UserError, match="precision: float32 is what"):
-        likelihood.choose(["generator.training.precision=bfloat16"], "cuda")
-
-
 def test_files_of_another_kind_are_refused(project):
     path = project / "Two.mat"
     with pytest.raises(UserError, match="no such file"):

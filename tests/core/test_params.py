@@ -45,6 +45,8 @@ def test_the_defaults_are_valid_and_name_what_is_built():
         ("compose.hour", "yes please", "compose.hour is 'yes please': .*boolean"),
         ("compose.temperature", -0.1, "compose.temperature is -0.1: .*greater than or equal to 0"),
         ("compose.temperature", float("nan"), "compose.temperature is nan: .*finite"),
+        ("workers", 4, "workers is 4: .*string"),
+        ("workers", "cluster", "workers is 'cluster': local, or .* such as tcp://host:8786"),
         ("corpus.source", "spotify", "corpus.source is 'spotify': .*'chorales' or 'folder'"),
         ("dataset.meters", ["four"], "dataset.meters.0 is 'four'"),
         ("dataset.pitches", [100, 30], "dataset: pitches: the lowest stands first"),

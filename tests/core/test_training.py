@@ -13,7 +13,7 @@ from safetensors.torch import load_file
 from threadpoolctl import threadpool_info
 from torch import nn
 
-from ostinato.core import code, files, noise, training
+from ostinato.core import code, devices, files, noise, training
 from ostinato.core.errors import UserError
 from ostinato.core.models import build, read_model
 from ostinato.core.schema import Training
@@ -32,6 +32,9 @@ SETTINGS = Training(
     validate_every=5,
     patience=100,
     precision="float32",
+    devices=1,
+    nodes=1,
+    strategy="ddp",
 )
 
 
@@ -76,8 +79,16 @@ def line(settings=SETTINGS, kill_at=None, validate=None, inputs=(), model=None) 
         model.eval()
         return model(*batch(10_000)).item()
 
-    config = {"name": "line"}
-    return Task("line", model, config, batch_or_die, validate or loss, settings, 3, list(inputs))
+    return Task(
+        what="line",
+        model=model,
+        config={"name": "line"},
+        batch=batch_or_die,
+        validate=lambda part: ((validate or loss)(), 1),
+        settings=settings,
+        seed=3,
+        inputs=list(inputs),
+    )
 
 
 def checkpoint(cache: Path) -> Path:
@@ -349,19 +360,34 @@ def test_the_fingerprint_knows_the_code_that_a_model_uses_and_no_other(tmp_path,
     assert training.fingerprint(task) == one
 
 
+def test_devices_but_the_cpu_train_in_float32():
+    assert not devices.computes_bfloat16("cuda", "auto")
+    with pytest.raises(UserError, match=r"bfloat16, which this processor cannot compute LSTMs in"):
+        devices.computes_bfloat16("cuda", "bfloat16")
+
+
+def test_a_device_that_is_not_there_is_one_line(monkeypatch):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    assert devices.chosen("auto") == torch.device("cpu")
+    with pytest.raises(UserError, match=r"device: there is no cuda here .* choose auto or cpu"):
+        devices.chosen("cuda")
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    assert devices.chosen("auto") == torch.device("cuda")
+
+
 def test_bfloat16_is_refused_in_one_line_where_it_cannot_be_computed(monkeypatch):
     monkeypatch.setattr(torch.ops.mkldnn, "_is_mkldnn_bf16_supported", lambda: False)
     with pytest.raises(UserError, match="choose auto or float32"):
-        training.computes_bfloat16("cpu", "bfloat16")
-    assert not training.computes_bfloat16("cpu", "auto")
-    assert not training.computes_bfloat16("cpu", "float32")
+        devices.computes_bfloat16("cpu", "bfloat16")
+    assert not devices.computes_bfloat16("cpu", "auto")
+    assert not devices.computes_bfloat16("cpu", "float32")
 
 
 def test_the_threads_of_numpy_are_those_of_the_parameter():
     before = torch.get_num_threads()
     try:
-        training.prepare(3, 0)
+        devices.prepare(3, 0)
         pools = [pool for pool in threadpool_info() if pool["user_api"] == "blas"]
         assert {pool["num_threads"] for pool in pools} == {3}
     finally:
-        training.prepare(before, 0)
+        devices.prepare(before, 0)

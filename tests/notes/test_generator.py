@@ -1,5 +1,3 @@
-from dataclasses import replace
-
 import numpy as np
 import pytest
 import sampling
@@ -42,7 +40,7 @@ def test_what_is_known_of_a_song_is_what_each_batch_would_find(songs, tmp_path, 
     shifts, ends = set(), 0
     for number in range(6):
         batch = batches(number)
-        plain = replace(batch, annotation=None)
+        plain = batch._replace(annotation=None)
         uniforms = torch.zeros(*batch.mask.shape, model.num_uniforms)
         found, expected = (model.losses(each, uniforms)[0] for each in (batch, plain))
         torch.testing.assert_close(found, expected)
@@ -170,7 +168,7 @@ def test_the_loss_counts_the_steps_that_songs_have_and_the_sampler_can_draw(name
 def test_a_batch_without_anything_that_counts_has_no_loss():
     model = build("A18")
     batch, uniforms = example(model)
-    assert model(replace(batch, mask=0 * batch.mask), uniforms) == 0
+    assert model(batch._replace(mask=0 * batch.mask), uniforms) == 0
 
 
 @every

@@ -86,7 +86,7 @@ def test_models_that_do_not_belong_together_are_one_line(tmp_path):
         system.load(tmp_path / "generator", tmp_path / "none")
     del model.generator.sampler
     write_model(tmp_path / "old", model.generator, {"kind": "generator"} | CONFIG)
-    with pytest.raises(UserError, match="a model of another version"):
+    with pytest.raises(UserError, match="old holds another kind of model, or"):
         system.load(tmp_path / "old", tmp_path / "decoder")
 
 

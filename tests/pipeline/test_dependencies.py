@@ -103,6 +103,10 @@ def test_a_stage_that_measures_or_composes_trains_nothing(stage):
     assert not [path for path in listed(stage) | needs(stage) if "/fit" in path]
 
 
+def test_where_loops_run_is_no_parameter_of_a_stage():
+    assert not [name for name, stage in STAGES.items() if "workers" in stage["params"]]
+
+
 def test_dvc_ignores_the_code_that_decides_nothing():
     ignored = (ROOT / ".dvcignore").read_text().split()
     harmless = {code.file_of(name).relative_to(ROOT).as_posix() for name in code.HARMLESS}

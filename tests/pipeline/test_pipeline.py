@@ -96,6 +96,7 @@ def test_an_experiment_changes_a_parameter_and_is_compared(project):
     data = project.read("compared/data.js").decode()
     assert '"changes":[["compose.temperature",0.7,0.5]]' in data
     assert '"name":"cooler"' in data
+    assert '"name":"the song"' in data
     output = project.run("ostinato", "page", "nosuch", code=1)
     assert "nosuch: unknown Git revision" in output
     assert "Traceback" not in output

@@ -1,18 +1,22 @@
 import os
 import re
+import zipfile
 from collections import Counter
+from dataclasses import replace
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from making import make_score, melody
+from watching import Alive
 
 from ostinato.core import files
 from ostinato.core.errors import UserError
 from ostinato.scores import corpus, notation
+from ostinato.scores.archive import Stored
 from ostinato.scores.corpus import split, split_key
-from ostinato.scores.midi import midi_bytes, read_midi
+from ostinato.scores.midi import midi_bytes
 
 keys = st.dictionaries(st.text(min_size=1), st.text(), min_size=3, max_size=40)
 
@@ -77,7 +81,7 @@ def test_a_folder_becomes_a_corpus(songs_folder, tmp_path):
     assert len(songs) == 6
     for song in songs:
         assert song["id"].isascii()
-        assert len(read_midi(out / "midi" / f"{song['id']}.mid").notes) > 0
+        assert len(Stored.of(out, song).score().notes) > 0
 
 
 def test_bad_files_among_good_ones_are_listed_with_their_reason(songs_folder, tmp_path):
@@ -103,7 +107,59 @@ def test_bad_files_among_good_ones_are_listed_with_their_reason(songs_folder, tm
     assert reasons["empty.mid"] == "0 bytes"
     assert reasons["silent.mid"] == "no notes"
     assert reasons["song0.mid"] == "the same notes as doublet.mid"
-    assert len(files.read_table(tmp_path / "out" / "songs.csv")) == 4
+    songs = files.read_table(tmp_path / "out" / "songs.csv")
+    assert len(songs) == 4
+    with zipfile.ZipFile(tmp_path / "out" / "midi.zip") as archive:
+        assert sorted(archive.namelist()) == [f"{song['id']}.mid" for song in songs]
+
+
+SAME_HASH = 29478, 93128
+"""Names whose hashes are the same in the folder of this test."""
+
+
+def test_two_sources_with_the_same_hash_are_two_songs(songs_folder, tmp_path):
+    folder = songs_folder(1) / ("a folder with a name so long that ids say nothing else" * 2)
+    folder.mkdir()
+    for number, name in enumerate(SAME_HASH):
+        (folder / f"{name}.mid").write_bytes(midi_bytes(melody(40 + number)))
+    corpus.build(tmp_path / "out", "folder", tmp_path / "scores")
+    songs = files.read_table(tmp_path / "out" / "songs.csv")
+    one, other = (song for song in songs if song["title"] != "Song 0")
+    assert other["id"] == f"{one['id']}-2"
+    assert {song["title"] for song in (one, other)} == {"Song 40", "Song 41"}
+    for song in (one, other):
+        assert Stored.of(tmp_path / "out", song).score().title == song["title"]
+
+
+def test_the_number_of_processes_changes_no_byte(songs_folder, tmp_path, monkeypatch):
+    folder = songs_folder(5)
+    for cores in ("1", "3"):
+        monkeypatch.setenv("LOKY_MAX_CPU_COUNT", cores)
+        monkeypatch.setenv("OSTINATO_CACHE", str(tmp_path / f"cache {cores}"))
+        corpus.build(tmp_path / cores, "folder", folder)
+    names = {path.name for path in (tmp_path / "1").iterdir()}
+    assert names == {"midi.zip", "songs.csv", "rejected.csv"}
+    for name in names:
+        assert (tmp_path / "1" / name).read_bytes() == (tmp_path / "3" / name).read_bytes()
+
+
+def test_songs_are_written_as_they_are_read(songs_folder, tmp_path, monkeypatch):
+    [song] = corpus.read_file(songs_folder(1) / "song0.mid", "song0.mid", None)
+    alive = Alive()
+
+    def in_parallel(jobs):
+        for number, _ in enumerate(jobs):
+            name = str(number)
+            digest = number.to_bytes(32)
+            one = replace(song, id=name, source=name, key=name, digest=digest, midi=bytes(100))
+            alive.count(one)
+            yield [one]
+
+    monkeypatch.setattr(corpus, "in_parallel", in_parallel)
+    monkeypatch.setattr(corpus, "files_in", lambda *_: [tmp_path / str(n) for n in range(300)])
+    corpus.build(tmp_path / "out", "folder", tmp_path)
+    assert len(files.read_table(tmp_path / "out" / "songs.csv")) == 300
+    assert alive.most < 6
 
 
 def test_a_file_name_that_is_no_utf8_does_no_harm(songs_folder, tmp_path):
@@ -133,7 +189,7 @@ def test_folk_songs_are_melodies(monkeypatch, tmp_path):
     assert {song["source"] for song in songs} == {f"book.abc#{n}" for n in range(1, 6)}
     assert {song["title"] for song in songs} == {re.search("T: *(.*)", t)[1] for t in tunes[:5]}
     for song in songs:
-        notes = read_midi(tmp_path / "a" / "midi" / f"{song['id']}.mid").notes
+        notes = Stored.of(tmp_path / "a", song).score().notes
         assert (notes["onset"][1:] >= (notes["onset"] + notes["length"])[:-1]).all()
     rejected = files.read_table(tmp_path / "a" / "rejected.csv")
     reasons = {row["source"]: row["reason"] for row in rejected}

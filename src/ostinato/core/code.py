@@ -9,7 +9,16 @@ FOLDER = Path(__file__).parents[1]
 HARMLESS = {
     *(
         f"ostinato.core.{name}"
-        for name in ("code", "errors", "locks", "params", "progress", "stage")
+        for name in (
+            "code",
+            "errors",
+            "locks",
+            "params",
+            "progress",
+            "ranks",
+            "stage",
+            "workers",
+        )
     ),
     *(f"ostinato.page.{name}" for name in ("revisions", "watch")),
 }

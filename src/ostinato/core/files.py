@@ -4,9 +4,10 @@ import csv
 import io
 import json
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
 
@@ -119,3 +120,103 @@ def write_array(path: Path, array: np.ndarray) -> None:
     data = io.BytesIO()
     np.save(data, array, allow_pickle=False)
     write(path, data.getvalue())
+
+
+@contextmanager
+def writing(path: Path) -> Iterator[BinaryIO]:
+    """Write a file bit by bit, and as atomically as `write`.
+
+    Parameters
+    ----------
+    path : Path
+        The file to write. Missing folders are created.
+
+    Yields
+    ------
+    BinaryIO
+        The temporary file, open for writing. It is renamed at the end; after an error, it is
+        removed.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        with temporary.open("wb") as file:
+            yield file
+        temporary.replace(path)
+    except OSError as error:
+        # The system names no file when the disk is full.
+        raise OSError(error.errno, error.strerror, error.filename or str(path)) from error
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+@contextmanager
+def writing_table(path: Path, columns: list[str]) -> Iterator[Callable[[Mapping[str, Any]], None]]:
+    """Write a CSV file row by row, with the bytes that `write_table` writes.
+
+    Parameters
+    ----------
+    path : Path
+        The file.
+    columns : list of str
+        The columns, in order.
+
+    Yields
+    ------
+    callable
+        Writes the next row, which must have exactly these keys.
+    """
+    with writing(path) as file, io.TextIOWrapper(file, encoding="utf-8", newline="") as text:
+        table = csv.DictWriter(text, columns, lineterminator="\n")
+        table.writeheader()
+
+        def add(row: Mapping[str, Any]) -> None:
+            table.writerow(row)
+
+        yield add
+
+
+@contextmanager
+def writing_array(
+    path: Path, dtype: np.dtype, shape: tuple[int, ...] = ()
+) -> Iterator[Callable[[np.ndarray], None]]:
+    """Write a NumPy array part by part, with the bytes that `write_array` writes.
+
+    Parameters
+    ----------
+    path : Path
+        The file, ``.npy``.
+    dtype : dtype
+        That of the array.
+    shape : tuple of int
+        That of its rows.
+
+    Yields
+    ------
+    callable
+        Writes the next rows, an array of any shape [rows, *shape].
+    """
+    head = np.lib.format.header_data_from_array_1_0(np.empty((0, *shape), dtype))
+    rows = 0
+    with writing(path) as file:
+
+        def add(part: np.ndarray) -> None:
+            nonlocal rows
+            if part.dtype != dtype or part.shape[1:] != shape:
+                raise ValueError(
+                    f"{part.dtype} of shape {part.shape}, not {dtype} [rows, *{shape}]"
+                )
+            file.write(part.tobytes())
+            rows += len(part)
+
+        np.lib.format.write_array_header_1_0(file, head)
+        yield add
+        # NumPy leaves room in the header for a number of any length, so it can be written again.
+        file.seek(0)
+        np.lib.format.write_array_header_1_0(file, head | {"shape": (rows, *shape)})
+
+
+def rows(path: Path) -> Iterator[dict[str, str]]:
+    """Read a CSV file row by row; otherwise like `read_table`."""
+    with path.open(encoding="utf-8", newline="") as file:
+        yield from csv.DictReader(file)

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import yaml
-from pydantic import BeforeValidator, Field, ValidationError, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, ValidationError, model_validator
 
 from ostinato.core.errors import UserError
 from ostinato.core.schema import (
@@ -25,6 +25,7 @@ from ostinato.core.schema import (
     Training,
     completed,
 )
+from ostinato.core.workers import LOCAL
 
 PACKAGES = {
     "memory": ("ostinato.notes.memory", "memory"),
@@ -59,6 +60,12 @@ Names = Annotated[
     Field(min_length=1),
 ]
 """Parts: their names, General MIDI instruments or programs."""
+
+
+def _workers(address: str) -> str:
+    if address != LOCAL and not re.fullmatch(r"(tcp|tls)://\S+:\d+", address):
+        raise ValueError(f"{LOCAL}, or the address of a Dask scheduler, such as tcp://host:8786")
+    return address
 
 
 class Corpus(Schema):
@@ -293,6 +300,8 @@ class Params(Schema):
 
     seed: Annotated[int, Field(ge=0)]
     threads: Annotated[int, Field(ge=1, le=1024)]
+    device: Literal["auto", "cpu", "cuda", "mps"]
+    workers: Annotated[str, AfterValidator(_workers)]
     corpus: Corpus
     dataset: Dataset
     augment: Augment

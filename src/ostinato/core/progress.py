@@ -8,6 +8,8 @@ from typing import TypeVar
 
 from tqdm import tqdm
 
+from ostinato.core import ranks
+
 Item = TypeVar("Item")
 SECONDS_BETWEEN_LINES = 15
 
@@ -35,7 +37,7 @@ def progress(items: Iterable[Item], total: int, what: str, first: int = 0) -> It
     ------
     The items.
     """
-    if current_process().name != "MainProcess":
+    if current_process().name != "MainProcess" or not ranks.first():
         yield from items
         return
     if sys.stderr.isatty():

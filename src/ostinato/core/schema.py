@@ -74,6 +74,12 @@ class Shared(Schema):
     precision : str
         ``"float32"``, ``"bfloat16"``, or ``"auto"``: bfloat16 if the processor has instructions for
         it, otherwise float32.
+    devices, nodes : int
+        The number of devices of a machine, and of machines, among which each batch is divided. On
+        the CPU, a device is a process with its own threads.
+    strategy : str
+        How they work together: ``"ddp"`` (`torch.nn.parallel.DistributedDataParallel`) or
+        ``"ddp_find_unused_parameters"``, for models of which some steps do not use all weights.
     """
 
     optimizer: Literal["adam", "rmsprop"]
@@ -84,6 +90,9 @@ class Shared(Schema):
     ema_decay: Share
     patience: Annotated[int, Field(ge=0)]
     precision: Literal["auto", "float32", "bfloat16"]
+    devices: Positive
+    nodes: Positive
+    strategy: Literal["ddp", "ddp_find_unused_parameters"]
 
 
 class Training(Shared):

@@ -4,12 +4,14 @@ import errno
 import os
 import shutil
 import sys
+import tempfile
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import psutil
 
+from ostinato.core import ranks, workers
 from ostinato.core.errors import UserError
 from ostinato.core.params import Params, read_params
 
@@ -43,7 +45,8 @@ def stage(*outputs: str) -> Iterator[tuple[Params, list[Path]]]:
     """
     try:
         params = read_params(Path("params.yaml"))
-        with replacing(*map(Path, outputs)) as temporary:
+        own = replacing if ranks.first() else _aside
+        with workers.on(params.workers), own(*map(Path, outputs)) as temporary:
             yield params, temporary
             if "DVC_STAGE" in os.environ and os.getppid() != PARENT:
                 raise UserError(f"{', '.join(outputs)}: dvc has ended, so nothing is written")
@@ -110,6 +113,16 @@ def replacing(*folders: Path) -> Iterator[list[Path]]:
                 raise UserError(f"{folder}: another process writes it now, so this one does not")
         for done, folder in zip(temporary, folders, strict=True):
             _replace(done, folder)
+
+
+@contextmanager
+def _aside(*folders: Path) -> Iterator[list[Path]]:
+    """Write the contents of folders somewhere else: the first process of a training writes them."""
+    with tempfile.TemporaryDirectory() as folder:
+        temporary = [Path(folder) / str(number) for number in range(len(folders))]
+        for own in temporary:
+            own.mkdir()
+        yield temporary
 
 
 def unfinished(folder: Path) -> Path | None:

@@ -1,24 +1,33 @@
-"""The training loop of all models: best weights, early stopping, and resuming."""
+"""The training loop of all models: best weights, early stopping, and resuming.
 
-import ctypes
+A training may run in several processes, each on a device of its own, by Lightning Fabric. Each
+process makes the whole batch of a step and computes its own share of it. The gradients are those of
+the whole batch, so one process gives the same losses, up to rounding.
+"""
+
 import hashlib
 import json
 import math
 import os
-import platform
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager, suppress
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass, field
+from datetime import timedelta
+from functools import cache as once
 from pathlib import Path
 from typing import Any
 
 import torch
-from threadpoolctl import threadpool_limits
+from lightning_fabric import Fabric
+from lightning_fabric.strategies import DDPStrategy
+from lightning_utilities.core.apply_func import apply_to_collection
 from torch import Tensor, nn
 from torch.optim.lr_scheduler import CosineAnnealingLR
 from torch.optim.swa_utils import AveragedModel
 
 from ostinato.core import cache, code, files, tensor_file
+from ostinato.core.devices import computes_bfloat16, device_of
 from ostinato.core.errors import UserError
 from ostinato.core.locks import awaited, locked
 from ostinato.core.models import weights_of, write_model
@@ -32,8 +41,24 @@ History = list[dict[str, float]]
 
 OPTIMIZERS = {"adam": torch.optim.AdamW, "rmsprop": torch.optim.RMSprop}
 
+PATIENT = timedelta(days=30)
+"""How long processes wait for the first one, which may wait for another training."""
+
 HASHED = 1 << 20
 """The number of bytes that are read at a time to hash a file."""
+
+
+Arguments = tuple[Any, ...]
+
+
+def rows(arguments: Arguments, which: slice) -> Arguments:
+    """Take rows of a batch, which are the first dimension of each tensor."""
+    return apply_to_collection(arguments, Tensor, lambda tensor: tensor[which])
+
+
+def count(arguments: Arguments) -> float:
+    """Count the rows of a batch."""
+    return float(len(arguments[0]))
 
 
 @dataclass(frozen=True)
@@ -52,13 +77,20 @@ class Task:
         From the number of a step, counted from 0, to the arguments of ``forward``. It depends only
         on that number.
     validate : callable
-        Computes the validation loss of the model with its current weights.
+        From the number of a part of the validation data, counted from 0, to its mean loss, with the
+        current weights, and the number of examples that this is the mean of.
     settings : Training
         The training parameters.
     seed : int
         The seed for randomness inside the model, such as dropout.
     inputs : list of Path
         The files that `batch` and `validate` read.
+    parts : int
+        The number of parts of the validation data.
+    weight : callable
+        From the arguments of ``forward`` to the number of examples that its loss is the mean of.
+    share : callable
+        From these arguments and a slice to those of some of the rows of the batch.
     used : dict
         Anything else that determines the result; it can be written as JSON.
     finish : callable
@@ -68,82 +100,16 @@ class Task:
     what: str
     model: nn.Module
     config: dict[str, Any]
-    batch: Callable[[int], tuple[Any, ...]]
-    validate: Callable[[], float]
+    batch: Callable[[int], Arguments]
+    validate: Callable[[int], tuple[float, float]]
     settings: Training
     seed: int
     inputs: list[Path]
+    parts: int = 1
+    weight: Callable[[Arguments], float | Tensor] = count
+    share: Callable[[Arguments, slice], Arguments] = rows
     used: dict[str, Any] = field(default_factory=dict)
     finish: Callable[[], None] = lambda: None
-
-
-def prepare(threads: int, seed: int) -> None:
-    """Set up PyTorch so that the same seed gives the same bytes.
-
-    Parameters
-    ----------
-    threads : int
-        The number of threads of an operation. Another number rounds differently.
-    seed : int
-        The seed for the initial weights.
-    """
-    torch.set_num_threads(threads)
-    # NumPy's products take as many as there are cores, which differ from machine to machine.
-    threadpool_limits(threads, user_api="blas")
-    # Without this, CUDA's matrix products are not deterministic, which is an error in this mode.
-    os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
-    # As `use_deterministic_algorithms`, which takes a second to import the compiler.
-    torch.set_deterministic_debug_mode("error")
-    # Deterministic mode would also fill every new tensor, which takes a sixth of the training time.
-    torch.utils.deterministic.fill_uninitialized_memory = False
-    torch.manual_seed(seed)
-    keep_freed_memory()
-
-
-def keep_freed_memory() -> None:
-    """Let the C library keep freed memory for the next step.
-
-    Otherwise glibc returns the memory of every large tensor to the system when it is freed, and
-    each training step spends a third of its time on page faults.
-    """
-    if platform.libc_ver()[0] == "glibc":
-        libc = ctypes.CDLL(None)
-        trim_threshold, mmap_max = -1, -4  # M_TRIM_THRESHOLD and M_MMAP_MAX of malloc.h
-        libc.mallopt(mmap_max, 0)
-        libc.mallopt(trim_threshold, 2**31 - 1)
-
-
-def computes_bfloat16(device: str, precision: str) -> bool:
-    """Decide whether a training computes in bfloat16.
-
-    Parameters
-    ----------
-    device : str
-        The type of the device, such as ``"cpu"``.
-    precision : str
-        ``"float32"``, ``"bfloat16"``, or ``"auto"``: bfloat16 if the device has instructions for
-        it, otherwise float32.
-
-    Raises
-    ------
-    UserError
-        When bfloat16 is requested and the device cannot run an LSTM in it.
-    """
-    if device == "cpu":
-        able = torch.ops.mkldnn._is_mkldnn_bf16_supported()
-        fast = able and (
-            platform.machine() not in ("x86_64", "AMD64")
-            or torch.cpu._is_avx512_bf16_supported()
-            or torch.cpu._is_amx_tile_supported()
-        )
-    else:
-        able = fast = device == "cuda" and torch.cuda.is_bf16_supported()
-    if precision == "bfloat16" and not able:
-        raise UserError(
-            "training.precision is bfloat16, which this processor cannot compute in; "
-            "choose auto or float32"
-        )
-    return precision == "bfloat16" or (precision == "auto" and fast)
 
 
 def mean_loss(losses: Iterable[tuple[float, float]]) -> float:
@@ -171,7 +137,7 @@ def fingerprint(task: Task) -> str:
     str
         32 hexadecimal digits.
     """
-    device = next(task.model.parameters()).device.type
+    device = device_of(task.model).type
     decides = [
         torch.__version__,
         torch.get_num_threads(),
@@ -230,40 +196,118 @@ def fit(task: Task, told: Callable[[History], None] = lambda history: None) -> H
     """
     parent = os.getppid()
     checkpoints = cache.folder(cache.CHECKPOINTS)
-    cache.remove_old(checkpoints)
     folder = checkpoints / fingerprint(task)
     settings = task.settings
-    run = _Run(task, folder / "checkpoint.safetensors")
-    with locked(folder, task.what):
+    fabric = _fabric(device_of(task.model).type, *_processes(settings))
+    run = _Run(task, folder / "checkpoint.safetensors", fabric)
+    with _alone(fabric, checkpoints, folder, task.what):
         run.load()
-        for step in progress(run.steps(), settings.max_steps, task.what, run.step):
-            torch.manual_seed(derive(task.seed, "step", step))
-            run.update(task.batch(step))
-            if run.step % settings.validate_every == 0 or run.step == settings.max_steps:
-                torch.manual_seed(derive(task.seed, "valid"))
-                with run.averaged():
-                    run.validated(task.validate())
-                run.save()
-                with run.averaged():
-                    told(run.history)
-            if "DVC_STAGE" in os.environ and os.getppid() != parent:
-                run.save()
-                raise UserError(f"{task.what}: dvc has ended; stopped after step {run.step}")
+        steps = progress(run.steps(), settings.max_steps, task.what, run.step)
+        with closing(_ahead(task, fabric, run.step, settings.max_steps)) as batches:
+            for step, arguments in zip(steps, batches, strict=False):
+                torch.manual_seed(derive(task.seed, "step", step))
+                run.update(arguments)
+                due = run.step % settings.validate_every == 0 or run.step == settings.max_steps
+                if due:
+                    torch.manual_seed(derive(task.seed, "valid"))
+                    with run.averaged():
+                        run.validate()
+                    run.save()
+                    with run.averaged():
+                        told(run.history)
+                # Several processes agree when they wait for each other anyway.
+                if (due or fabric.world_size == 1) and fabric.broadcast(_orphan(parent)):
+                    run.save()
+                    raise UserError(f"{task.what}: dvc has ended; stopped after step {run.step}")
         task.model.load_state_dict(run.best)
         task.model.eval()
         task.finish()
-        if not awaited(folder):
+        if fabric.is_global_zero and not awaited(folder):
             run.path.unlink()
         return run.history
+
+
+def _orphan(parent: int) -> bool:
+    """Whether the DVC process that started this one has ended."""
+    return "DVC_STAGE" in os.environ and os.getppid() != parent
+
+
+def _processes(settings: Training) -> tuple[int, int, str]:
+    """How many devices of how many machines a training uses, and how they work together."""
+    together = settings.devices * settings.nodes
+    if settings.batch < together:
+        raise UserError(
+            f"a batch of {settings.batch} cannot be divided among {together} devices; raise batch, "
+            "or lower training.devices or training.nodes"
+        )
+    return settings.devices, settings.nodes, settings.strategy
+
+
+@once
+def _fabric(device: str, devices: int, nodes: int, strategy: str) -> Fabric:
+    """Start the processes of a training, unless they are there already."""
+    threads = torch.get_num_threads()
+    if devices * nodes > 1:
+        several = DDPStrategy(
+            timeout=PATIENT, find_unused_parameters=strategy == "ddp_find_unused_parameters"
+        )
+    else:
+        several = "auto"
+    fabric = Fabric(accelerator=device, devices=devices, num_nodes=nodes, strategy=several)
+    if "LT_CLI_USED" not in os.environ:  # `fabric run` has started them
+        fabric.launch()
+    torch.set_num_threads(threads)  # which launching changes
+    return fabric
+
+
+def _ahead(task: Task, fabric: Fabric, first: int, end: int) -> Iterator[Arguments]:
+    """Make batches in another thread, one ahead, and move this process's share to its device."""
+    size = task.settings.batch
+    bounds = [size * rank // fabric.world_size for rank in range(fabric.world_size + 1)]
+    own = slice(*bounds[fabric.global_rank : fabric.global_rank + 2])
+
+    def make(step: int) -> Arguments:
+        whole = task.batch(step)
+        made = whole if fabric.world_size == 1 else task.share(whole, own)
+        if fabric.device.type == "cuda":
+            made = apply_to_collection(made, Tensor, Tensor.pin_memory)
+        return made
+
+    # Threads of OpenMP belong to the thread that starts them.
+    set_up = torch.set_num_threads, (torch.get_num_threads(),)
+    with ThreadPoolExecutor(1, "batches", *set_up) as maker:
+        try:
+            made = maker.submit(make, first)
+            for step in range(first, end):
+                now = made.result()
+                if step + 1 < end:
+                    made = maker.submit(make, step + 1)
+                yield fabric.to_device(now)
+        finally:
+            made.cancel()
+
+
+@contextmanager
+def _alone(fabric: Fabric, checkpoints: Path, folder: Path, what: str) -> Iterator[None]:
+    """Let the first process hold the lock of a training, while the others wait for it."""
+    if fabric.is_global_zero:
+        cache.remove_old(checkpoints)
+        with locked(folder, what):
+            fabric.barrier()
+            yield
+    else:
+        fabric.barrier()
+        yield
 
 
 class _Run:
     """The state of a training: everything that a checkpoint contains."""
 
-    def __init__(self, task: Task, path: Path):
+    def __init__(self, task: Task, path: Path, fabric: Fabric):
         settings = task.settings
-        self.module, self.settings, self.path = task.model, settings, path
-        self.device = next(task.model.parameters()).device.type
+        self.task, self.module, self.settings, self.path = task, task.model, settings, path
+        self.fabric, self.together = fabric, fabric.setup_module(task.model)
+        self.device = fabric.device.type
         self.bfloat16 = computes_bfloat16(self.device, settings.precision)
         self.optimizer = OPTIMIZERS[settings.optimizer](
             task.model.parameters(),
@@ -280,7 +324,7 @@ class _Run:
         self.best_loss = math.inf
         self.step = 0
         self.waited = 0
-        self.losses: list[float] = []
+        self.losses: list[Tensor] = []
         self.history: History = []
 
     def steps(self) -> Iterator[int]:
@@ -288,23 +332,34 @@ class _Run:
         while self.step < self.settings.max_steps and self.waited < patience:
             yield self.step
 
-    def update(self, arguments: tuple[Any, ...]) -> None:
+    def update(self, arguments: Arguments) -> None:
         self.module.train()
         with torch.autocast(self.device, torch.bfloat16, enabled=self.bfloat16):
-            loss = self.module(*arguments)
+            loss = self.together(*arguments)
+        if self.fabric.world_size > 1:
+            # The mean over all processes of these is the loss of the whole batch.
+            weight = torch.as_tensor(self.task.weight(arguments), dtype=loss.dtype).to(loss.device)
+            mean = self.fabric.all_reduce(weight.clone(), reduce_op="mean")  # it is changed
+            loss = loss * (weight / mean.clamp(min=1 / self.fabric.world_size))
         self.optimizer.zero_grad()
-        loss.backward()
+        self.fabric.backward(loss)
         nn.utils.clip_grad_value_(self.module.parameters(), self.settings.clip)
         self.optimizer.step()
         self.scheduler.step()
-        self.losses.append(loss.item())
-        if not math.isfinite(self.losses[-1]):
-            raise UserError(
-                f"the loss is {self.losses[-1]} at step {self.step}; lower training.learning_rate"
-            )
+        # Its value is asked for when it is needed: that would wait for the device.
+        self.losses.append(loss.detach())
         self.step += 1
         if self.average:
             self.average.update_parameters(self.module)
+
+    def _losses(self) -> list[float]:
+        """The losses of the steps since the last validation."""
+        if not self.losses:
+            return []
+        losses = torch.stack(self.losses)
+        if self.fabric.world_size > 1:
+            losses = self.fabric.all_reduce(losses, reduce_op="mean")
+        return losses.tolist()
 
     @contextmanager
     def averaged(self) -> Iterator[None]:
@@ -319,18 +374,37 @@ class _Run:
         finally:
             self.module.load_state_dict(own)
 
-    def validated(self, loss: float) -> None:
-        if not math.isfinite(loss):
-            raise UserError(f"the validation loss is {loss} at step {self.step}")
-        mean = sum(self.losses) / len(self.losses)
-        self.history.append({"step": self.step, "train": mean, "valid": loss})
+    def validate(self) -> None:
+        losses = self._losses()
+        for step, loss in enumerate(losses, self.step - len(losses)):
+            if not math.isfinite(loss):
+                raise UserError(f"the loss is {loss} at step {step}; lower training.learning_rate")
+        parts = range(self.fabric.global_rank, self.task.parts, self.fabric.world_size)
+        own = [self.task.validate(part) for part in parts]
+        valid = mean_loss(self._of_all(own))
+        if not math.isfinite(valid):
+            raise UserError(f"the validation loss is {valid} at step {self.step}")
+        mean = sum(losses) / len(losses)
+        self.history.append({"step": self.step, "train": mean, "valid": valid})
         self.losses = []
         self.waited += 1
-        if loss < self.best_loss or not self.settings.patience:
-            self.best_loss, self.waited = loss, 0
+        if valid < self.best_loss or not self.settings.patience:
+            self.best_loss, self.waited = valid, 0
             self.best = _copied(self.module)
 
+    def _of_all(self, own: list[tuple[float, float]]) -> list[tuple[float, float]]:
+        """Collect what the processes found for their parts, in the order of the parts."""
+        if self.fabric.world_size == 1:
+            return own
+        everyone: list[Any] = [None] * self.fabric.world_size
+        torch.distributed.all_gather_object(everyone, own)
+        parts = range(self.task.parts)
+        return [everyone[part % len(everyone)][part // len(everyone)] for part in parts]
+
     def save(self) -> None:
+        losses = self._losses()
+        if not self.fabric.is_global_zero:
+            return
         tensors = {f"module.{k}": v for k, v in self.module.state_dict().items()}
         tensors |= {f"best.{k}": v for k, v in self.best.items()}
         if self.average:
@@ -340,7 +414,7 @@ class _Run:
         plain = {
             "step": self.step,
             "waited": self.waited,
-            "losses": self.losses,
+            "losses": losses,
             "history": self.history,
             "best_loss": self.best_loss,
         }
@@ -350,12 +424,16 @@ class _Run:
         tensor_file.write(self.path, tensors, plain | rates)
 
     def load(self) -> None:
-        if not self.path.exists():
+        known = None
+        if self.fabric.is_global_zero and self.path.exists():
+            known = tensor_file.read(self.path, "remove it, and training begins anew")
+        known = self.fabric.broadcast(known)
+        if known is None:
             return
-        remedy = "remove it, and training begins anew"
-        tensors, plain = tensor_file.read(self.path, remedy)
-        rates = plain.pop("rates")
+        tensors, plain = known
+        rates, losses = plain.pop("rates"), plain.pop("losses")
         vars(self).update(plain)
+        self.losses = list(torch.tensor(losses, device=self.fabric.device))
 
         def under(prefix: str) -> dict[str, Tensor]:
             return {k.removeprefix(prefix): v for k, v in tensors.items() if k.startswith(prefix)}

@@ -131,8 +131,12 @@ class Generator(nn.Module):
         known, features, state = self._hear(batch.notes, begin)
         loss, _ = self.sampler.loss(features, known, state.sampler, uniforms)
         loss = loss + self.nats_of_final(batch.positions)
-        counted = batch.mask * self.sampler.in_support(batch.notes)
+        counted = self.counted(batch)
         return (loss * counted).sum(), counted.sum()
+
+    def counted(self, batch: Batch) -> Tensor:
+        """Mark the steps that count, neither padding nor impossible to draw: Tensor[B, T]."""
+        return batch.mask * self.sampler.in_support(batch.notes)
 
     def log_prob(self, notes: Tensor, state: State, uniforms: Tensor) -> tuple[Tensor, State]:
         """Compute the log-probability of each step, given the true steps before it.

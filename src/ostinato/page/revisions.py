@@ -12,6 +12,8 @@ from ostinato.core.errors import UserError
 from ostinato.core.progress import tell
 from ostinato.page.figures import METRICS, PLOTS, TRAININGS
 from ostinato.page.run import Run
+from ostinato.page.shelves import CORPUS
+from ostinato.scores.archive import MIDI, SONGS, Stored
 
 WORKSPACE = "workspace"
 """What DVC calls the files as they are now."""
@@ -28,7 +30,7 @@ FOLDERS = [
 ]
 FILES = [
     "params.yaml",
-    "data/corpus/songs.csv",
+    f"{CORPUS}/{SONGS}",
     "results/systems.json",
     *(name for name, _ in METRICS.values()),
     *(f"results/{name}/curves.tsv" for name in TRAININGS),
@@ -72,11 +74,8 @@ def run_of(revision: str, into: Path) -> Run:
         raise UserError(f"{revision}: has no params.yaml: no revision of this project")
     run = Run(revision, into)
     missing = [name for name in (*FOLDERS, *FILES) if not _brought(past, name, into)]
-    for folder, column in BEGUN.items():
-        begun = {row["begins_as"] for row in run.table(f"{folder}/pieces.csv")}
-        for song in run.table("data/corpus/songs.csv"):
-            if song[column] in begun:
-                _brought(past, f"data/corpus/midi/{song['id']}.mid", into)
+    if not _brought_songs(past, run):
+        missing.append(f"{CORPUS}/{MIDI}")
     if not run.path("results/compose").is_dir():
         raise UserError(
             f"{revision}: its music is not in the cache; `dvc exp pull` brings an experiment, "
@@ -85,6 +84,31 @@ def run_of(revision: str, into: Path) -> Run:
     if missing:
         tell(f"{revision}: not in the cache, and left out: {', '.join(missing)}")
     return run
+
+
+def _brought_songs(past: DVCFileSystem, run: Run) -> bool:
+    """Copy the songs that pieces begin as out of the archive, to the same places in an empty one.
+
+    An archive may be large, and of its songs only a few are on the page.
+    """
+    name = f"{CORPUS}/{MIDI}"
+    begun = {
+        column: {row["begins_as"] for row in run.rows(f"{folder}/pieces.csv")}
+        for folder, column in BEGUN.items()
+    }
+    try:
+        if not past.isfile(name):
+            return False
+        with past.open(name) as archive, run.path(name).open("wb") as copy:
+            for song in run.rows(f"{CORPUS}/{SONGS}"):
+                if any(song[column] in names for column, names in begun.items()):
+                    place = Stored.of(run.path(CORPUS), song)
+                    archive.seek(place.first)
+                    copy.seek(place.first)
+                    copy.write(archive.read(place.bytes))
+    except (FileNotFoundError, DataIndexDirError):
+        return False
+    return True
 
 
 def _brought(past: DVCFileSystem, name: str, into: Path) -> bool:

@@ -1,5 +1,6 @@
 """A run of the pipeline, as the page reads it."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -33,10 +34,11 @@ class Run:
         path = self.path(name)
         return files.read_json(path) if path.is_file() else None
 
-    def table(self, name: str) -> list[dict[str, str]]:
-        """Read a CSV file; no rows if there is none."""
+    def rows(self, name: str) -> Iterator[dict[str, str]]:
+        """Read a CSV file row by row; no rows if there is none."""
         path = self.path(name)
-        return files.read_table(path) if path.is_file() else []
+        if path.is_file():
+            yield from files.rows(path)
 
     def params(self) -> dict[str, Any]:
         """Read params.yaml, as names with dots and values."""

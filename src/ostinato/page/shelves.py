@@ -4,18 +4,19 @@ An item has versions, which are heard at the same place: that of each run, and w
 """
 
 import hashlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import soundfile
-from joblib import Parallel, delayed
 
-from ostinato.core import files, training
+from ostinato.core import devices, files
 from ostinato.core.errors import UserError
 from ostinato.core.progress import progress, tell
+from ostinato.core.workers import in_parallel
 from ostinato.notes import system
 from ostinato.notes.data import rolls
 from ostinato.notes.data.dataset import bars_of, quantise
@@ -24,6 +25,7 @@ from ostinato.notes.report.reading import reading
 from ostinato.page.run import Run
 from ostinato.page.seen import bar_lines, roll_of, write_spectrum
 from ostinato.page.sound import mp3_of
+from ostinato.scores.archive import MIDI, SONGS, Stored
 from ostinato.scores.grid import swing_of, without_swing
 from ostinato.scores.midi import midi_bytes, read_midi
 from ostinato.scores.parts import chosen
@@ -48,7 +50,7 @@ TUNES = "Written letter by letter, as ABC. Click a note to hear it from there."
 PLAYED = "The beginning of a recording that was not learned; then, after the line, improvised."
 HEARD = "Recordings before and after the autoencoder."
 
-EVENTS = "results/token_compose/events"
+CORPUS, EVENTS = "data/corpus", "results/token_compose/events"
 
 GIVEN = 10.0
 """So many seconds of a recording begin an improvisation."""
@@ -70,7 +72,7 @@ def shelves(out: Path, runs: Sequence[Run]) -> list[Json]:
     list of dict
         In the form that the page's data.js has. Shelves without items are left out.
     """
-    begun = any(row["begins_as"] for row in runs[0].table(f"{EVENTS}/pieces.csv"))
+    begun = any(row["begins_as"] for row in runs[0].rows(f"{EVENTS}/pieces.csv"))
     bands = BANDS if begun else BANDS_ALONE
     made = [
         ("pieces", "Pieces", PIECES, "roll", "results/compose", "mid", _piece),
@@ -84,11 +86,10 @@ def shelves(out: Path, runs: Sequence[Run]) -> list[Json]:
     for name, title, about, view, folder, suffix, make in made:
         paths = sorted(runs[0].path(folder).glob(f"*.{suffix}"))
         names = [path.stem for path in paths if path.with_suffix(".wav").is_file()]
-        jobs += [delayed(make)(out, runs, folder, each) for each in names]
+        jobs += [partial(make, out, runs, folder, each) for each in names]
         counts.append(len(names))
         found.append({"id": name, "title": title, "about": about, "view": view})
-    done = Parallel(-1, return_as="generator")(jobs)
-    items = iter(progress(done, len(jobs), "page"))
+    items = iter(progress(in_parallel(jobs), len(jobs), "page"))
     for shelf, count in zip(found, counts, strict=True):
         shelf["items"] = [next(items) for _ in range(count)]
     return [shelf for shelf in found if shelf["items"]]
@@ -182,16 +183,16 @@ def _of_runs(
     return versions
 
 
-def _by(rows: Sequence[dict[str, str]], column: str, value: str) -> dict[str, str] | None:
+def _by(rows: Iterable[dict[str, str]], column: str, value: str) -> dict[str, str] | None:
     return next((row for row in rows if row[column] == value), None)
 
 
 def _begun(run: Run, folder: str, name: str, column: str) -> tuple[int, dict[str, str] | None]:
     """Find the tick up to which a piece was given, and the row of the song that it begins as."""
-    row = _by(run.table(f"{folder}/pieces.csv"), "piece", name)
+    row = _by(run.rows(f"{folder}/pieces.csv"), "piece", name)
     if row is None:
         return 0, None
-    song = _by(run.table("data/corpus/songs.csv"), column, row["begins_as"])
+    song = _by(run.rows(f"{CORPUS}/{SONGS}"), column, row["begins_as"])
     return int(row.get("given") or 0), song
 
 
@@ -234,10 +235,9 @@ def _going_on(
         if own and song and own["id"] != song["id"]:
             version["about"] = f"It begins as another song: {own['title']}."
     title = song["title"] if song else ""
-    path = runs[0].path(f"data/corpus/midi/{song['id']}.mid") if song else None
-    if path and path.is_file():
+    if song and runs[0].path(f"{CORPUS}/{MIDI}").is_file():
         like = read_midi(runs[0].path(f"{folder}/{name}.mid"), pickup=False)
-        score = heard(runs[0], read_midi(path, pickup=False))
+        score = heard(runs[0], Stored.of(runs[0].path(CORPUS), song).score())
         notes = score.notes[score.notes["onset"] < like.end]
         metres = [metre for metre in score.metres if metre.tick < like.end]
         score = replace(score, notes=notes, metres=metres, tempi=like.tempi)
@@ -274,7 +274,7 @@ def _reading(run: Run, path: Path, song: dict[str, str] | None) -> Json:
     config = files.read_json(models[0] / "config.json")
     if config.get("memory", {}).get("name", "none") == "none":
         return {}
-    training.prepare(1, 0)
+    devices.prepare(1, 0)
     try:
         writer = system.load(*models)
     except UserError as error:  # such as one of an earlier version

@@ -4,7 +4,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from ostinato.core import training
+from ostinato.core import devices
 from ostinato.core.errors import UserError
 from ostinato.core.models import read_model
 from ostinato.core.params import Params, read_params
@@ -84,7 +84,7 @@ class Watch:
         """Add a piece of a model as it is, if it writes music."""
         step, _, valid = points[-1]
         params = read_params(Path("params.yaml"))
-        training.prepare(1, derive(params.seed, "watch"))
+        devices.prepare(1, derive(params.seed, "watch"))
         found = None
         if read_model(model)[0].get("kind") == "generator":
             found = _keys(model, params)

@@ -1,31 +1,37 @@
 """The corpus: score files of any kind, converted to MIDI and divided into splits."""
 
 import hashlib
+import sys
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
+from functools import partial
 from itertools import pairwise
+from operator import itemgetter
 from pathlib import Path
 from typing import Any
 
 import music21
-from joblib import Parallel, delayed
 
 from ostinato.core import cache, files
 from ostinato.core.errors import UserError
 from ostinato.core.progress import progress, tell
+from ostinato.core.workers import in_parallel
 from ostinato.scores import notation
+from ostinato.scores.archive import MIDI, PLACE_COLUMNS, SONGS, writing_archive
 from ostinato.scores.grid import STRAIGHT
 from ostinato.scores.midi import midi_bytes, read_midi
 from ostinato.scores.parts import instrument
 from ostinato.scores.rhythm import Rhythm, aligned
 from ostinato.scores.score import Score, UnreadableScore, top_voice
 from ostinato.scores.sources import (
-    REJECTED_COLUMNS,
     SPLITS,
     Rejected,
+    RejectedWriter,
     files_in,
     identity,
     printable,
     split,
+    writing_rejected,
 )
 
 MIDI_SUFFIXES = {".mid", ".midi", ".smf", ".kar", ".rmi"}
@@ -36,14 +42,17 @@ BUILT_IN = {"chorales": (notation.chorale_files, 4), "folksongs": (notation.folk
 
 SONG_COLUMNS = [
     "id", "title", "source", "metre", "metre_from", "steps_per_beat", "offset", "swing", "swung",
-    "instruments", "drums", "mended", "split",
+    "instruments", "drums", "mended", "split", *PLACE_COLUMNS,
 ]  # fmt: skip
 """Beside what its names say: ``metre_from`` is ``file`` or ``notes``; ``steps_per_beat`` how many
 steps in a quarter note the notes need, empty if they have no beat; ``offset`` by how many ticks
 they were late; ``swing`` which share of a pair of notes the first one lasts, and ``swung`` how many
 of these notes are in a quarter note, both empty without swing; ``instruments`` those of General
 MIDI, with a bar between two; ``drums`` how many notes they have; ``mended`` what was wrong with the
-file."""
+file; the last three where the archive has the song, see `PLACE_COLUMNS`."""
+
+ROW_COLUMNS = [name for name in SONG_COLUMNS if name not in ("id", "split")]
+_ROW = itemgetter(*ROW_COLUMNS)
 
 
 @dataclass(frozen=True)
@@ -59,12 +68,15 @@ class Song:
     drums: int
     mended: str
     key: str
-    digest: str
+    digest: bytes
     midi: bytes
 
 
 def build(out: Path, source: str, folder: Path) -> None:
-    """Write a corpus: ``midi/*.mid``, ``songs.csv`` and ``rejected.csv``.
+    """Write a corpus: ``midi.zip``, ``songs.csv`` and ``rejected.csv``.
+
+    Songs are written as they are read. Of each, only its row and what tells it from others stay in
+    memory, about a kilobyte.
 
     Parameters
     ----------
@@ -83,66 +95,88 @@ def build(out: Path, source: str, folder: Path) -> None:
     """
     if source in BUILT_IN:
         files_of, parts = BUILT_IN[source]
-        found = [(path, path.name, parts) for path in files_of()]
+        paths = files_of()
+        found = ((path, path.name, parts) for path in paths)
         where = "the music21 package"
     else:
-        found = [
-            (path, printable(path.relative_to(folder)), None)
-            for path in files_in(folder, "corpus.folder", "scores")
-        ]
+        paths = files_in(folder, "corpus.folder", "scores")
+        found = ((path, printable(path.relative_to(folder)), None) for path in paths)
         where = f"corpus.folder: {folder}"
-        if not found:
+        if not paths:
             raise UserError(
                 f"{where} holds no file; put MIDI, MusicXML, ABC or Humdrum files there"
             )
-    songs: dict[str, Song] = {}
-    rejected: list[Rejected] = []
     cache.forget_old()
-    version = f"{cache.code_of(__name__)} {music21.__version__}"
-    read = Parallel(-1, return_as="generator")(
-        delayed(cache.remembered)(read_file, *each, version=version) for each in found
-    )
-    for result in progress(read, len(found), "corpus"):
-        for item in result:
-            if isinstance(item, Rejected):
-                rejected.append(item)
-            elif item.digest in songs:
-                same = songs[item.digest].source
-                rejected.append(Rejected(item.source, f"the same notes as {same}"))
-            else:
-                songs[item.digest] = item
-    if len(songs) < len(SPLITS):
-        why = "".join(f"; {r.source}: {r.reason}" for r in rejected[:3])
-        raise UserError(f"{where} holds {len(songs)} readable songs, at least 3 are needed{why}")
-    ordered = sorted(songs.values(), key=lambda song: song.id)
-    splits = split({song.id: song.key for song in ordered})
-    for song in ordered:
-        files.write(out / "midi" / f"{song.id}.mid", song.midi)
-    rows = [_row(song) | {"split": splits[song.id]} for song in ordered]
-    files.write_table(out / "songs.csv", SONG_COLUMNS, rows)
-    files.write_table(out / "rejected.csv", REJECTED_COLUMNS, map(vars, rejected))
-    mended = sum(bool(song.mended) for song in ordered)
-    if mended or rejected:
-        tell(
-            f"corpus: {len(ordered)} songs, {mended} of them mended, as songs.csv says; "
-            f"{len(rejected)} left out, as rejected.csv says"
+    rows, keys, rejected = _written(out, found, len(paths))
+    if len(rows) < len(SPLITS):
+        raise UserError(
+            f"{where} holds {len(rows)} readable songs, at least 3 are needed{rejected.why}"
         )
+    splits, mended = split(keys), 0
+    with files.writing_table(out / SONGS, SONG_COLUMNS) as add:
+        for name in sorted(rows):
+            row = dict(zip(ROW_COLUMNS, rows[name], strict=True))
+            mended += bool(row["mended"])
+            add({"id": name, "split": splits[name], **row})
+    if mended or rejected.count:
+        tell(
+            f"corpus: {len(rows)} songs, {mended} of them mended, as songs.csv says; "
+            f"{rejected.count} left out, as rejected.csv says"
+        )
+
+
+def _written(
+    out: Path, found: Iterable[tuple[Path, str, int | None]], count: int
+) -> tuple[dict[str, tuple[Any, ...]], dict[str, str], RejectedWriter]:
+    """Read files, and write songs and what is left out; of each id give its row and split key."""
+    version = f"{cache.code_of(__name__)} {music21.__version__}"
+    read = in_parallel(
+        partial(cache.remembered, read_file, *each, version=version) for each in found
+    )
+    source_of: dict[bytes, str] = {}
+    rows: dict[str, tuple[Any, ...]] = {}
+    keys: dict[str, str] = {}
+    with (
+        writing_archive(out / MIDI) as archive,
+        writing_rejected(out / "rejected.csv") as rejected,
+    ):
+        for result in progress(read, count, "corpus"):
+            for song in result:
+                if isinstance(song, Rejected):
+                    rejected.add(song)
+                elif same := source_of.get(song.digest):
+                    rejected.add(Rejected(song.source, f"the same notes as {same}"))
+                else:
+                    source_of[song.digest] = song.source
+                    name = _another(song.id, rows)
+                    rows[name] = _ROW({**_row(song), **archive.add(name, song.midi)})
+                    keys[name] = song.key
+    return rows, keys, rejected
+
+
+def _another(name: str, known: Collection[str]) -> str:
+    """Give a song another id if one has it: two of 100,000 sources may have the same hash."""
+    number, another = 1, name
+    while another in known:
+        number += 1
+        another = f"{name}-{number}"
+    return another
 
 
 def _row(song: Song) -> dict[str, Any]:
     grid = song.rhythm.grid
     swings = grid is not None and grid.swing != STRAIGHT
     return {
-        "id": song.id,
         "title": song.title,
         "source": song.source,
-        "metre": song.metre,
-        "metre_from": song.rhythm.metre_from,
+        # What many songs have is kept once.
+        "metre": sys.intern(song.metre),
+        "metre_from": sys.intern(song.rhythm.metre_from),
         "steps_per_beat": grid.steps if grid else "",
         "offset": round(grid.offset) if grid else "",
         "swing": f"{grid.swing:.2f}" if swings else "",
         "swung": grid.unit if swings else "",
-        "instruments": "|".join(song.instruments),
+        "instruments": sys.intern("|".join(song.instruments)),
         "drums": song.drums,
         "mended": song.mended,
     }
@@ -231,7 +265,7 @@ def _song(
         drums=len(score.notes) - len(score.pitched),
         mended="; ".join(score.mended),
         key=split_key(score),
-        digest=hashlib.sha256(notes[["onset", "length", "pitch"]].tobytes()).hexdigest(),
+        digest=hashlib.sha256(notes[["onset", "length", "pitch"]].tobytes()).digest(),
         midi=midi_bytes(score),
     )
 

@@ -6,7 +6,7 @@ a mixture of normal distributions of one width around the steps, and of notes th
 fitted by expectation maximisation (Dempster, Laird and Rubin, 1977).
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -204,12 +204,12 @@ def _first_offset(onset: np.ndarray, weight: np.ndarray, place: np.ndarray) -> f
     return float(offsets[order[near[order].argmax()]])
 
 
-def usual_steps(songs: Sequence[dict[str, str]]) -> int:
+def usual_steps(songs: Iterable[dict[str, str]]) -> int:
     """Choose how many steps a quarter note has: the fewest that suit most songs.
 
     Parameters
     ----------
-    songs : sequence of dict
+    songs : iterable of dict
         Rows of a corpus' songs.csv. A song that needs 6 steps is also served by 12.
 
     Returns

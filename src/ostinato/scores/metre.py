@@ -134,19 +134,28 @@ def features_of(
         places = _places(bar, beat)
         profile = _folded(signals, bar)
         usual = profile.mean(1, keepdims=True)
-        for begin in range(0, bar, FINE):
-            often = np.roll(profile, -begin, 1) @ places.T
-            ratio = np.where(usual > 0, np.log((often + RARELY) / (usual + RARELY)), 0)
-            first, last = (struck[[0, -1]] - begin) % bar
-            edges = (
-                first == 0,
-                first >= bar / 2,
-                last == 0,
-                _has_middle(bar, beat) and last == bar // 2,
-            )
-            found.append(np.concatenate([ratio.ravel(), later, edges, is_metre]))
-            names.append((beats, unit, begin * TICKS_PER_BEAT // SLOTS))
-    return names, np.array(found, float)
+        begins = np.arange(0, bar, FINE)
+        # What the profile is if bars begin at each of these: [begins, signals, slots of a bar].
+        place = (np.arange(bar) + begins[:, None]) % bar
+        often = np.ascontiguousarray(profile[:, place].transpose(1, 0, 2)) @ places.T
+        ratios = np.where(usual > 0, np.log((often + RARELY) / (usual + RARELY)), 0)
+        first, last = (struck[[0, -1], None] - begins) % bar
+        edges = (
+            first == 0,
+            first >= bar / 2,
+            last == 0,
+            _has_middle(bar, beat) & (last == bar // 2),
+        )
+        rows = len(begins)
+        columns = (
+            ratios.reshape(rows, -1),
+            np.tile(later, (rows, 1)),
+            np.stack(edges, 1),
+            np.tile(is_metre, (rows, 1)),
+        )
+        found.append(np.hstack(columns))
+        names += [(beats, unit, begin * TICKS_PER_BEAT // SLOTS) for begin in begins.tolist()]
+    return names, np.concatenate(found)
 
 
 def _has_middle(bar: int, beat: int) -> bool:

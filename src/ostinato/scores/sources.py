@@ -3,10 +3,13 @@
 import os
 import re
 import unicodedata
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
+from ostinato.core import files
 from ostinato.core.errors import UserError
 from ostinato.core.seeds import stable_hash
 
@@ -24,6 +27,41 @@ class Rejected:
 
     source: str
     reason: str
+
+
+class RejectedWriter:
+    """Writes what is rejected, and remembers the first few for messages.
+
+    Parameters
+    ----------
+    write : callable
+        Writes a row of the table.
+
+    Attributes
+    ----------
+    count : int
+        How many were rejected.
+    why : str
+        The end of an error message: reasons of the first three.
+    """
+
+    def __init__(self, write: Callable[[Mapping[str, Any]], None]):
+        self._write = write
+        self.count, self.why = 0, ""
+
+    def add(self, rejected: Rejected) -> None:
+        """Write what was rejected."""
+        self._write(vars(rejected))
+        self.count += 1
+        if self.count <= 3:
+            self.why += f"; {rejected.source}: {rejected.reason}"
+
+
+@contextmanager
+def writing_rejected(path: Path) -> Iterator[RejectedWriter]:
+    """Write a table of what is rejected, row by row."""
+    with files.writing_table(path, REJECTED_COLUMNS) as write:
+        yield RejectedWriter(write)
 
 
 def files_in(folder: Path, parameter: str, what: str) -> list[Path]:

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
 
+from ostinato.core.devices import device_of
 from ostinato.tokens import BOUNDARY
 from ostinato.tokens.model import NATS_PER_BIT, Classifier, NextToken
 
@@ -45,8 +46,9 @@ def bits(model: NextToken, stream: np.ndarray) -> np.ndarray:
     for start in range(0, len(segments), size):
         batch = segments[start : start + size]
         tokens, _ = pad([stream[begin : last + 1] for begin, _, last in batch])
+        tokens = tokens.to(device_of(model))
         logits, _ = model.logits(tokens[:, :-1], model.initial(len(tokens)))
-        logs = logits.log_softmax(-1).gather(-1, tokens[:, 1:, None])[..., 0].double().numpy()
+        logs = logits.log_softmax(-1).gather(-1, tokens[:, 1:, None])[..., 0].cpu().double().numpy()
         for row, (begin, first, last) in zip(logs, batch, strict=True):
             found[first - 1 : last] = -row[first - begin - 1 : last - begin] / NATS_PER_BIT
     return found
@@ -76,7 +78,9 @@ def classify(model: Classifier, pieces: list[np.ndarray]) -> np.ndarray:
         1 for the most probable label, 0 for the others. If a piece may have several labels, 1 for
         each with a probability above one half.
     """
-    logits = torch.cat([model.logits(*batch) for batch in padded_batches(pieces, model.width)])
+    device = device_of(model)
+    batches = padded_batches(pieces, model.width)
+    logits = torch.cat([model.logits(*(x.to(device) for x in batch)).cpu() for batch in batches])
     if model.several:
         return (logits > 0).long().numpy()
     return torch.nn.functional.one_hot(logits.argmax(-1), logits.shape[-1]).numpy()

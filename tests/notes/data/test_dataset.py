@@ -5,6 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from making import FILTERS, make_score, melody, write_corpus
+from watching import Alive
 
 from ostinato.core import files
 from ostinato.core.errors import UserError
@@ -119,16 +120,22 @@ def test_a_dataset_names_the_voices_of_songs(tmp_path):
     assert set(found.song(0)["part"].tolist()) == {0, 1}
 
 
-def test_a_song_that_is_too_long_when_written_out_is_left_out(songs_folder, tmp_path):
-    folder = songs_folder(9)
-    corpus.build(tmp_path / "corpus", "folder", folder)
-    [first, *_] = files.read_table(tmp_path / "corpus" / "songs.csv")
-    long = make_score([(0, 480, 60), (MAX_BEATS * 480 + 480, 480, 60)])
-    (tmp_path / "corpus" / "midi" / f"{first['id']}.mid").write_bytes(midi_bytes(long))
-    dataset.build(tmp_path / "dataset", tmp_path / "corpus", FILTERS)
+def test_a_song_that_is_too_long_when_written_out_is_left_out(tmp_path):
+    songs = {str(seed): (split, melody(seed)) for seed, split in enumerate(SPLITS)}
+    songs["long"] = "train", make_score([(0, 480, 60), (MAX_BEATS * 480 + 480, 480, 60)])
+    dataset.build(tmp_path / "dataset", write_corpus(tmp_path / "corpus", songs), FILTERS)
     [rejected] = files.read_table(tmp_path / "dataset" / "rejected.csv")
-    assert (rejected["id"], rejected["filter"]) == (first["id"], "midi")
+    assert (rejected["source"], rejected["filter"]) == ("long", "midi")
     assert "beats long, more than" in rejected["reason"]
+
+
+def test_a_dataset_is_written_song_by_song(tmp_path, monkeypatch):
+    songs = {str(n): (SPLITS[n % 3], melody(n, beats=4)) for n in range(100)}
+    alive = Alive()
+    monkeypatch.setattr(dataset, "in_parallel", alive.in_parallel)
+    dataset.build(tmp_path / "dataset", write_corpus(tmp_path / "corpus", songs), FILTERS)
+    assert len(Songs(tmp_path / "dataset")) == 100
+    assert alive.most < 6
 
 
 def test_a_split_without_songs_is_one_clear_error(tmp_path, songs_folder):

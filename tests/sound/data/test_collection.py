@@ -1,6 +1,7 @@
 import numpy as np
 import pytest
 
+from ostinato.core import files
 from ostinato.scores import corpus
 from ostinato.scores.wav import RATE
 from ostinato.sound.data import collection
@@ -22,10 +23,7 @@ def rendered(songs_folder, tmp_path):
 
 def test_a_corpus_becomes_sound_in_the_same_splits(rendered, tmp_path):
     sounds = rendered("one", 1)
-    rows = {
-        line.split(",")[0]: line.rsplit(",", 1)[1]
-        for line in (tmp_path / "corpus/songs.csv").read_text().splitlines()[1:]
-    }
+    rows = {row["id"]: row["split"] for row in files.rows(tmp_path / "corpus/songs.csv")}
     assert dict(zip(sounds.id, sounds.split, strict=True)) == rows
     for index in range(4):
         piece = sounds.piece(index)

@@ -3,10 +3,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from making import write_corpus
+from watching import Alive
 
 from ostinato.core import files
 from ostinato.core.errors import UserError
 from ostinato.scores.score import NOTE, Metre, Part, Score, Tempo
+from ostinato.scores.sources import SPLITS
 from ostinato.tokens.data import chords
 from ostinato.tokens.data.streams import Streams
 from ostinato.tokens.data.windows import Windows
@@ -125,6 +127,15 @@ def test_a_held_out_song_with_a_label_that_none_to_learn_from_has_is_left_out(tm
     reason = "no piece to learn from is called 'ravel'"
     [rejected] = files.read_table(tmp_path / "out" / "rejected.csv")
     assert rejected == {"source": "ravel/g.mid", "reason": reason}
+
+
+def test_songs_are_written_one_by_one(tmp_path, monkeypatch):
+    songs = {str(n): (SPLITS[n % 3], score([40 + n], [60])) for n in range(60)}
+    alive = Alive()
+    monkeypatch.setattr(chords, "in_parallel", alive.in_parallel)
+    streams = built(tmp_path, songs)
+    assert sum(len(streams.pieces(split)) for split in SPLITS) == 60
+    assert alive.most < 6
 
 
 def test_songs_of_one_folder_cannot_be_classified(tmp_path):

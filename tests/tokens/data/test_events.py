@@ -5,10 +5,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from making import write_corpus
+from watching import Alive
 
 from ostinato.core import files
 from ostinato.core.errors import UserError
 from ostinato.scores.score import NOTE, Metre, Part, Score, Tempo, tidy
+from ostinato.scores.sources import SPLITS
 from ostinato.tokens.data import events
 from ostinato.tokens.data.pairs import Pairs, apart
 from ostinato.tokens.data.streams import Streams
@@ -132,6 +134,15 @@ def test_training_songs_come_in_every_transposition_and_drums_stay(tmp_path, cor
         (o, n, p) for o, n, p, *_ in said(song(3))
     ]
     assert bool(bpe) == any(" " in name for name in streams.names)
+
+
+def test_songs_are_written_one_by_one(tmp_path, monkeypatch):
+    songs = {str(n): (SPLITS[n % 3], song(n)) for n in range(30)}
+    alive = Alive()
+    monkeypatch.setattr(events, "in_parallel", alive.in_parallel)
+    streams = streams_of(tmp_path, write_corpus(tmp_path / "corpus", songs))
+    assert [len(streams.pieces(split)) for split in SPLITS] == [30, 10, 10]
+    assert alive.most < 6
 
 
 def test_classes_are_found_again_by_name(tmp_path, corpus):

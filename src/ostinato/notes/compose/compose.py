@@ -11,7 +11,7 @@ from joblib import Parallel, delayed
 from torch import Tensor
 from torch.nn import functional
 
-from ostinato.core import files, noise, training
+from ostinato.core import devices, files, noise
 from ostinato.core.categorical import draw_at
 from ostinato.core.errors import UserError
 from ostinato.core.params import Compose
@@ -85,6 +85,7 @@ def write_pieces(
     models: Path,
     settings: Compose,
     threads: int,
+    device: str,
     seed: int,
 ) -> None:
     """Compose pieces, write them as MIDI, and list them in ``pieces.csv``.
@@ -101,19 +102,24 @@ def write_pieces(
     settings : Compose
         The section ``compose`` of params.yaml.
     threads : int
-        Number of blocks of pieces that are computed at once, with one thread for each.
+        On the CPU, the number of blocks of pieces that are computed at once, with one thread for
+        each.
+    device : str
+        See `ostinato.core.devices.prepare`.
     seed : int
         The seed in params.yaml.
     """
     firsts = range(0, settings.pieces, BLOCK)
-    blocks = Parallel(min(threads, len(firsts)), return_as="generator")(
-        delayed(_write_block)(out, dataset, models, settings, seed, first) for first in firsts
+    on_cpu = devices.in_double(devices.chosen(device)).type == "cpu"
+    blocks = Parallel(min(threads, len(firsts)) if on_cpu else 1, return_as="generator")(
+        delayed(_write_block)(out, dataset, models, settings, device, seed, first)
+        for first in firsts
     )
     rows = [row for block in progress(blocks, len(firsts), "compose") for row in block]
     files.write_table(out / "pieces.csv", PIECE_COLUMNS, rows)
     if settings.hour:
-        training.prepare(threads, seed)
-        writer = system.load(models / "generator", models / "decoder")
+        computes = devices.in_double(devices.prepare(threads, seed, device))
+        writer = system.load(models / "generator", models / "decoder").to(computes)
         songs = Songs(dataset, writer.representation, velocities=True)
         seed, steps_per_beat = derive(seed, "compose"), writer.steps_per_beat
         pieces = compose(
@@ -126,11 +132,11 @@ def write_pieces(
 
 
 def _write_block(
-    out: Path, dataset: Path, models: Path, settings: Compose, seed: int, first: int
+    out: Path, dataset: Path, models: Path, settings: Compose, device: str, seed: int, first: int
 ) -> list[dict[str, Any]]:
     """Compose and write pieces of which `first` come before; give their rows of pieces.csv."""
-    training.prepare(1, seed)
-    writer = system.load(models / "generator", models / "decoder")
+    computes = devices.in_double(devices.prepare(1, seed, device))
+    writer = system.load(models / "generator", models / "decoder").to(computes)
     songs = Songs(dataset, writer.representation, velocities=True)
     count, steps_per_beat = min(BLOCK, settings.pieces - first), writer.steps_per_beat
     seed = derive(seed, "compose")
@@ -246,7 +252,8 @@ def compose(
     rows = np.zeros(pieces, FRAGMENT)
     numbers = range(first, first + pieces)
     rows["song"] = order[np.array(numbers) % len(order)]
-    begun = window(songs, rows, SEED_STEPS, 1, rolls.KEYS).notes
+    device = devices.device_of(system)
+    begun = window(songs, rows, SEED_STEPS, 1, rolls.KEYS).notes.to(device)
     if not system.performer.velocity:
         begun = begun.sign() * VELOCITY
     first_bars = [bar or songs.bars[song][0] for song in rows["song"]]
@@ -266,7 +273,7 @@ def compose(
         # end, and would keep the others waiting.
         rows_of = [begin + i % min(block, pieces - begin) for i in range(block)]
         drawn = [numbers[i] for i in rows_of]
-        uniforms = torch.stack([noise.uniforms(shape, seed, "piece", i) for i in drawn])
+        uniforms = torch.stack([noise.uniforms(shape, seed, "piece", i) for i in drawn]).to(device)
         chance = torch.cat([noise.uniforms((1,), seed, "final", i) for i in drawn])
         given = begun[rows_of]
         where = with_finals(system, given, positions[rows_of], settings.temperature, chance)
@@ -468,13 +475,14 @@ def continue_score(system: System, score: Score, bars: int, temperature: float, 
     given = Positions(before, -(-end // ticks)).steps
     heard = quantise(score, system.steps_per_beat)
     roll = rolls.render_roll(heard, 0, given, representation=system.representation)
-    begun = torch.from_numpy(roll / np.float32(128))[None]
+    device = devices.device_of(system)
+    begun = torch.from_numpy(roll / np.float32(128))[None].to(device)
     plan = Positions(before, given + bars * before[-1].bar, int(heard["onset"][0]))
     steps = plan.steps
     where = torch.from_numpy(plan(0, steps))[None]
     chance = noise.uniforms((1,), seed, "final")
     where = with_finals(system, begun, where, temperature, chance)
-    uniforms = noise.uniforms((1, steps, system.num_uniforms), seed, "continue")
+    uniforms = noise.uniforms((1, steps, system.num_uniforms), seed, "continue").to(device)
     played = midi_velocities(continue_keys(system, begun, where, temperature, uniforms))
     old, rest = prolonged(score, played[0], given, ticks, system.representation)
     new = notes_of(rest, metres[-1], system.steps_per_beat, system.representation)

@@ -3,20 +3,21 @@
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
-from joblib import Parallel, delayed
 
 from ostinato.core import files
 from ostinato.core.errors import UserError
 from ostinato.core.progress import progress, tell
+from ostinato.core.workers import in_parallel
 from ostinato.notes.data import rolls
 from ostinato.notes.data.positions import Bars, Positions
 from ostinato.notes.data.songs import STEP_NOTE
 from ostinato.scores import grid
-from ostinato.scores.midi import read_midi
+from ostinato.scores.archive import SONGS, Stored
 from ostinato.scores.parts import chosen
 from ostinato.scores.score import (
     TICKS_PER_BEAT,
@@ -96,77 +97,84 @@ def build(out: Path, corpus: Path, filters: Filters) -> None:
     UserError
         If the filters leave no song for training, validation or test.
     """
-    songs = files.read_table(corpus / "songs.csv")
-    filters = replace(filters, steps_per_beat=filters.steps_per_beat or grid.usual_steps(songs))
-    finer = [s for s in songs if filters.steps_per_beat % int(s["steps_per_beat"] or 1)]
+    table = corpus / SONGS
+    filters = replace(
+        filters, steps_per_beat=filters.steps_per_beat or grid.usual_steps(files.rows(table))
+    )
+    had, finer, first = Counter(), 0, ""
+    for song in files.rows(table):
+        had[song["split"]] += 1
+        if filters.steps_per_beat % int(song["steps_per_beat"] or 1):
+            finer, first = finer + 1, first or song["source"]
     if finer:
         tell(
-            f"dataset: {filters.steps_per_beat} steps in a quarter note; {len(finer)} of "
-            f"{len(songs)} songs have notes between them, such as {finer[0]['source']}"
+            f"dataset: {filters.steps_per_beat} steps in a quarter note; {finer} of "
+            f"{had.total()} songs have notes between them, such as {first}"
         )
-    read = Parallel(-1, return_as="generator")(
-        delayed(_read)(corpus / "midi" / f"{song['id']}.mid", filters, grid.swing_of(song))
-        for song in songs
+    read = in_parallel(
+        partial(_read, Stored.of(corpus, song), filters, grid.swing_of(song))
+        for song in files.rows(table)
     )
-    rows, rejected, notes = [], [], []
-    beyond = 0
-    for song, read_song in zip(songs, progress(read, len(songs), "dataset"), strict=True):
-        if isinstance(read_song, Rejection):
-            named = {"id": song["id"], "source": song["source"]}
-            rejected.append(named | read_song._asdict())
-            continue
-        found, bars, parts, voices, left = read_song
-        beyond += left > 0
-        found["song"] = len(rows)
-        notes.append(found)
-        end = int((found["onset"] + found["length"]).max())
-        rows.append(
-            {
-                "song": len(rows),
-                "id": song["id"],
-                "title": song["title"],
-                "split": song["split"],
-                "metre": song["metre"],
-                "steps_per_beat": filters.steps_per_beat,
-                "bars": " ".join(":".join(map(str, each)) for each in bars),
-                "steps": Positions(bars, end).steps,
-                "notes": len(found),
-                "parts": "|".join(parts),
-                "voices": " ".join(map(str, voices)),
-                "swing": song["swing"],
-                "swung": song["swung"],
-            }
-        )
-    for split in SPLITS:
-        if not any(row["split"] == split for row in rows):
-            had = sum(song["split"] == split for song in songs)
-            of_split = {song["id"] for song in songs if song["split"] == split}
-            reasons = [r for r in rejected if r["id"] in of_split][:3]
-            why = "".join(f"; {r['source']}: {r['reason']}" for r in reasons)
-            raise UserError(
-                f"dataset: none of the {had} {split} songs passes the filters, "
-                f"loosen them in params.yaml or add songs{why}"
+    kept, refused, beyond = Counter(), Counter(), 0
+    reasons: dict[str, list[str]] = {split: [] for split in SPLITS}
+    with (
+        files.writing_array(out / "notes.npy", STEP_NOTE) as add_notes,
+        files.writing_table(out / "songs.csv", SONG_COLUMNS) as add_song,
+        files.writing_table(out / "rejected.csv", REJECTED_COLUMNS) as reject,
+    ):
+        found = zip(files.rows(table), read, strict=True)
+        for song, read_song in progress(found, had.total(), "dataset"):
+            if isinstance(read_song, Rejection):
+                reject({"id": song["id"], "source": song["source"], **read_song._asdict()})
+                refused[read_song.filter] += 1
+                if len(reasons[song["split"]]) < 3:
+                    reasons[song["split"]].append(f"; {song['source']}: {read_song.reason}")
+                continue
+            notes, bars, parts, voices, left = read_song
+            beyond += left > 0
+            notes["song"] = kept.total()
+            end = int((notes["onset"] + notes["length"]).max())
+            add_notes(notes)
+            add_song(
+                {
+                    "song": kept.total(),
+                    "id": song["id"],
+                    "title": song["title"],
+                    "split": song["split"],
+                    "metre": song["metre"],
+                    "steps_per_beat": filters.steps_per_beat,
+                    "bars": " ".join(":".join(map(str, each)) for each in bars),
+                    "steps": Positions(bars, end).steps,
+                    "notes": len(notes),
+                    "parts": "|".join(parts),
+                    "voices": " ".join(map(str, voices)),
+                    "swing": song["swing"],
+                    "swung": song["swung"],
+                }
             )
-    files.write_array(out / "notes.npy", np.concatenate(notes))
-    files.write_table(out / "songs.csv", SONG_COLUMNS, rows)
-    files.write_table(out / "rejected.csv", REJECTED_COLUMNS, rejected)
+            kept[song["split"]] += 1
+    for split in SPLITS:
+        if not kept[split]:
+            raise UserError(
+                f"dataset: none of the {had[split]} {split} songs passes the filters, "
+                f"loosen them in params.yaml or add songs{''.join(reasons[split])}"
+            )
     if beyond:
         tell(f"dataset: {beyond} songs have notes that no piano has, which are left out")
-    if rejected:
-        why = Counter(each["filter"] for each in rejected).most_common()
+    if refused:
         tell(
-            f"dataset: {len(rows)} of {len(songs)} songs, left out are "
-            + ", ".join(f"{count} by {filter}" for filter, count in why)
+            f"dataset: {kept.total()} of {had.total()} songs, left out are "
+            + ", ".join(f"{count} by {filter}" for filter, count in refused.most_common())
             + "; rejected.csv says which"
         )
 
 
 def _read(
-    path: Path, filters: Filters, swing: tuple[float, int] | None
+    song: Stored, filters: Filters, swing: tuple[float, int] | None
 ) -> Rejection | tuple[np.ndarray, list[Bars], list[str], list[int], int]:
     """Read a song: its notes, bars, parts, voices, and how many notes no piano has."""
     try:
-        score = read_midi(path, pickup=False)
+        score = song.score()
     except UnreadableScore as error:  # it could be imported, but is too long as our MIDI
         return Rejection("midi", str(error))
     if swing:

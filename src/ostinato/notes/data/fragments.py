@@ -2,8 +2,8 @@
 
 from collections import OrderedDict
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -22,8 +22,7 @@ KNOWN = 2**18
 """Number of steps whose annotations are cached: 200 MB for those of the sampler ``tied``."""
 
 
-@dataclass(frozen=True)
-class Batch:
+class Batch(NamedTuple):
     """A batch of fragments.
 
     Attributes
@@ -48,8 +47,7 @@ class Batch:
 
     def to(self, device: torch.device | str) -> "Batch":
         """Copy the batch to a device."""
-        tensors = vars(self).values()
-        return Batch(*(tensor if tensor is None else tensor.to(device) for tensor in tensors))
+        return Batch(*(tensor if tensor is None else tensor.to(device) for tensor in self))
 
 
 def write_table(out: Path, songs: Songs, steps: int, hop: int, shifts: tuple[int, int]) -> None:
@@ -71,18 +69,17 @@ def write_table(out: Path, songs: Songs, steps: int, hop: int, shifts: tuple[int
         Lowest and highest transposition, in semitones. Transpositions that would leave the
         keyboard are omitted.
     """
-    rows = []
-    for song in songs.of("train"):
-        count = 1 + max(0, -(-(int(songs.steps[song]) - steps) // hop))
-        pitches = songs.song(song)["pitch"].astype(int) - rolls.LOWEST
-        lowest = max(shifts[0], -int(pitches.min(initial=rolls.KEYS - 1)))
-        highest = min(shifts[1], rolls.KEYS - 1 - int(pitches.max(initial=0)))
-        rows += [
-            (song, index * hop, shift)
-            for index in range(count)
-            for shift in range(lowest, highest + 1)
-        ]
-    files.write_array(out / "fragments.npy", np.array(rows, FRAGMENT))
+    with files.writing_array(out / "fragments.npy", FRAGMENT) as add:
+        for song in songs.of("train"):
+            count = 1 + max(0, -(-(int(songs.steps[song]) - steps) // hop))
+            pitches = songs.song(song)["pitch"].astype(int) - rolls.LOWEST
+            lowest = max(shifts[0], -int(pitches.min(initial=rolls.KEYS - 1)))
+            highest = min(shifts[1], rolls.KEYS - 1 - int(pitches.max(initial=0)))
+            rows = np.zeros((count, max(0, highest - lowest + 1)), FRAGMENT)
+            rows["song"] = song
+            rows["start"] = hop * np.arange(count)[:, None]
+            rows["shift"] = np.arange(lowest, highest + 1)
+            add(rows.ravel())
 
 
 def window(songs: Songs, rows: np.ndarray, steps: int, past: int, keys: int) -> Batch:
@@ -237,7 +234,7 @@ class Batches:
         else:
             rows["shift"] = rng.choice(self.shifts, len(rows))
         batch = window(self.songs, rows, self.steps, self.past, self.keys)
-        return replace(batch, annotation=self._annotations(rows))
+        return batch._replace(annotation=self._annotations(rows))
 
     def _annotations(self, rows: np.ndarray) -> Tensor | None:
         """Cut out and transpose the annotations of the fragments: Tensor[B, T, K, A]."""

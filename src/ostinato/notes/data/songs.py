@@ -1,5 +1,7 @@
 """The songs of a dataset, as later stages read them."""
 
+import sys
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -59,27 +61,33 @@ class Songs:
         self.folder = folder
         self.representation = representation
         self.velocities = velocities
-        rows = files.read_table(folder / "songs.csv")
         self.notes = np.load(folder / "notes.npy", mmap_mode="r")
-        self.steps_per_beat = int(rows[0]["steps_per_beat"])
-        self.steps = np.array([int(row["steps"]) for row in rows])
-        self.split = [row["split"] for row in rows]
-        self.metre = [row["metre"] for row in rows]
-        self.bars = [
-            [Bars(*map(int, each.split(":"))) for each in row["bars"].split()] for row in rows
-        ]
+        self.split: list[str] = []
+        self.metre: list[str] = []
+        self.title: list[str] = []
+        self.id: list[str] = []
+        self.bars: list[list[Bars]] = []
+        self.parts: list[list[tuple[int, str]]] = []
+        self.voices: list[list[tuple[int, str]]] = []
+        self.swing: list[tuple[float, int] | None] = []
+        steps, ends = [], [0]
+        for row in files.rows(folder / "songs.csv"):
+            # What many songs have is kept once.
+            self.split.append(sys.intern(row["split"]))
+            self.metre.append(sys.intern(row["metre"]))
+            self.title.append(row["title"])
+            self.id.append(row["id"])
+            self.bars.append(_bars(row["bars"]))
+            parts = _parts(row["parts"])
+            self.parts.append(parts)
+            self.voices.append([parts[int(voice)] for voice in row["voices"].split()])
+            self.swing.append((float(row["swing"]), int(row["swung"])) if row["swing"] else None)
+            steps.append(int(row["steps"]))
+            ends.append(ends[-1] + int(row["notes"]))
+        self.steps_per_beat = int(row["steps_per_beat"])
+        self.steps = np.array(steps)
         self.bar = np.array([bars[0].bar for bars in self.bars])
-        self.title = [row["title"] for row in rows]
-        self.id = [row["id"] for row in rows]
-        self.parts = [_parts(row["parts"]) for row in rows]
-        self.voices = [
-            [parts[int(voice)] for voice in row["voices"].split()]
-            for row, parts in zip(rows, self.parts, strict=True)
-        ]
-        self.swing = [
-            (float(row["swing"]), int(row["swung"])) if row["swing"] else None for row in rows
-        ]
-        self._first = np.searchsorted(self.notes["song"], np.arange(len(rows) + 1))
+        self._first = np.array(ends)
 
     def __len__(self) -> int:
         return len(self.id)
@@ -114,6 +122,13 @@ class Songs:
         return Positions(self.bars[index], length, first, end, final)(start, steps, shift)
 
 
+@cache
+def _bars(written: str) -> list[Bars]:
+    """Read bars as songs.csv has them: ``"0:16:4 64:12:4"``."""
+    return [Bars(*map(int, each.split(":"))) for each in written.split()]
+
+
+@cache
 def _parts(written: str) -> list[tuple[int, str]]:
     """Read parts as songs.csv has them: ``"40 Violin|42 Cello"``."""
     pairs = (part.partition(" ") for part in written.split("|"))

@@ -4,12 +4,12 @@ from typing import Any
 
 import numpy as np
 import torch
-from torch import nn
+from torch import Tensor, nn
 
-from ostinato.core import noise, training
+from ostinato.core import devices, noise, training
 from ostinato.core.params import Params
 from ostinato.core.seeds import derive
-from ostinato.core.training import History, Task, mean_loss
+from ostinato.core.training import History, Task
 from ostinato.notes.data import rolls
 from ostinato.notes.data.fragments import held_out
 from ostinato.notes.fit.dataset import Data
@@ -45,8 +45,8 @@ def fit_performer(params: Params, data: Data) -> tuple[Performer, dict[str, Any]
         "decoder": params.config("decoders"),
         "velocity": _velocity(params, data),
     }
-    training.prepare(params.threads, seed)
-    model = Performer(config)
+    device = devices.prepare(params.threads, seed, params.device)
+    model = Performer(config).to(device)
     decoded: History = []
     struck: History = []
     if params.decoder.kind != "none":
@@ -71,10 +71,12 @@ def _decoder_task(
 ) -> Task:
     settings, past = params.decoder.training, model.context_length
     fragments = data.batches(settings.batch, past, rolls.KEYS, seed)
-    valid = [
-        (part, noise.uniforms((*part.mask.shape, model.num_uniforms), seed, "valid", number))
-        for number, part in enumerate(held_out(data.songs, "valid", past, rolls.KEYS))
-    ]
+    device = devices.device_of(model)
+    valid = []
+    for number, part in enumerate(held_out(data.songs, "valid", past, rolls.KEYS)):
+        shape = (*part.mask.shape, model.num_uniforms)
+        uniforms = noise.uniforms(shape, seed, "valid", number)
+        valid.append((part.to(device), uniforms.to(device)))
 
     def batch(step: int) -> tuple[Any, ...]:
         chosen = fragments(step)
@@ -82,19 +84,26 @@ def _decoder_task(
         return keys_of(chosen.past), keys_of(chosen.notes), chosen.mask, uniforms
 
     @torch.no_grad()
-    def validate() -> float:
-        model.eval()
-        losses = []
-        for part, uniforms in valid:
-            state = model.initial(keys_of(part.past))
-            log_prob, _ = model.log_prob(keys_of(part.notes), state, uniforms)
-            counted = log_prob[(part.mask * log_prob.isfinite()) > 0]
-            if len(counted):
-                losses.append((-counted.mean().item(), len(counted)))
-        return mean_loss(losses)
+    def validate(number: int) -> tuple[float, float]:
+        part, uniforms = valid[number]
+        state = model.eval().initial(keys_of(part.past))
+        log_prob, _ = model.log_prob(keys_of(part.notes), state, uniforms)
+        counted = log_prob[(part.mask * log_prob.isfinite()) > 0]
+        return (-counted.mean().item(), len(counted)) if len(counted) else (0.0, 0.0)
 
-    used = {"steps": data.steps}
-    return Task("decoder", model, config, batch, validate, settings, seed, data.inputs, used)
+    return Task(
+        what="decoder",
+        model=model,
+        config=config,
+        batch=batch,
+        validate=validate,
+        parts=len(valid),
+        weight=lambda arguments: arguments[2].sum(),
+        settings=settings,
+        seed=seed,
+        inputs=data.inputs,
+        used={"steps": data.steps},
+    )
 
 
 def _velocity_task(
@@ -102,18 +111,34 @@ def _velocity_task(
 ) -> Task:
     settings = params.velocity.training
     fragments = data.batches(settings.batch, 1, rolls.KEYS, seed)
-    valid = list(held_out(data.songs, "valid", 1, rolls.KEYS))
+    device = devices.device_of(model)
+    valid = [part.to(device) for part in held_out(data.songs, "valid", 1, rolls.KEYS)]
 
     def batch(step: int) -> tuple[Any, ...]:
         chosen = fragments(step)
         return chosen.past, chosen.notes, chosen.mask, chosen.positions
 
     @torch.no_grad()
-    def validate() -> float:
-        model.eval()
-        struck = [float(((part.notes > 0) * part.mask[..., None]).sum()) for part in valid]
-        losses = [model(part.past, part.notes, part.mask, part.positions).item() for part in valid]
-        return mean_loss(zip(losses, struck, strict=True))
+    def validate(number: int) -> tuple[float, float]:
+        part = valid[number]
+        loss = model.eval()(part.past, part.notes, part.mask, part.positions)
+        return loss.item(), float(_struck(part.notes, part.mask))
 
-    used = {"steps": data.steps}
-    return Task("velocity", model, config, batch, validate, settings, seed, data.inputs, used)
+    return Task(
+        what="velocity",
+        model=model,
+        config=config,
+        batch=batch,
+        validate=validate,
+        parts=len(valid),
+        weight=lambda arguments: _struck(arguments[1], arguments[2]),
+        settings=settings,
+        seed=seed,
+        inputs=data.inputs,
+        used={"steps": data.steps},
+    )
+
+
+def _struck(notes: Tensor, mask: Tensor) -> Tensor:
+    """Count the keys that are struck."""
+    return ((notes > 0) * mask[..., None]).sum()

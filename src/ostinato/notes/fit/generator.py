@@ -7,12 +7,12 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ostinato.core import noise, training
+from ostinato.core import devices, noise
 from ostinato.core.errors import UserError
 from ostinato.core.models import begin, begins_from, read_model
 from ostinato.core.params import Params
 from ostinato.core.seeds import derive
-from ostinato.core.training import Task, mean_loss
+from ostinato.core.training import Task
 from ostinato.notes.data import rolls
 from ostinato.notes.data.fragments import Batch, held_out
 from ostinato.notes.data.songs import Songs
@@ -20,7 +20,7 @@ from ostinato.notes.fit.dataset import Data
 from ostinato.notes.generator import Generator
 
 
-def generator_task(params: Params, data: Data, device: str = "cpu") -> Task:
+def generator_task(params: Params, data: Data) -> Task:
     """Prepare the training of the generator that the parameters choose.
 
     Parameters
@@ -28,9 +28,6 @@ def generator_task(params: Params, data: Data, device: str = "cpu") -> Task:
     params : Params
         The whole of params.yaml.
     data : Data
-    device : str
-        The device to train on, such as ``"cuda"``. The pipeline's stages always use the CPU, since
-        other devices round differently.
 
     Returns
     -------
@@ -44,7 +41,7 @@ def generator_task(params: Params, data: Data, device: str = "cpu") -> Task:
     settings = params.generator.training
     seed = derive(params.seed, "generator")
     config = config_of(params, data.songs.steps_per_beat)
-    training.prepare(params.threads, seed)
+    device = devices.prepare(params.threads, seed, params.device)
     model = Generator(config).to(device)
     if model.keys == rolls.CLASSES:
         model.sampler.learn_sets(_every_set(data.songs))
@@ -63,25 +60,34 @@ def generator_task(params: Params, data: Data, device: str = "cpu") -> Task:
 
     def arguments(batch: Batch, *names: str | int) -> tuple[Batch, Tensor]:
         uniforms = noise.uniforms((*batch.mask.shape, model.num_uniforms), seed, *names)
-        return batch.to(device), uniforms.to(device)
+        return batch, uniforms
 
     def batch(step: int) -> tuple[Any, ...]:
         return arguments(fragments(step), "draws", step)
 
-    valid = [
-        arguments(part, "valid", number)
-        for number, part in enumerate(held_out(data.songs, "valid", past, keys))
-    ]
+    valid = []
+    for number, part in enumerate(held_out(data.songs, "valid", past, keys)):
+        whole, uniforms = arguments(part, "valid", number)
+        valid.append((whole.to(device), uniforms.to(device)))
 
     @torch.no_grad()
-    def validate() -> float:
-        model.eval()
-        sums = [model.losses(*part) for part in valid]
-        return mean_loss((float(total / count), float(count)) for total, count in sums if count)
+    def validate(part: int) -> tuple[float, float]:
+        total, counted = model.eval().losses(*valid[part])
+        return (float(total / counted), float(counted)) if counted else (0.0, 0.0)
 
-    used = {"steps": data.steps}
-    inputs = data.inputs + begun_from
-    return Task("generator", model, config, batch, validate, settings, seed, inputs, used)
+    return Task(
+        what="generator",
+        model=model,
+        config=config,
+        batch=batch,
+        validate=validate,
+        parts=len(valid),
+        weight=lambda arguments: model.counted(arguments[0]).sum(),
+        settings=settings,
+        seed=seed,
+        inputs=data.inputs + begun_from,
+        used={"steps": data.steps},
+    )
 
 
 def config_of(params: Params, steps_per_beat: int) -> dict[str, Any]:

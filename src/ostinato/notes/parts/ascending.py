@@ -122,6 +122,7 @@ def draw_notes(
     drawn = silence.clone()
     rows = torch.arange(len(silence), device=silence.device)
     last, ended = torch.zeros_like(rows), rows < 0
+    on_cpu = silence.device.type == "cpu"
     for place in range(uniforms.shape[1]):
         found = logits(drawn[rows], last, place, rows)
         if found.shape[1] == keys + 1:
@@ -129,14 +130,16 @@ def draw_notes(
         else:
             outcome = draw_at(_by_part(found, temperature), uniforms[rows, place], 1.0)
         ended = ended | (outcome == found.shape[1] - 1)
-        if ended.all():
-            break
-        if len(rows) > FEW:
-            left = ~ended
-            rows, outcome, last, ended = (each[left] for each in (rows, outcome, last, ended))
+        if on_cpu:  # elsewhere, asking how many have ended would take longer
+            if ended.all():
+                break
+            if len(rows) > FEW:
+                left = ~ended
+                rows, outcome, last, ended = (each[left] for each in (rows, outcome, last, ended))
         state = 1 - 2 * (outcome >= keys).to(drawn.dtype)
-        drawn[rows[~ended], outcome[~ended] % keys] = state[~ended]
-        last = torch.where(ended, last, outcome % keys + 1)
+        key = outcome % keys
+        drawn[rows, key] = torch.where(ended, drawn[rows, key], state)
+        last = torch.where(ended, last, key + 1)
     return drawn
 
 

@@ -98,9 +98,11 @@ def follow(codes: Tensor, state: State) -> tuple[Match, State]:
         found, after = zip(*(follow(part, State(*before)) for part, *before in parts), strict=True)
         return Match(*_together(found)), State(*_together(after))
     known = torch.cat([state.codes, codes], 1)
-    # Lags that lead to before the first note, at all of these steps, are skipped.
-    unknown = (state.codes[..., 0] == UNKNOWN).all(0).cumprod(0).sum()
-    skip = max(int(unknown) - steps, 0)
+    skip = 0
+    if codes.device.type == "cpu":  # elsewhere, asking how many there are would take longer
+        # Lags that lead to before the first note, at all of these steps, are skipped.
+        unknown = (state.codes[..., 0] == UNKNOWN).all(0).cumprod(0).sum()
+        skip = max(int(unknown) - steps, 0)
     place = torch.arange(skip, reach, dtype=torch.int32, device=codes.device)[:, None]
     run, best = state.run[:, skip:], []
     for step in range(steps):

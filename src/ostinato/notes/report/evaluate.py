@@ -7,7 +7,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from ostinato.core import files, noise, training
+from ostinato.core import devices, files, noise
 from ostinato.core.params import Params
 from ostinato.core.progress import progress
 from ostinato.core.seeds import derive
@@ -38,8 +38,8 @@ def write_report(out: Path, dataset: Path, models: Path, composed: Path, params:
         The whole of params.yaml.
     """
     seed = derive(params.seed, "evaluate")
-    training.prepare(params.threads, seed)
-    writer = system.load(models / "generator", models / "decoder")
+    device = devices.in_double(devices.prepare(params.threads, seed, params.device))
+    writer = system.load(models / "generator", models / "decoder").to(device)
     songs = Songs(dataset, writer.representation)
     sets = {
         "compositions": music.compositions(composed, songs, writer.steps_per_beat),
@@ -127,10 +127,12 @@ def prediction(
     """
     names = ("steps", "own", "log_prob", "impossible", "hits", "drawn", "played")
     counts = dict.fromkeys(names, 0.0)
-    rates = state_rates(songs)
+    device = devices.device_of(system)
+    rates = state_rates(songs).to(device)
     parts = list(held_out(songs, split, system.context_length, rolls.KEYS, MOST // draws))
     for number, part in enumerate(progress(parts, len(parts), "evaluate")):
-        for name, value in _count(system, part, rates, draws, derive(seed, number)).items():
+        found = _count(system, part.to(device), rates, draws, derive(seed, number))
+        for name, value in found.items():
             counts[name] += value
     whole = system.exact and not counts["impossible"]
     found = {
@@ -173,7 +175,7 @@ def _count(system: System, batch: Batch, rates: Tensor, draws: int, seed: int) -
     log_probs, _ = system.log_prob(keys.repeat(times, 1, 1), begin, for_truth)
     log_probs = log_probs.double().unflatten(0, (times, -1))
     # As an index, -1 is the last of the three states.
-    anything = rates.log()[torch.arange(rolls.KEYS), keys.long()].sum(-1)
+    anything = rates.log()[torch.arange(rolls.KEYS, device=keys.device), keys.long()].sum(-1)
     anything = anything - system.generator.nats_of_final(batch.positions)
     mixed = torch.logaddexp(math.log1p(-MIXED) + log_probs, math.log(MIXED) + anything)
     by_song = (mixed * mask).sum(-1)
@@ -209,7 +211,8 @@ def velocity_nll(model: Dynamics, songs: Songs, split: str) -> float:
         struck (or marked).
     """
     nats, struck = 0.0, 0.0
-    for batch in held_out(songs, split, 1, rolls.KEYS):
+    for part in held_out(songs, split, 1, rolls.KEYS):
+        batch = part.to(devices.device_of(model))
         each, _ = model.log_prob(batch.notes, model.initial(batch.past, batch.positions))
         nats -= float((each * batch.mask).sum())
         struck += float(((batch.notes > 0) * batch.mask[..., None]).sum())
@@ -235,7 +238,8 @@ def octave_accuracy(decoder: nn.Module, songs: Songs, split: str) -> float:
         The share of sounding pitch classes, over all steps, of which all keys are right.
     """
     wrong, sounding = 0.0, 0.0
-    for batch in held_out(songs, split, decoder.context_length, rolls.KEYS):
+    for part in held_out(songs, split, decoder.context_length, rolls.KEYS):
+        batch = part.to(devices.device_of(decoder))
         guess = decoder.likeliest(batch.notes, decoder.initial(batch.past))
         played = decoder.classes(batch.notes * batch.mask[..., None])
         wrong += float((decoder.classes((guess - batch.notes).abs()) * played).sum())

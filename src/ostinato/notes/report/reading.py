@@ -3,6 +3,7 @@
 import numpy as np
 import torch
 
+from ostinato.core.devices import device_of
 from ostinato.notes.system import System
 
 
@@ -25,8 +26,9 @@ def reading(system: System, roll: np.ndarray, positions: np.ndarray) -> np.ndarr
         The weight of each lag; None if its memory does not choose.
     """
     generator = system.generator
-    notes = system.performer.classes(torch.from_numpy(roll)[None])
-    past = torch.zeros(1, generator.context_length, generator.keys)
-    begin = generator.initial(past, torch.from_numpy(positions)[None])
+    device = device_of(generator)
+    notes = system.performer.classes(torch.from_numpy(roll)[None].to(device))
+    past = notes.new_zeros(1, generator.context_length, generator.keys)
+    begin = generator.initial(past, torch.from_numpy(positions)[None].to(device))
     weights = generator.reading(notes, begin)
-    return None if weights is None else weights[0].numpy()
+    return None if weights is None else weights[0].cpu().numpy()

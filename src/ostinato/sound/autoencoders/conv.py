@@ -187,7 +187,7 @@ class Model(Autoencoder):
         error = (guess - true).square().sum() / true.square().sum().clamp_min(1e-9)
         surprise = _nats(true, power).mean() + _nats(10 ** (_high(spectrum) / 2), high).mean()
         few = slice(SPECTRAL_CROPS)
-        noise = torch.randn(spectrum[few].shape, device=spectrum.device)
+        noise = torch.randn(spectrum[few].shape).to(spectrum.device)
         heard = self._samples(self._with_noise(guess[few], power[few], high[few], noise))
         distance = _spectral_distance(
             heard, samples[few, :, HOP:-HOP], self.params.spectral_windows

@@ -6,6 +6,7 @@ import math
 import torch
 from torch import Tensor
 
+from ostinato.core.devices import device_of
 from ostinato.core.seeds import derive
 from ostinato.scores.wav import PEAK, RATE
 from ostinato.sound.data.frames import NEXT, PAST
@@ -45,7 +46,7 @@ def improvise(
         The sound, encoded and decoded, and its continuation.
     """
     autoencoder, creator = (copy.deepcopy(model).double() for model in (autoencoder, creator))
-    begun = begun.double()
+    begun = begun.double().to(device_of(autoencoder))
     samples = begun.shape[1] + round(seconds * RATE)
     gain = PEAK / begun.abs().max()
     begun = begun * gain
@@ -57,4 +58,4 @@ def improvise(
         following = creator.sample(content[None, -PAST:], noise)[0]
         content = torch.cat([content, following])
     numbers = autoencoder.complete(content, begun)
-    return (autoencoder.decode(numbers)[:, :samples] / gain).clamp(-1, 1).float()
+    return (autoencoder.decode(numbers)[:, :samples] / gain).clamp(-1, 1).float().cpu()

@@ -1,19 +1,20 @@
 """The collection of sound that the audio models learn from: rendered scores, or recordings."""
 
 import hashlib
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
-from joblib import Parallel, delayed
 
 from ostinato.core import cache, files
 from ostinato.core.errors import UserError
 from ostinato.core.params import Params
 from ostinato.core.progress import progress
 from ostinato.core.seeds import derive
-from ostinato.scores.midi import read_midi
+from ostinato.core.workers import in_parallel
+from ostinato.scores.archive import SONGS, Stored
 from ostinato.scores.score import Score
 from ostinato.scores.sources import (
     REJECTED_COLUMNS,
@@ -76,29 +77,33 @@ def build_rendered(
     splits : collection of str
         Pieces of other splits are left out.
     """
-    rows = [row for row in files.read_table(corpus / "songs.csv") if row["split"] in splits]
-    rendered = Parallel(-1, return_as="generator")(
-        delayed(_rendered)(
-            corpus / "midi" / f"{row['id']}.mid", instruments, derive(seed, "audio", row["id"])
-        )
-        for row in rows
+
+    def wanted() -> Iterator[dict[str, str]]:
+        return (row for row in files.rows(corpus / SONGS) if row["split"] in splits)
+
+    rendered = in_parallel(
+        partial(_rendered, Stored.of(corpus, row), instruments, derive(seed, "audio", row["id"]))
+        for row in wanted()
     )
-    table: list[dict[str, str | int]] = []
-    first = 0
-    with (out / "sound.pcm").open("wb") as file:
-        for row, (sound, how) in zip(rows, progress(rendered, len(rows), "audio"), strict=True):
-            file.write(sound.tobytes())
+    count, first = sum(1 for _ in wanted()), 0
+    with (
+        files.writing(out / "sound.pcm") as file,
+        files.writing_table(out / "songs.csv", SOUND_COLUMNS) as add,
+    ):
+        found = zip(wanted(), rendered, strict=True)
+        for row, (sound, how) in progress(found, count, "audio"):
+            data = sound.tobytes()
+            file.write(data)
             kept = {name: row[name] for name in ("id", "title", "source", "split")}
-            digest = hashlib.sha256(sound.tobytes()).hexdigest()
+            digest = hashlib.sha256(data).hexdigest()
             place = {"first": first, "samples": len(sound), "hash": digest}
-            table.append({**kept, **place, "rendering": how})
+            add({**kept, **place, "rendering": how})
             first += len(sound)
-    files.write_table(out / "songs.csv", SOUND_COLUMNS, table)
     files.write_table(out / "rejected.csv", REJECTED_COLUMNS, [])
 
 
-def _rendered(path: Path, instruments: list[int], seed: int) -> tuple[np.ndarray, str]:
-    score, silence, how = varied(read_midi(path, pickup=False), instruments, seed)
+def _rendered(song: Stored, instruments: list[int], seed: int) -> tuple[np.ndarray, str]:
+    score, silence, how = varied(song.score(), instruments, seed)
     before = np.zeros((int(silence * RATE), CHANNELS), "<i2")
     return np.concatenate([before, to_pcm(render(score))]), how
 
@@ -167,9 +172,7 @@ def build_recorded(out: Path, folder: Path, splits: Collection[str] = SPLITS) ->
     pieces: dict[str, tuple[str, Path, Recording]] = {}
     rejected: list[Rejected] = []
     version = cache.code_of(__name__)
-    heard = Parallel(-1, return_as="generator")(
-        delayed(cache.remembered)(listen, path, version=version) for path in found
-    )
+    heard = in_parallel(partial(cache.remembered, listen, path, version=version) for path in found)
     for path, recording in zip(found, progress(heard, len(found), "listen"), strict=True):
         source = printable(path.relative_to(folder))
         reason = recording.unusable

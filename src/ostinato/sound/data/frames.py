@@ -8,6 +8,7 @@ import torch
 from torch import nn
 
 from ostinato.core import files
+from ostinato.core.devices import device_of
 from ostinato.core.errors import UserError
 from ostinato.core.progress import progress
 from ostinato.scores.sources import SPLITS
@@ -48,26 +49,28 @@ def build(out: Path, sounds: Sounds, autoencoder: nn.Module) -> None:
         When a split has no piece of at least 45 frames.
     """
     autoencoder = copy.deepcopy(autoencoder).double()
-    encoded, rows, first = [], [], 0
-    for piece in progress(range(len(sounds)), len(sounds), "encode"):
-        numbers = _contents(sounds, piece, autoencoder)[_music(sounds, piece)]
-        encoded.append(numbers)
-        rows.append(
-            {
-                "id": sounds.id[piece],
-                "split": sounds.split[piece],
-                "first": first,
-                "frames": len(numbers),
-            }
-        )
-        first += len(numbers)
+    rows, first = [], 0
+    with files.writing_array(
+        out / "frames.npy", np.dtype(np.float16), (autoencoder.content,)
+    ) as add:
+        for piece in progress(range(len(sounds)), len(sounds), "encode"):
+            numbers = _contents(sounds, piece, autoencoder)[_music(sounds, piece)]
+            add(numbers)
+            rows.append(
+                {
+                    "id": sounds.id[piece],
+                    "split": sounds.split[piece],
+                    "first": first,
+                    "frames": len(numbers),
+                }
+            )
+            first += len(numbers)
     for split in SPLITS:
         if not any(row["split"] == split and row["frames"] >= WINDOW for row in rows):
             raise UserError(
                 f"data/audio: no {split} piece has {WINDOW / 4:g} s of music, quiet beginnings "
                 "and ends not counted; add longer ones"
             )
-    files.write_array(out / "frames.npy", np.concatenate(encoded))
     files.write_table(out / "songs.csv", FRAME_COLUMNS, rows)
 
 
@@ -80,8 +83,9 @@ def _contents(sounds: Sounds, piece: int, autoencoder: nn.Module) -> np.ndarray:
         start = max(0, first - AROUND)
         end = min((last + AROUND) * FRAME, int(sounds.samples[piece]))
         sound = sounds.piece(piece, start * FRAME, end - start * FRAME)
-        numbers = autoencoder.encode(torch.from_numpy(sound).double())[first - start : last - start]
-        parts.append(numbers[:, : autoencoder.content].numpy())
+        given = torch.from_numpy(sound).double().to(device_of(autoencoder))
+        numbers = autoencoder.encode(given)[first - start : last - start]
+        parts.append(numbers[:, : autoencoder.content].cpu().numpy())
     return (np.rint(np.concatenate(parts) / UNIT) * UNIT).astype(np.float16)
 
 

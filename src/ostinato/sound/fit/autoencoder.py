@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from ostinato.core import models, training
+from ostinato.core import devices, models
 from ostinato.core.params import Params
 from ostinato.core.seeds import derive
 from ostinato.core.training import Task
@@ -44,25 +44,25 @@ def autoencoder_task(params: Params, audio: Path, pieces: Sequence[int] | None =
     pieces = sounds.of("train") if pieces is None else pieces
     seed = derive(params.seed, "autoencoder")
     config = {"kind": "autoencoder", "autoencoder": params.config("autoencoders")}
-    training.prepare(params.threads, seed)
+    device = devices.prepare(params.threads, seed, params.device)
     model = models.build(PACKAGE, config["autoencoder"])
     samples = CROP_FRAMES * FRAME + model.overlap
     crops = Crops(sounds, pieces, samples)
     available = sum(sounds.samples[piece] for piece in pieces) // samples
     model.start(crops.draw(int(np.clip(available, *START_CROPS)), derive(seed, "start")))
-    valid = Crops(sounds, sounds.of("valid"), samples).draw(VALID_CROPS, derive(seed, "valid"))
+    model.to(device)
+    drawn = Crops(sounds, sounds.of("valid"), samples).draw(VALID_CROPS, derive(seed, "valid"))
+    valid = drawn.to(device).split(settings.batch)
 
     def batch(step: int) -> tuple[Any, ...]:
         return (crops.draw(settings.batch, derive(seed, "batch", step)),)
 
     @torch.no_grad()
-    def validate() -> float:
-        model.eval()
-        parts = valid.split(settings.batch)
-        return training.mean_loss((model(part).item(), len(part)) for part in parts)
+    def validate(part: int) -> tuple[float, float]:
+        return model.eval()(valid[part]).item(), len(valid[part])
 
     def finish() -> None:
-        model.finish(crops.draw(FINISH_CROPS, derive(seed, "finish")))
+        model.finish(crops.draw(FINISH_CROPS, derive(seed, "finish")).to(device))
 
     return Task(
         what="autoencoder",
@@ -70,6 +70,7 @@ def autoencoder_task(params: Params, audio: Path, pieces: Sequence[int] | None =
         config=config,
         batch=batch,
         validate=validate,
+        parts=len(valid),
         settings=settings,
         seed=seed,
         # songs.csv contains a hash of each piece's samples; the samples themselves are gigabytes.

@@ -7,7 +7,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ostinato.core import models, training
+from ostinato.core import devices, models
 from ostinato.core.noise import normals
 from ostinato.core.params import Params
 from ostinato.core.seeds import derive
@@ -46,12 +46,14 @@ def score_creator_task(params: Params, frames: Path) -> Task:
         "size": windows.size,
         "score_creator": params.config("score_creators"),
     }
-    training.prepare(params.threads, seed)
+    device = devices.prepare(params.threads, seed, params.device)
     model = models.build(PACKAGE, config["score_creator"], windows.size)
     every = windows.frames()
     model.mean.copy_(every.mean(0))
     model.spread.copy_(every.std(0) + TINY)
+    model.to(device)
     chosen = np.linspace(0, len(valid) - 1, min(VALID_WINDOWS, len(valid))).astype(np.int64)
+    parts = np.split(chosen, range(CHUNK, len(chosen), CHUNK))
 
     def noise(count: int, *names: str | int) -> tuple[Tensor, Tensor]:
         """Draw noise, and times that are mostly near the middle (logit-normal)."""
@@ -65,13 +67,15 @@ def score_creator_task(params: Params, frames: Path) -> Task:
         return windows.take(which), *noise(settings.batch, "batch", step)
 
     @torch.no_grad()
-    def validate() -> float:
-        model.eval()
-        parts = np.split(chosen, range(CHUNK, len(chosen), CHUNK))
-        return training.mean_loss(
-            (model(valid.take(part), *noise(len(part), "valid", number)).item(), len(part))
-            for number, part in enumerate(parts)
-        )
+    def validate(number: int) -> tuple[float, float]:
+        windows = valid.take(parts[number])
+        drawn = noise(len(windows), "valid", number)
+        loss = model.eval()(*(each.to(device) for each in (windows, *drawn)))
+        return loss.item(), len(windows)
+
+    def share(arguments: tuple[Any, ...], rows: slice) -> tuple[Any, ...]:
+        windows, normal, time = arguments
+        return windows[rows], normal[:, rows], time[:, rows]
 
     return Task(
         what="score creator",
@@ -79,6 +83,8 @@ def score_creator_task(params: Params, frames: Path) -> Task:
         config=config,
         batch=batch,
         validate=validate,
+        parts=len(parts),
+        share=share,
         settings=settings,
         seed=seed,
         inputs=[frames / "frames.npy", frames / "songs.csv"],

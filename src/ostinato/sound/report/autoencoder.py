@@ -38,7 +38,7 @@ def codec(model: Autoencoder) -> Codec:
 
     def both_ways(sound: np.ndarray) -> np.ndarray:
         numbers = model.encode(torch.from_numpy(sound).to(next(model.parameters())))
-        return model.decode(numbers)[:, : sound.shape[1]].numpy()
+        return model.decode(numbers)[:, : sound.shape[1]].cpu().numpy()
 
     return both_ways
 

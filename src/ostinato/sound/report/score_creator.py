@@ -8,6 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from ostinato.core.devices import device_of
 from ostinato.core.noise import normals, uniforms
 from ostinato.core.progress import progress
 from ostinato.sound.data.frames import NEXT, PAST, Windows
@@ -64,6 +65,7 @@ def compare(model: ScoreCreator, frames: Path, name: str, seed: int) -> dict[str
         "distance_of_mean": {},
         "distance_to_music": {},
     }
+    device = device_of(model)
     parts = _chunks(len(test))
     for number, part in enumerate(progress(parts, len(parts), "measure score creator")):
         past, true = test.take(part).split([PAST, NEXT], 1)
@@ -74,7 +76,7 @@ def compare(model: ScoreCreator, frames: Path, name: str, seed: int) -> dict[str
             "repeat_last": past[None, :, -1:].expand(1, -1, NEXT, -1),
             "ridge": line[None],
             "ridge_with_errors": line + errors[which.long()],
-            name: torch.stack([model.sample(past, one) for one in noise]),
+            name: torch.stack([model.sample(past.to(device), x.to(device)).cpu() for x in noise]),
         }
         for who, drawn in answers.items():
             figures["energy_score"].setdefault(who, []).append(energy_score(drawn, true))

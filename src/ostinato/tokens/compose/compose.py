@@ -8,7 +8,7 @@ import torch
 from joblib import Parallel, delayed
 from torch import Tensor
 
-from ostinato.core import files, noise, training
+from ostinato.core import devices, files, noise
 from ostinato.core.errors import UserError
 from ostinato.core.params import TokenCompose
 from ostinato.core.progress import progress
@@ -44,6 +44,7 @@ def write_pieces(
     settings: TokenCompose,
     seed: int,
     threads: int = 1,
+    device: str = "cpu",
 ) -> None:
     """Write pieces.
 
@@ -64,16 +65,19 @@ def write_pieces(
     seed : int
         Each piece depends only on the seed and on its own number.
     threads : int
-        Number of pieces that are written at once, with one thread for each.
+        On the CPU, the number of pieces that are written at once, with one thread for each.
+    device : str
+        See `ostinato.core.devices.prepare`.
 
     Raises
     ------
     UserError
         When a token of the prompt is not in the vocabulary.
     """
-    jobs = min(threads, settings.pieces)
+    on_cpu = devices.in_double(devices.chosen(device)).type == "cpu"
+    jobs = min(threads, settings.pieces) if on_cpu else 1
     written = Parallel(jobs, return_as="generator")(
-        delayed(_write_piece)(out, model, streams, settings, seed, number)
+        delayed(_write_piece)(out, model, streams, settings, seed, device, number)
         for number in range(settings.pieces)
     )
     rows = list(progress(written, settings.pieces, "token_compose"))
@@ -87,10 +91,11 @@ def _write_piece(
     streams: Streams,
     settings: TokenCompose,
     seed: int,
+    device: str,
     number: int,
 ) -> dict[str, Any]:
     """Compose and write one piece; give its row of pieces.csv."""
-    training.prepare(1, seed)
+    model = model.to(devices.in_double(devices.prepare(1, seed, device)))
     name = f"piece-{number + 1:02d}"
     tokens, shown = composed(model, streams, settings, seed, number)
     save(out / name, tokens, model.data)

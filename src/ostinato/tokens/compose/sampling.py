@@ -7,6 +7,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from ostinato.core.categorical import draw, whole
+from ostinato.core.devices import device_of
 from ostinato.tokens import BOUNDARY
 from ostinato.tokens.model import NextToken
 
@@ -75,10 +76,12 @@ def draws(
     list of int
         The next token after each prompt.
     """
+    device = device_of(model)
+    allowed = None if allowed is None else allowed.to(device)
     with torch.inference_mode():
-        logits, state = model.logits(prompt, model.initial(len(prompt)))
+        logits, state = model.logits(prompt.to(device), model.initial(len(prompt)))
         logits = logits[:, -1:]
-    for count, now in enumerate(uniforms.T[..., None]):
+    for count, now in enumerate(uniforms.to(device).T[..., None]):
         with torch.inference_mode():
             if allowed is not None:
                 logits = logits.masked_fill(~allowed, -torch.inf)

@@ -7,21 +7,24 @@ token is its MIDI pitches, joined with dots, such as ``48.64.67``.
 """
 
 import re
+import sys
+from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 
 import numpy as np
-from joblib import Parallel, delayed
 
 from ostinato.core import files
 from ostinato.core.errors import UserError
 from ostinato.core.progress import progress
-from ostinato.scores.midi import read_midi
+from ostinato.core.workers import in_parallel
+from ostinato.scores.archive import SONGS, Stored
 from ostinato.scores.score import NOTE, TICKS_PER_BEAT, Metre, Part, Score, Tempo
-from ostinato.scores.sources import REJECTED_COLUMNS, Rejected
+from ostinato.scores.sources import Rejected, writing_rejected
 from ostinato.tokens import BOUNDARY
-from ostinato.tokens.data.labels import UNLABELLED, labels_of, learnable
-from ostinato.tokens.data.streams import Piece, Vocabulary, write_streams
+from ostinato.tokens.data.labels import UNLABELLED, labels_of, learnable, unlearned
+from ostinato.tokens.data.spool import Spool
+from ostinato.tokens.data.streams import Piece, Song, Vocabulary, write_streams
 
 NAMES = ("C", "C#", "D", "D#", "E", "F", "F#", "G", "G#", "A", "A#", "B")
 _NOTE = re.compile(r"([A-G]#?)(-?\d)")
@@ -55,39 +58,50 @@ def build(out: Path, corpus: Path, octaves: bool, shifts: list[int], labelling: 
     UserError
         When a split has no song, or when all training songs have the same labels.
     """
-    songs = files.read_table(corpus / "songs.csv")
-    read = Parallel(-1, return_as="generator")(
-        delayed(_read)(corpus / "midi" / f"{song['id']}.mid", octaves) for song in songs
+    table = corpus / SONGS
+    read = in_parallel(
+        partial(_read, Stored.of(corpus, song), octaves) for song in files.rows(table)
     )
+    total = sum(1 for _ in files.rows(table))
     number_of: dict[str, int] = {}
-    pieces, rejected = [], []
-    for song, tokens in progress(zip(songs, read, strict=True), len(songs), "tokens"):
-        labels = labels_of(song["source"], labelling)
-        if labelling and not labels:
-            rejected.append(Rejected(song["source"], UNLABELLED))
-        elif not tokens:
-            rejected.append(Rejected(song["source"], "no notes"))
-        else:
-            numbers = np.array([number_of.setdefault(t, len(number_of)) for t in tokens])
-            blocks = partial(iter, [numbers])
-            pieces.append(Piece(song["source"], song["split"], labels, blocks, len(tokens)))
-    if labelling:
-        pieces, unknown = learnable(pieces, "the corpus")
-        rejected += unknown
-    config = {"kind": "chords", "octaves": octaves, "labelling": labelling}
-    write_streams(out, pieces, _vocabulary(number_of, pieces, shifts, octaves), config)
-    files.write_table(out / "rejected.csv", REJECTED_COLUMNS, map(vars, rejected))
+    learned: set[int] = set()
+    songs: list[Song] = []
+    spool = Spool(out, np.int32)
+    with writing_rejected(out / "rejected.csv") as rejected:
+        for song, tokens in progress(zip(files.rows(table), read, strict=True), total, "tokens"):
+            labels = labels_of(song["source"], labelling)
+            if labelling and not labels:
+                rejected.add(Rejected(song["source"], UNLABELLED))
+            elif not tokens:
+                rejected.add(Rejected(song["source"], "no notes"))
+            else:
+                numbers = [number_of.setdefault(token, len(number_of)) for token in tokens]
+                spool.add(np.array(numbers))
+                songs.append(Song(song["source"], sys.intern(song["split"]), labels))
+                if song["split"] == "train":
+                    learned.update(numbers)
+        known = learnable(songs, "the corpus") if labelling else set()
+
+        def pieces() -> Iterator[Piece]:
+            found = zip(songs, spool, strict=True)
+            for song, numbers in progress(found, len(songs), "tokens: writing"):
+                if unknown := unlearned(song, known):
+                    rejected.add(unknown)
+                else:
+                    yield Piece(*song, partial(iter, [numbers]), len(numbers))
+
+        config = {"kind": "chords", "octaves": octaves, "labelling": labelling}
+        vocabulary = _vocabulary(number_of, learned, shifts, octaves)
+        write_streams(out, pieces(), vocabulary, config)
 
 
 def _vocabulary(
-    number_of: dict[str, int], pieces: list[Piece], shifts: list[int], octaves: bool
+    number_of: dict[str, int], learned: set[int], shifts: list[int], octaves: bool
 ) -> Vocabulary:
     """Collect all tokens, and the tokens of training songs in every transposition."""
     known = list(number_of)
-    training = (piece.blocks() for piece in pieces if piece.split == "train")
-    learned = {known[n] for blocks in training for numbers in blocks for n in numbers}
     semitones = [0, *(n for n in range(shifts[0], shifts[1] + 1) if n)]
-    moved = {shifted(token, n, octaves) for token in learned for n in semitones}
+    moved = {shifted(known[token], n, octaves) for token in learned for n in semitones}
     tokens = sorted(moved.union(known) - {""})
     class_of = {token: number for number, token in enumerate(tokens, 1)}
     table = [
@@ -98,8 +112,8 @@ def _vocabulary(
     return Vocabulary(np.array(numbers), ["", *tokens], np.array(table, np.int32))
 
 
-def _read(path: Path, octaves: bool) -> list[str]:
-    return tokens_of(read_midi(path, pickup=False), octaves)
+def _read(song: Stored, octaves: bool) -> list[str]:
+    return tokens_of(song.score(), octaves)
 
 
 def tokens_of(score: Score, octaves: bool) -> list[str]:

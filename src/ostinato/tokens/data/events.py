@@ -4,28 +4,32 @@ Each song is written in every transposition, one after the other; drums are not 
 """
 
 import re
+import sys
+from array import array
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
+from itertools import islice
 from pathlib import Path
 from statistics import median
 from typing import Any
 
 import numpy as np
-from joblib import Parallel, delayed
 
 from ostinato.core import files
 from ostinato.core.errors import UserError
 from ostinato.core.progress import progress
+from ostinato.core.workers import in_parallel
 from ostinato.scores import grid
-from ostinato.scores.midi import read_midi
+from ostinato.scores.archive import SONGS, Stored
 from ostinato.scores.parts import chosen, usual_parts
 from ostinato.scores.score import Metre, Part, Score, UnreadableScore
-from ostinato.scores.sources import REJECTED_COLUMNS, Rejected
-from ostinato.tokens.data.labels import UNLABELLED, labels_of, learnable
+from ostinato.scores.sources import Rejected, writing_rejected
+from ostinato.tokens.data.labels import UNLABELLED, labels_of, learnable, unlearned
 from ostinato.tokens.data.pairs import Pairs, apart
-from ostinato.tokens.data.streams import Piece, Vocabulary, write_streams
+from ostinato.tokens.data.spool import Spool
+from ostinato.tokens.data.streams import Piece, Song, Vocabulary, write_streams
 from ostinato.tokens.data.tokenizer import HIGHEST, Tokenizer, in_quarters
 
 PLAYED = 24
@@ -95,115 +99,142 @@ def build(out: Path, corpus: Path, settings: Settings, labelling: str | None) ->
         When a split has no song, no song has such parts, or all training songs have the same
         labels.
     """
-    songs = files.read_table(corpus / "songs.csv")
-    parallel = Parallel(-1, return_as="generator")
-    args = [(corpus / "midi" / f"{song['id']}.mid", grid.swing_of(song)) for song in songs]
-    looked = parallel(delayed(_look)(*each, settings.parts) for each in args)
-    looked = list(progress(looked, len(songs), "tokens: looking"))
-    config = _config(songs, [seen for seen in looked if seen], settings)
-    encoded = parallel(delayed(_encode)(*each, settings.parts, config) for each in args)
-    sequences: list[tuple[dict[str, str], list[str]]] = []
-    rejected = []
-    for song, found in zip(songs, progress(encoded, len(songs), "tokens"), strict=True):
-        if isinstance(found, str):
-            rejected.append(Rejected(song["source"], found))
-        elif labelling and not labels_of(song["source"], labelling):
-            rejected.append(Rejected(song["source"], UNLABELLED))
-        else:
-            sequences.append((song, found))
-    if not sequences:
-        why = "".join(f"; {each.source}: {each.reason}" for each in rejected[:3])
-        raise UserError(f"tokens.events: none of the {len(songs)} songs can be used{why}")
-    # Without programs, tokens do not tell drums from what has pitch.
-    shifts = settings.shifts if config["parts"] else [0, 0]
-    transpose = _Transpositions([names for _, names in sequences], shifts)
-    single = transpose.names
+    table = corpus / SONGS
+    total = sum(1 for _ in files.rows(table))
 
-    def moved(song: dict[str, str], names: list[str]) -> list[np.ndarray]:
-        return transpose(names, everywhere=song["split"] == "train")
+    def stored() -> Iterator[tuple[Stored, tuple[float, int] | None]]:
+        return ((Stored.of(corpus, song), grid.swing_of(song)) for song in files.rows(table))
 
-    if settings.bpe:
-        learned = (
-            each for pair in sequences if pair[0]["split"] == "train" for each in moved(*pair)
-        )
-        pairs = Pairs.learned(single, learned, settings.bpe)
-    else:
-        pairs = Pairs(single, [])
-    config["merges"] = pairs.merges
-    used = np.zeros(len(pairs.names), bool)
-    pieces = []
-    for song, names in progress(sequences, len(sequences), "tokens: transposing"):
-        for each in moved(song, names):
-            numbers = pairs.join(each).astype(np.uint16)
-            used[numbers] = True
+    looked = in_parallel(partial(_look, *each, settings.parts) for each in stored())
+    config = _config(table, progress(looked, total, "tokens: looking"), settings)
+    encoded = in_parallel(partial(_encode, *each, settings.parts, config) for each in stored())
+    number_of: dict[str, int] = {}
+    songs: list[Song] = []
+    whole = Spool(out, np.uint16)
+    with writing_rejected(out / "rejected.csv") as rejected:
+        found = zip(files.rows(table), encoded, strict=True)
+        for song, names in progress(found, total, "tokens"):
             labels = labels_of(song["source"], labelling)
-            blocks = partial(iter, [numbers])
-            pieces.append(Piece(song["source"], song["split"], labels, blocks, len(numbers)))
-    if labelling:
-        pieces, unknown = learnable(pieces, "the corpus")
-        rejected += unknown
-    if settings.bpe:
-        used[: len(single)] = True  # other songs may need what is joined in all of these
-    numbers = np.flatnonzero(used)
-    names = ["", *(pairs.names[number] for number in numbers)]
-    vocabulary = Vocabulary(numbers, names, np.arange(len(names), dtype=np.int32)[None])
-    write_streams(out, pieces, vocabulary, {"kind": "events", "labelling": labelling, **config})
-    files.write_table(out / "rejected.csv", REJECTED_COLUMNS, map(vars, rejected))
+            if isinstance(names, str):
+                rejected.add(Rejected(song["source"], names))
+            elif labelling and not labels:
+                rejected.add(Rejected(song["source"], UNLABELLED))
+            else:
+                numbers = (number_of.setdefault(name, len(number_of)) for name in names)
+                whole.add(np.fromiter(numbers, int))
+                songs.append(Song(song["source"], sys.intern(song["split"]), labels))
+        if not songs:
+            raise UserError(f"tokens.events: none of the {total} songs can be used{rejected.why}")
+        # Without programs, tokens do not tell drums from what has pitch.
+        shifts = settings.shifts if config["parts"] else [0, 0]
+        transpose = _Transpositions(list(number_of), shifts)
+
+        def moved() -> Iterator[tuple[Song, list[np.ndarray]]]:
+            for song, numbers in zip(songs, whole, strict=True):
+                yield song, transpose(numbers, everywhere=song.split == "train")
+
+        if settings.bpe:
+            learned = (each for song, some in moved() if song.split == "train" for each in some)
+            pairs = Pairs.learned(transpose.names, learned, settings.bpe)
+        else:
+            pairs = Pairs(transpose.names, [])
+        config["merges"] = pairs.merges
+        used = np.zeros(len(pairs.names), bool)
+        joined, counts = Spool(out, np.uint16), array("q")
+        for _, some in progress(moved(), len(songs), "tokens: transposing"):
+            counts.append(len(some))
+            for each in some:
+                numbers = pairs.join(each)
+                used[numbers] = True
+                joined.add(numbers)
+        if settings.bpe:
+            used[: len(transpose.names)] = True  # other songs may need what is joined in all these
+        known = learnable(songs, "the corpus") if labelling else set()
+
+        def pieces() -> Iterator[Piece]:
+            every = progress(joined, len(joined), "tokens: writing")
+            for song, count in zip(songs, counts, strict=True):
+                unknown = unlearned(song, known)
+                if unknown:
+                    rejected.add(unknown)
+                for numbers in islice(every, count):
+                    if not unknown:
+                        yield Piece(*song, partial(iter, [numbers]), len(numbers))
+
+        numbers = np.flatnonzero(used)
+        names = ["", *(pairs.names[number] for number in numbers)]
+        vocabulary = Vocabulary(numbers, names, np.arange(len(names), dtype=np.int32)[None])
+        config = {"kind": "events", "labelling": labelling, **config}
+        write_streams(out, pieces(), vocabulary, config)
 
 
-def _read(path: Path, swing: tuple[float, int] | None, parts: str | list[str | int]) -> Score:
-    score = read_midi(path, pickup=False)
+def _read(song: Stored, swing: tuple[float, int] | None, parts: str | list[str | int]) -> Score:
+    score = song.score()
     return chosen(grid.without_swing(score, *swing) if swing else score, parts)
 
 
 def _look(
-    path: Path, swing: tuple[float, int] | None, parts: str | list[str | int]
+    song: Stored, swing: tuple[float, int] | None, parts: str | list[str | int]
 ) -> _Seen | None:
     try:
-        score = _read(path, swing, parts)
+        score = _read(song, swing, parts)
     except UnreadableScore:  # as `_encode` will say
         return None
     used = [score.parts[part] for part in np.unique(score.notes["part"])]
     return _Seen(used, score.metres, set(np.unique(score.notes["velocity"]).tolist()))
 
 
-def _config(
-    songs: Sequence[dict[str, str]], seen: Sequence[_Seen], settings: Settings
-) -> dict[str, Any]:
-    """Choose what a `Tokenizer` needs to know, and how most songs swing."""
+def _config(table: Path, seen: Iterable[_Seen | None], settings: Settings) -> dict[str, Any]:
+    """Choose what a `Tokenizer` needs to know, and how most songs of a table swing."""
+    velocities: set[int] = set()
+    metres: set[str] = set()
+    drums = False
+
+    def parts_of_songs() -> Iterator[list[Part]]:
+        nonlocal drums
+        for each in seen:
+            if each:
+                velocities.update(each.velocities)
+                metres.update(str(in_quarters(metre)) for metre in each.metres)
+                drums = drums or any(part.drums for part in each.parts)
+                yield each.parts
+
+    parts = usual_parts(parts_of_songs())
+    songs, free = 0, 0
+    swings: list[tuple[float, int]] = []
+    for song in files.rows(table):
+        songs += 1
+        free += not song["steps_per_beat"]
+        if swing := grid.swing_of(song):
+            swings.append(swing)
     steps = settings.steps_per_beat
     if steps is None:
-        free = sum(not song["steps_per_beat"] for song in songs)
-        steps = PLAYED if 2 * free > len(songs) else grid.usual_steps(songs)
-    velocities = [each.velocities for each in seen]
-    parts = usual_parts(each.parts for each in seen)
-    metres = {str(in_quarters(metre)) for each in seen for metre in each.metres}
-    swings = [swing for song in songs if (swing := grid.swing_of(song))]
+        steps = PLAYED if 2 * free > songs else grid.usual_steps(files.rows(table))
     usual = None
-    if 2 * len(swings) > len(songs):
+    if 2 * len(swings) > songs:
         [(unit, _)] = Counter(unit for _, unit in swings).most_common(1)
         usual = [median(share for share, own in swings if own == unit), unit]
     return {
         "tokenizer": settings.tokenizer,
         "steps_per_beat": steps,
-        "velocities": settings.velocities if len(set().union(*velocities)) > 1 else 0,
+        "velocities": settings.velocities if len(velocities) > 1 else 0,
         "metres": sorted(metres),
         "parts": [[number, part.program, part.name] for number, part in parts.items()],
-        "drums": any(part.drums for each in seen for part in each.parts),
+        "drums": drums,
         "swing": usual,
         "merges": [],
     }
 
 
 def _encode(
-    path: Path,
+    song: Stored,
     swing: tuple[float, int] | None,
     parts: str | list[str | int],
     config: dict[str, Any],
 ) -> list[str] | str:
     """Turn a song into tokens; or say why that cannot be done."""
     try:
-        score = _read(path, swing, parts)
+        score = _read(song, swing, parts)
         if not len(score.notes):
             return "no notes" if parts == "all" else "no notes in tokens.events.parts"
         return Tokenizer(config).names_of(score)
@@ -212,39 +243,34 @@ def _encode(
 
 
 class _Transpositions:
-    """Tokens as numbers, transposed.
+    """Transposes songs, whose tokens are numbers.
 
     Parameters
     ----------
-    songs : list of list of str
-        Tokens.
+    names : list of str
+        The token of each number.
     shifts : list of int
         The lowest and the highest shift, in semitones.
 
     Attributes
     ----------
     names : list of str
-        The tokens of all songs in all transpositions.
+        The tokens of all songs in all transpositions. What is transposed has the numbers of these.
     """
 
-    def __init__(self, songs: list[list[str]], shifts: list[int]):
-        own = {name for song in songs for name in song}
-        self.shifts = [0, *(n for n in range(shifts[0], shifts[1] + 1) if n)]
-        moved = [{name: _moved(name, shift) for name in own} for shift in self.shifts]
-        self.names = sorted({name for table in moved for name in table.values() if name})
-        self._number = {name: number for number, name in enumerate(self.names)}
+    def __init__(self, names: list[str], shifts: list[int]):
+        semitones = [0, *(n for n in range(shifts[0], shifts[1] + 1) if n)]
+        moved = [[_moved(name, shift) for name in names] for shift in semitones]
+        self.names = sorted({name for row in moved for name in row if name})
+        number_of = {name: number for number, name in enumerate(self.names)}
         # No number where a transposed pitch has no token.
-        self._table = np.full((len(self.shifts), len(self.names)), -1)
-        for row, table in zip(self._table, moved, strict=True):
-            for name, other in table.items():
-                row[self._number[name]] = self._number.get(other, -1)
+        self._table = np.array([[number_of.get(name, -1) for name in row] for row in moved])
 
-    def __call__(self, names: list[str], everywhere: bool) -> list[np.ndarray]:
-        """Turn a song into numbers: itself, and in every transposition if wanted.
+    def __call__(self, numbers: np.ndarray, everywhere: bool) -> list[np.ndarray]:
+        """Transpose a song: not at all, and in every other way if wanted.
 
         A transposition with pitches that no token says is left out.
         """
-        numbers = np.array([self._number[name] for name in names])
         rows = self._table if everywhere else self._table[:1]
         moved = (row[numbers] for row in rows)
         return [each for each in moved if (each >= 0).all()]

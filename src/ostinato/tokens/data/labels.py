@@ -1,16 +1,25 @@
 """The labels of a piece, for classification: the names of the folders that it lies in."""
 
 import re
+from collections.abc import Iterable
 from pathlib import PurePosixPath
+from typing import Protocol
 
 from ostinato.core.errors import UserError
 from ostinato.scores.sources import Rejected
-from ostinato.tokens.data.streams import Piece
 
 UNLABELLED = "in no folder, which would be its label"
 """Why a piece cannot be classified."""
 
 _NUMBER = re.compile(r"#\d+$")
+
+
+class Labelled(Protocol):
+    """What has labels, such as `ostinato.tokens.data.streams.Piece`."""
+
+    source: str
+    split: str
+    labels: tuple[str, ...]
 
 
 def labelling(task: str, labels: str) -> str | None:
@@ -53,21 +62,14 @@ def labels_of(source: str, labelling: str | None) -> tuple[str, ...]:
     return (path.parent.parts or book)[: {None: 0, "one": 1, "several": None}[labelling]]
 
 
-def learnable(pieces: list[Piece], where: str) -> tuple[list[Piece], list[Rejected]]:
-    """Leave out validation and test pieces with a label that no training piece has.
+def learnable(pieces: Iterable[Labelled], where: str) -> set[str]:
+    """Find the labels that can be learned: those of training pieces.
 
     Parameters
     ----------
-    pieces : list of Piece
+    pieces : iterable of Labelled
     where : str
         Where they come from, for the error message.
-
-    Returns
-    -------
-    list of Piece
-        Those that are left.
-    list of Rejected
-        The others.
 
     Raises
     ------
@@ -81,11 +83,14 @@ def learnable(pieces: list[Piece], where: str) -> tuple[list[Piece], list[Reject
             f"{where}: two labels at least are needed to classify, {found} is there to learn from; "
             f"labels are the names of folders"
         )
-    known = set().union(*learned)
-    kept = [piece for piece in pieces if known.issuperset(piece.labels)]
-    rejected = [
-        Rejected(piece.source, f"no piece to learn from is called {label!r}")
-        for piece in pieces
-        for label in sorted(set(piece.labels) - known)[:1]
-    ]
-    return kept, rejected
+    return set().union(*learned)
+
+
+def unlearned(piece: Labelled, known: set[str]) -> Rejected | None:
+    """Reject a piece with a label that is not known; None if it has no such label."""
+    unknown = sorted(set(piece.labels) - known)
+    return (
+        Rejected(piece.source, f"no piece to learn from is called {unknown[0]!r}")
+        if unknown
+        else None
+    )

@@ -14,7 +14,7 @@ from ostinato.core.errors import UserError
 from ostinato.core.progress import progress
 from ostinato.scores.sources import REJECTED_COLUMNS, SPLITS, Rejected, files_in, printable, split
 from ostinato.tokens.data import tunes
-from ostinato.tokens.data.labels import UNLABELLED, labels_of, learnable
+from ostinato.tokens.data.labels import UNLABELLED, labels_of, learnable, unlearned
 from ostinato.tokens.data.streams import Piece, Vocabulary, write_streams
 
 BLOCK = 1 << 20
@@ -66,12 +66,14 @@ def build(out: Path, source: str, folder: Path, labelling: str | None) -> None:
         for t in texts
     ]
     if labelling:
-        pieces, unknown = learnable(pieces, where)
-        rejected += unknown
+        known = learnable(pieces, where)
+        rejected += [unknown for piece in pieces if (unknown := unlearned(piece, known))]
+        pieces = [piece for piece in pieces if not unlearned(piece, known)]
     names = ["", *map(chr, characters)]
     shifts = np.arange(len(names), dtype=np.int32)[None]
     vocabulary = Vocabulary(np.array(characters), names, shifts)
-    write_streams(out, pieces, vocabulary, {"kind": kind, "labelling": labelling})
+    written = progress(pieces, len(pieces), "tokens: writing")
+    write_streams(out, written, vocabulary, {"kind": kind, "labelling": labelling})
     files.write_table(out / "rejected.csv", REJECTED_COLUMNS, map(vars, rejected))
 
 

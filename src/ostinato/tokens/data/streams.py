@@ -7,18 +7,17 @@ of a text.
 
 import os
 import weakref
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from ostinato.core import files
 from ostinato.core.errors import UserError
-from ostinato.core.progress import progress
 from ostinato.scores.sources import SPLITS
 from ostinato.tokens import BOUNDARY
 
@@ -29,6 +28,14 @@ CUTS = (8, 9, 10)
 MAX_COMPARED = 2_000_000
 """The most training tokens, counted in all transpositions, that n-grams learn from and that written
 music is compared with."""
+
+
+class Song(NamedTuple):
+    """What stays in memory of a song whose tokens are not; see `Piece`."""
+
+    source: str
+    split: str
+    labels: tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -86,7 +93,7 @@ class Vocabulary:
 
 
 def write_streams(
-    out: Path, pieces: list[Piece], vocabulary: Vocabulary, config: dict[str, Any]
+    out: Path, pieces: Iterable[Piece], vocabulary: Vocabulary, config: dict[str, Any]
 ) -> None:
     """Write ``train.npy``, ``valid.npy``, ``test.npy``, ``shifts.npy``, ``pieces.csv`` and
     ``config.json``.
@@ -95,8 +102,8 @@ def write_streams(
     ----------
     out : Path
         A folder.
-    pieces : list of Piece
-        At least one for each split, or one that is cut.
+    pieces : iterable of Piece
+        At least one for each split, or one that is cut. They are taken one by one.
     vocabulary : Vocabulary
         It has a class for every number in the pieces.
     config : dict
@@ -110,29 +117,23 @@ def write_streams(
     class_of = np.zeros(int(vocabulary.numbers.max()) + 1, np.int64)
     class_of[vocabulary.numbers] = np.arange(1, len(vocabulary.names))
     dtype = np.min_scalar_type(len(vocabulary.names) - 1)
-    lengths = [piece.parts() for piece in pieces]
-    place, rows = dict.fromkeys(SPLITS, 1), []
+    place, tokens = dict.fromkeys(SPLITS, 1), dict.fromkeys(SPLITS, 0)
+    labels: set[str] = set()
     with ExitStack() as stack:
-        streams = {}
-        for split in SPLITS:
-            sizes = [parts[split] for parts in lengths if split in parts]
-            if not sum(sizes):
-                raise UserError(
-                    f"nothing is left for {split}; give 3 pieces at least, or a longer text"
-                )
-            streams[split] = stack.enter_context((out / f"{split}.npy").open("wb"))
-            head = {"descr": dtype.str, "fortran_order": False}
-            head["shape"] = (sum(sizes) + len(sizes) + 1,)
-            np.lib.format.write_array_header_1_0(streams[split], head)
-            streams[split].write(np.zeros(1, dtype).tobytes())
-        for piece, parts in progress(
-            zip(pieces, lengths, strict=True), len(pieces), "tokens: writing"
-        ):
+        add = stack.enter_context(files.writing_table(out / "pieces.csv", PIECE_COLUMNS))
+        streams = {
+            split: stack.enter_context(files.writing_array(out / f"{split}.npy", dtype))
+            for split in SPLITS
+        }
+        for stream in streams.values():
+            stream(np.full(1, BOUNDARY, dtype))
+        for piece in pieces:
+            parts = piece.parts()
             for split, numbers in _divided(piece.blocks(), parts):
-                streams[split].write(class_of[numbers].astype(dtype).tobytes())
+                streams[split](class_of[numbers].astype(dtype))
             for split, length in parts.items():
-                streams[split].write(np.full(1, BOUNDARY, dtype).tobytes())
-                rows.append(
+                streams[split](np.full(1, BOUNDARY, dtype))
+                add(
                     {
                         "source": piece.source,
                         "split": split,
@@ -142,11 +143,18 @@ def write_streams(
                     }
                 )
                 place[split] += length + 1
+                tokens[split] += length
+            if piece.split == "train":
+                labels.update(piece.labels)
+        for split in SPLITS:
+            if not tokens[split]:
+                raise UserError(
+                    f"nothing is left for {split}; give 3 pieces at least, or a longer text"
+                )
     files.write_array(out / "shifts.npy", vocabulary.shifts)
-    files.write_table(out / "pieces.csv", PIECE_COLUMNS, rows)
-    learned = (piece for piece in pieces if piece.split == "train")
-    labels = sorted({label for piece in learned for label in piece.labels})
-    files.write_json(out / "config.json", {**config, "labels": labels, "names": vocabulary.names})
+    files.write_json(
+        out / "config.json", {**config, "labels": sorted(labels), "names": vocabulary.names}
+    )
 
 
 def _divided(

@@ -6,12 +6,12 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ostinato.core import training
+from ostinato.core import devices
 from ostinato.core.errors import UserError
 from ostinato.core.models import begin, begins_from, read_model
 from ostinato.core.params import Params
 from ostinato.core.seeds import derive
-from ostinato.core.training import Task, mean_loss
+from ostinato.core.training import Task, count
 from ostinato.tokens.batches import bits, pad, padded_batches
 from ostinato.tokens.data.streams import Streams
 from ostinato.tokens.data.windows import Windows
@@ -49,7 +49,7 @@ def token_model_task(params: Params, vocabulary: str, data: Path) -> Task:
     streams = Streams(data)
     settings = chosen.model_dump(exclude={"training", "start"})
     config = {"kind": "token_model", **settings, "data": streams.config}
-    training.prepare(params.threads, seed)
+    device = devices.prepare(params.threads, seed, params.device)
     if streams.labels:
         model: NextToken | Classifier = Classifier(config)
         examples: _Windows | _Pieces = _Pieces(model, streams, chosen.training.batch, seed)
@@ -66,12 +66,15 @@ def token_model_task(params: Params, vocabulary: str, data: Path) -> Task:
     begun_from = begins_from(start)
     if begun_from:
         _begin(model, start)
+    model.to(device)
     return Task(
         what=f"token model, {vocabulary}",
         model=model,
         config=config,
         batch=examples.batch,
         validate=examples.validate,
+        parts=examples.parts,
+        weight=examples.weight,
         settings=chosen.training,
         seed=seed,
         inputs=sorted(data.iterdir()) + begun_from,
@@ -107,7 +110,7 @@ class _Windows:
         self.model, self.size, self.seed = model, size, seed
         self.windows = Windows(streams, model.window)
         self.num_shifts = len(streams.shifts)
-        self.valid = streams["valid"][:MAX_VALIDATED]
+        self.valid, self.parts = streams["valid"][:MAX_VALIDATED], 1
 
     def batch(self, step: int) -> tuple[Tensor, Tensor]:
         rng = np.random.default_rng(derive(self.seed, "batch", step))
@@ -116,8 +119,11 @@ class _Windows:
         tokens, lengths = self.windows.cut(numbers, shifts)
         return torch.from_numpy(tokens), torch.from_numpy(lengths)
 
-    def validate(self) -> float:
-        return float(bits(self.model.eval(), self.valid).mean())
+    def weight(self, arguments: tuple[Tensor, Tensor]) -> Tensor:
+        return arguments[1].sum()
+
+    def validate(self, part: int) -> tuple[float, float]:
+        return float(bits(self.model.eval(), self.valid).mean()), 1
 
 
 class _Pieces:
@@ -126,7 +132,11 @@ class _Pieces:
     def __init__(self, model: Classifier, streams: Streams, size: int, seed: int):
         self.model, self.streams, self.size, self.seed = model, streams, size, seed
         self.pieces, self.targets = streams.pieces("train"), streams.targets("train")
-        self.valid = streams.pieces("valid"), torch.from_numpy(streams.targets("valid"))
+        pieces = list(padded_batches(streams.pieces("valid"), model.width))
+        sizes = [len(tokens) for tokens, _ in pieces]
+        targets = torch.from_numpy(streams.targets("valid")).split(sizes)
+        self.valid = [(*each, labels) for each, labels in zip(pieces, targets, strict=True)]
+        self.parts = len(self.valid)
 
     def batch(self, step: int) -> tuple[Tensor, Tensor, Tensor]:
         rng = np.random.default_rng(derive(self.seed, "batch", step))
@@ -141,12 +151,10 @@ class _Pieces:
         return *pad(moved), torch.from_numpy(self.targets[chosen])
 
     @torch.no_grad()
-    def validate(self) -> float:
-        pieces, targets = self.valid
-        losses, first = [], 0
-        for tokens, lengths in padded_batches(pieces, self.model.eval().width):
-            last = first + len(tokens)
-            loss = self.model(tokens, lengths, targets[first:last])
-            losses.append((loss.item(), len(tokens)))
-            first = last
-        return mean_loss(losses)
+    def validate(self, part: int) -> tuple[float, float]:
+        model, device = self.model.eval(), devices.device_of(self.model)
+        tokens, lengths, labels = (each.to(device) for each in self.valid[part])
+        return model(tokens, lengths, labels).item(), len(tokens)
+
+    def weight(self, arguments: tuple[Tensor, Tensor, Tensor]) -> float:
+        return count(arguments)
