@@ -30,7 +30,7 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -77,8 +77,8 @@ class Counts:
     """By what happened, and by the file that a person had to remove."""
     said: Counter[str] = field(default_factory=Counter)
     """The last line of an error, of a run whose disk became full."""
-    resumed: int = 0
-    """Events after which a checkpoint of a training was there."""
+    checkpoints: int = 0
+    """Events at which a checkpoint of a training was there, to go on from."""
     passes: int = 0
     faults: list[str] = field(default_factory=list)
     """What may not happen."""
@@ -109,7 +109,8 @@ class Run:
         )
         self.lines: list[str] = []
         self._stages: queue.Queue[str | None] = queue.Queue()
-        threading.Thread(target=self._read, daemon=True).start()
+        self._reader = threading.Thread(target=self._read, daemon=True)
+        self._reader.start()
 
     def _read(self) -> None:
         # A stage whose dvc was killed lives on, and goes on writing to this pipe.
@@ -134,9 +135,10 @@ class Run:
         found = psutil.Process(self.dvc.pid).children(recursive=True)
         return [process for process in found if "stages/" in " ".join(_command(process))]
 
-    def text(self) -> str:
-        """Everything that was said, after the end."""
+    def text(self, seconds: float = 1) -> str:
+        """Wait for dvc to end, and so long for a stage that lives on; return what was said."""
         self.dvc.wait()
+        self._reader.join(seconds)
         return "".join(self.lines)
 
 
@@ -165,19 +167,15 @@ def main() -> None:
         tiny.set_params(first.folder / "params.yaml", changes)
         tiny.commit(first, "longer trainings")
         expected, seconds = undisturbed(first.clone(Path(work) / "undisturbed"))
-        while counts.number(*VICTIMS) < options.kills:
-            with tempfile.TemporaryDirectory(dir=work) as folder:
-                one_pass(
-                    first, Path(folder), VICTIMS, options.kills, rng, expected, seconds, counts
-                )
-                if counts.faults and options.keep:
-                    shutil.copytree(folder, options.keep, symlinks=True)
-                    break
-        while counts.number("full") < options.full and not counts.faults:
-            with small_disk(Path(work) / "disk") as folder:
-                one_pass(first, folder, ("full",), options.full, rng, expected, seconds, counts)
-                if counts.faults and options.keep:
-                    shutil.copytree(folder, options.keep, symlinks=True)
+        for kinds, enough, place in (
+            (VICTIMS, options.kills, folder_on_disk),
+            (("full",), options.full, small_disk),
+        ):
+            while not counts.faults and counts.number(*kinds) < enough:
+                with place(Path(work) / "pass") as folder:
+                    one_pass(first, folder, kinds, enough, rng, expected, seconds, counts)
+                    if counts.faults and options.keep:
+                        shutil.copytree(folder, options.keep, symlinks=True)
     report(counts, list(seconds), time.monotonic() - start)
     sys.exit(bool(counts.faults))
 
@@ -210,36 +208,30 @@ def one_pass(
     project = first.clone(folder / "project")
     (folder / "temporary").mkdir()
     project.env["TMPDIR"] = str(folder / "temporary")
-    kind = None
-    for _ in range(200):
+    last, runs = "nothing", []
+    while not counts.faults:
         run = Run(project)
-        before = kind
+        runs.append(run)
         chosen = kinds if counts.number(*kinds) < enough else ()
         kind = disturb(run, project, chosen, rng, seconds, counts)
         output = run.text()
         if kind == "full":
             (folder / "ballast").unlink()
             counts.said[_last_error(output, project)] += 1
-        # What a disturbed run says is that of the stage; what an undisturbed one says must be good.
-        if OURS.search(output):
-            counts.faults.append(f"a traceback of ours after {kind}:\n{output}")
         counts.faults += different(project.folder, expected, kind == "full")
-        if kind is None and run.dvc.returncode == 0:
+        if kind:
+            last = kind
+            time.sleep(rng.choice((0, rng.uniform(0, 2))))
+        elif run.dvc.returncode == 0:
             break
-        if kind is None:
-            help_ = [name for said, name in HELP.items() if re.search(said, output)]
-            if not help_:
-                counts.faults.append(f"dvc repro does not go on after {before}:\n{output}")
-                break
-            counts.helped[before or "", help_[0]] += 1
-            (project.folder / help_[0]).unlink()
-            kind = before
-        if counts.faults:
-            break
-        time.sleep(rng.choice((0, rng.uniform(0, 2))))
+        elif removed := [name for said, name in HELP.items() if re.search(said, output)]:
+            counts.helped[last, removed[0]] += 1
+            (project.folder / removed[0]).unlink()
+        else:
+            counts.faults.append(f"dvc repro does not go on after {last}:\n{output}")
     counts.passes += 1
-    while _alive(project.folder):
-        time.sleep(0.1)
+    said = [run.text(60) for run in runs]
+    counts.faults += [f"a traceback of ours:\n{each}" for each in said if OURS.search(each)]
     if not counts.faults:
         counts.faults += compared(project, expected)
     done, kills = counts.number(*kinds), ", ".join(kinds)
@@ -258,32 +250,25 @@ def disturb(
     stage: str | None = START
     chance = CHANCE / 4
     while stage:
-        following: str | None = None
-        waited = False
         if kinds and rng.random() < chance:
-            try:
-                following = run.next_stage(rng.uniform(0, seconds[stage]))
-                waited = True
-            except queue.Empty:
-                pass
-            kind = rng.choice(kinds)
-            stage = following if waited else stage
-            if stage and run.dvc.poll() is None:
-                kind = happen(run, project, kind)
+            with suppress(queue.Empty):  # a stage may take less time than in the undisturbed run
+                stage = run.next_stage(rng.uniform(0, seconds[stage]))
+            if stage:
+                kind = happen(run, project, rng.choice(kinds))
                 counts.events[stage, kind] += 1
+                counts.checkpoints += bool(project.checkpoints())
                 print(f"{kind} at {stage}", file=sys.stderr, flush=True)
-                folder = Path(project.env["OSTINATO_CACHE"])
-                counts.resumed += any(folder.glob("checkpoints/*/checkpoint.safetensors"))
-                run.dvc.wait()
                 return kind
-            continue
-        chance = CHANCE
-        stage = run.next_stage()
+        else:
+            chance, stage = CHANCE, run.next_stage()
     return None
 
 
 def happen(run: Run, project: tiny.Project, kind: str) -> str:
-    """Kill processes, or fill the disk; return what was done."""
+    """Kill processes, or fill the disk; return what was done.
+
+    Where no stage runs, since dvc is at work, dvc is killed.
+    """
     if kind == "full":
         fill(project.folder.parent / "ballast")
         return kind
@@ -310,9 +295,19 @@ def fill(ballast: Path) -> None:
 
 
 @contextmanager
+def folder_on_disk(folder: Path) -> Iterator[Path]:
+    """Make a folder for a while."""
+    folder.mkdir()
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder)
+
+
+@contextmanager
 def small_disk(folder: Path) -> Iterator[Path]:
     """Mount a disk of `DISK` megabytes, in memory."""
-    folder.mkdir(exist_ok=True)
+    folder.mkdir()
     command = ["mount", "-t", "tmpfs", "-o", f"size={DISK}m", "tmpfs", str(folder)]
     if subprocess.run(command).returncode:
         sys.exit("a small disk cannot be mounted, which needs root; --full 0 leaves that out")
@@ -320,6 +315,7 @@ def small_disk(folder: Path) -> Iterator[Path]:
         yield folder
     finally:
         subprocess.run(["umount", "--lazy", str(folder)], check=True)
+        folder.rmdir()
 
 
 def hashes(folder: Path, within: tuple[str, ...] = (".",)) -> dict[str, str]:
@@ -396,13 +392,6 @@ def compared(project: tiny.Project, expected: dict[str, str]) -> list[str]:
     return faults
 
 
-def _alive(folder: Path) -> bool:
-    for process in psutil.process_iter(["cwd", "status"]):
-        if process.info["cwd"] == str(folder) and process.info["status"] != psutil.STATUS_ZOMBIE:
-            return True
-    return False
-
-
 def _last_error(output: str, project: tiny.Project) -> str:
     lines = [line.strip() for line in output.splitlines() if line.strip()]
     lines = [line for line in lines if re.search("error|space|full|Error", line)] or lines
@@ -419,7 +408,7 @@ def report(counts: Counts, stages: list[str], seconds: float) -> None:
     print(f"| together | {' | '.join(str(counts.number(kind)) for kind in kinds)} |")
     print("\n| | |\n|---|---|")
     print(f"| runs to the end | {counts.passes} |")
-    print(f"| a checkpoint was there | {counts.resumed} |")
+    print(f"| a checkpoint was there | {counts.checkpoints} |")
     print(f"| faults | {len(counts.faults)} |")
     print(f"| minutes | {seconds / 60:.0f} |")
     for (kind, name), count in counts.helped.items():

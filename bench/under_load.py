@@ -1,18 +1,18 @@
-"""The same bytes on a busy machine: stages run again and again beside twice as many busy processes.
+"""The same bytes on a busy machine: stages run beside each other, two processes for each core.
 
     python bench/under_load.py --runs 20
 
-A tiny pipeline runs once on the machine as it is. Then stages of it run as processes of their own,
-while two processes for each core compute without end. In turn, a run may use all cores, has a
-single one, or is moved from one set of cores to another all the time: what counts the cores of a
-machine, and divides its work by that, rounds differently then. The trainings run with `threads: 2`
-and models of the default sizes. Prints how many runs wrote other bytes than the first one.
+A tiny pipeline runs once on the machine as it is. Then stages of it run again and again, each as a
+process in a copy of the project. In turn, a run may use all cores, has a single one, or is moved
+from some cores to others all the time: what counts the cores of a machine, and divides its work by
+that, rounds differently then. Trainings run with `threads: 2` and models of the default sizes.
+Prints how many runs wrote other bytes than the first one.
 """
 
 import argparse
 import hashlib
-import multiprocessing
 import os
+import queue
 import random
 import shutil
 import subprocess
@@ -20,9 +20,9 @@ import sys
 import tempfile
 import threading
 from collections import Counter
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
-from itertools import cycle
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from itertools import cycle, islice
 from pathlib import Path
 
 import psutil
@@ -30,11 +30,11 @@ import tiny
 import yaml
 
 STAGES = {
-    "compose": "results/compose",
     "autoencoder_evaluate": "results/autoencoder/metrics.json",
     "reconstruct": "results/reconstruct",
     "encode": "data/frames",
     "improvise": "results/improvise",
+    "compose": "results/compose",
     "token_compose events": "results/token_compose/events",
 }
 """What measures and composes, and where it writes to."""
@@ -65,24 +65,38 @@ def main() -> None:
         project.run("dvc", "repro")
         print("| stage | threads | runs | on one core | on changing cores | other bytes |")
         print("|---|---|---|---|---|---|")
-        with busy(2 * os.cpu_count()):
-            compare(project, STAGES, options.runs)
-            default_sizes(project.folder / "params.yaml")
-            compare(project, TRAININGS, options.runs)
+        copies = [
+            project.copy(Path(work) / f"copy-{number}") for number in range(2 * os.cpu_count())
+        ]
+        compare(copies, STAGES, options.runs)
+        for copy in copies:
+            default_sizes(copy.folder / "params.yaml")
+        compare(copies, TRAININGS, options.runs)
 
 
-def compare(project: tiny.Project, stages: dict[str, str], runs: int) -> None:
+def compare(copies: list[tiny.Project], stages: dict[str, str], runs: int) -> None:
     """Run stages many times, and print how many runs wrote other bytes than the first one."""
-    threads = yaml.safe_load(project.read("params.yaml"))["threads"]
-    for stage, output in stages.items():
-        written, ways = [], Counter()
-        for way, _ in zip(cycle(CORES), range(runs), strict=False):
+    threads = yaml.safe_load(copies[0].read("params.yaml"))["threads"]
+    free: queue.Queue[tiny.Project] = queue.Queue()
+    for copy in copies:
+        free.put(copy)
+
+    def written(stage: str, way: str) -> str:
+        project = free.get()
+        try:
             run(project, stage, way)
-            written.append(digest(project.folder / output))
-            ways[way] += 1
-        others = sum(each != written[0] for each in written)
-        counts = f"{ways['one core']} | {ways['changing cores']}"
-        print(f"| {stage} | {threads} | {runs} | {counts} | {others} |", flush=True)
+            return digest(project.folder / stages[stage])
+        finally:
+            free.put(project)
+
+    with ThreadPoolExecutor(len(copies)) as pool:
+        ways = list(islice(cycle(CORES), runs))
+        for stage in stages:
+            found = list(pool.map(written, [stage] * runs, ways))
+            others = sum(each != found[0] for each in found)
+            count = Counter(ways)
+            counts = f"{count['one core']} | {count['changing cores']}"
+            print(f"| {stage} | {threads} | {runs} | {counts} | {others} |", flush=True)
 
 
 def run(project: tiny.Project, stage: str, way: str) -> None:
@@ -105,7 +119,7 @@ def run(project: tiny.Project, stage: str, way: str) -> None:
     said = process.communicate()[1]
     ended.set()
     if process.returncode:
-        sys.exit(said)
+        raise RuntimeError(said)
 
 
 def move(process: int, cores: list[int], ended: threading.Event) -> None:
@@ -137,24 +151,6 @@ def default_sizes(path: Path) -> None:
     for section in (*trained, *params["token_model"].values()):
         section["training"] |= {"max_steps": STEPS, "validate_every": STEPS // 2}
     path.write_text(yaml.safe_dump(params), encoding="utf-8")
-
-
-@contextmanager
-def busy(count: int) -> Iterator[None]:
-    """Keep so many processes computing meanwhile."""
-    processes = [multiprocessing.Process(target=_compute, daemon=True) for _ in range(count)]
-    for process in processes:
-        process.start()
-    try:
-        yield
-    finally:
-        for process in processes:
-            process.kill()
-
-
-def _compute() -> None:
-    while True:
-        pass
 
 
 if __name__ == "__main__":
