@@ -40,7 +40,7 @@ BATCH_SECONDS, BATCH_MOST = 0.25, 32
 """Jobs are handed out in batches that take about so long, of at most so many jobs, since handing
 out a batch costs some milliseconds on a cluster."""
 
-AHEAD, AHEAD_LEAST = 16, 256
+AHEAD, AHEAD_LEAST = 8, 256
 """So many batches for each core, on a cluster at least so many, are handed out before the results
 of the first are taken: no core waits, and few results do, however many files there are."""
 
