@@ -115,6 +115,7 @@ def test_a_stage_whose_dvc_was_killed_writes_nothing(tmp_path):
     assert dvc.stdout.readline().strip().isdigit()
     assert dvc.stdout.readline() == "begun\n"
     dvc.kill()
+    dvc.wait()
     assert dvc.communicate("")[1] == "data/a, results/b: dvc has ended, so nothing is written\n"
     assert left(tmp_path) == ["params.yaml"]
 
