@@ -372,7 +372,9 @@ def test_a_device_that_is_not_there_is_one_line(monkeypatch):
     with pytest.raises(UserError, match=r"device: there is no cuda here .* choose auto or cpu"):
         devices.chosen("cuda")
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
-    assert devices.chosen("auto") == torch.device("cuda")
+    assert devices.chosen("auto") == torch.device("cuda:0")
+    monkeypatch.setenv("LOCAL_RANK", "1")
+    assert devices.chosen("cuda") == torch.device("cuda:1")
 
 
 def test_bfloat16_is_refused_in_one_line_where_it_cannot_be_computed(monkeypatch):

@@ -1,10 +1,12 @@
 """ABC: tune books of all kinds, and voices inside lines."""
 
 import re
+import time
 from pathlib import Path
 
 import pytest
 
+from ostinato.scores import abc
 from ostinato.scores.notation import read_abc, read_notation
 
 HEAD = "X:1\nT:Tune\nM:4/4\nL:1/4\nK:C\n"
@@ -74,6 +76,15 @@ def test_texts_of_all_kinds_are_read(tmp_path: Path, data, titles):
 )
 def test_what_would_take_minutes_is_refused(tune, reason):
     assert re.match(reason, str(read_abc(f"X:1\n{tune}\n")))
+
+
+@pytest.mark.parametrize("repeated", ["\n", "{", "[", "[V:", "[M:", '"a', "(", "[C|"])
+def test_what_is_repeated_without_end_takes_no_time(repeated):
+    tune = f"X:1\nL:1/8\nK:C\n{repeated * 20_000}CDE|\n"
+    begun = time.process_time()
+    abc.check(tune)
+    abc.plain(tune)
+    assert time.process_time() - begun < 5  # with a quadratic expression, it is over 10
 
 
 def test_numbers_that_are_no_lengths_may_be_large():

@@ -91,7 +91,7 @@ def test_an_archive_without_a_score_is_refused(tmp_path):
 )
 def test_entities_are_refused(tmp_path, declared):
     (tmp_path / "a.musicxml").write_text(f"{declared}<score-partwise>&i;</score-partwise>")
-    with pytest.raises(UnreadableScore, match="declares the entity"):
+    with pytest.raises(UnreadableScore, match="declares what its elements are"):
         read_notation(tmp_path / "a.musicxml")
 
 
@@ -112,3 +112,35 @@ def test_a_metre_of_too_many_beats_is_refused(tmp_path, beats, encoding):
     (tmp_path / "a.musicxml").write_bytes(text.encode(encoding))
     with pytest.raises(UnreadableScore, match=r"a metre of .* beats, over 128"):
         read_notation(tmp_path / "a.musicxml")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        WHOLE.replace("?><", "?><!DOCTYPE score-partwise PUBLIC '-//a' 'b'><").replace(
+            "<part-name>A", "<part-name>&eacute;"
+        ),
+        "<score-partwise>" + "<a>" * 5000 + "</a>" * 5000 + "</score-partwise>",
+        WHOLE[:-30],
+    ],
+    ids=["unknown entity", "deep", "cut"],
+)  # fmt: skip
+def test_damage_before_compression_is_refused(tmp_path, text):
+    (tmp_path / "a.mxl").write_bytes(archive(**{"a.xml": text}))
+    with pytest.raises(UnreadableScore):
+        pitches(tmp_path / "a.mxl")
+
+
+def test_a_container_without_end_takes_no_time(tmp_path):
+    container = "<rootfile " * 100_000
+    (tmp_path / "a.mxl").write_bytes(
+        archive(**{"META-INF/container.xml": container, "a.xml": WHOLE})
+    )
+    assert pitches(tmp_path / "a.mxl") == [60]
+
+
+def test_a_compression_that_musicxml_does_not_have_is_refused(tmp_path):
+    with zipfile.ZipFile(tmp_path / "a.mxl", "w", zipfile.ZIP_LZMA) as file:
+        file.writestr("a.xml", WHOLE)
+    with pytest.raises(UnreadableScore, match="compressed in a way"):
+        read_notation(tmp_path / "a.mxl")

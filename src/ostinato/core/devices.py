@@ -8,6 +8,7 @@ import torch
 from threadpoolctl import threadpool_limits
 from torch import nn
 
+from ostinato.core import ranks
 from ostinato.core.errors import UserError
 
 DEVICES = "auto", "cpu", "cuda", "mps"
@@ -37,15 +38,16 @@ def prepare(threads: int, seed: int, device: str = "cpu") -> torch.device:
     torch.set_num_threads(threads)
     # NumPy's products take as many as there are cores, which differ from machine to machine.
     threadpool_limits(threads, user_api="blas")
-    # Without this, CUDA's matrix products are not deterministic, which is an error in this mode.
+    # Without this, CUDA's matrix products are not deterministic.
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
-    # As `use_deterministic_algorithms`, which takes a second to import the compiler.
-    torch.set_deterministic_debug_mode("error")
     # Deterministic mode would also fill every new tensor, which takes a sixth of the training time.
     torch.utils.deterministic.fill_uninitialized_memory = False
     torch.manual_seed(seed)
     keep_freed_memory()
     found = chosen(device)
+    # As `use_deterministic_algorithms`, which takes a second to import the compiler. On a GPU, some
+    # operations of the models can only be computed in an order that varies.
+    torch.set_deterministic_debug_mode("error" if found.type == "cpu" else "warn")
     if found.type == "cuda":
         # Products in TensorFloat-32: ten bits of mantissa are more than bfloat16 has.
         torch.set_float32_matmul_precision("high")
@@ -53,7 +55,10 @@ def prepare(threads: int, seed: int, device: str = "cpu") -> torch.device:
 
 
 def chosen(name: str) -> torch.device:
-    """Find a device by one of the names in `DEVICES`; see `prepare`."""
+    """Find a device by one of the names in `DEVICES`; see `prepare`.
+
+    Each process of a training on a machine has a GPU of its own.
+    """
     there = {
         "cpu": True,
         "cuda": torch.cuda.is_available(),
@@ -63,7 +68,7 @@ def chosen(name: str) -> torch.device:
         name = "cuda" if there["cuda"] else "cpu"
     if not there[name]:
         raise UserError(f"device: there is no {name} here that PyTorch can use; choose auto or cpu")
-    return torch.device(name)
+    return torch.device(name, ranks.local()) if name == "cuda" else torch.device(name)
 
 
 def in_double(device: torch.device) -> torch.device:

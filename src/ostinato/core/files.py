@@ -13,6 +13,8 @@ import numpy as np
 
 from ostinato.core.errors import UserError
 
+csv.field_size_limit(2**31 - 1)  # a table may have a song of many bars
+
 
 def write(path: Path, data: bytes) -> None:
     """Write a file atomically: under a temporary name in the same folder, then rename it.

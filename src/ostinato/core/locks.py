@@ -53,7 +53,7 @@ def locked(folder: Path, what: str) -> Iterator[None]:
             "another one, such as a local disk"
         ) from error
     finally:
-        waiting.unlink()
+        waiting.unlink(missing_ok=True)
     try:
         for left in folder.glob(".*.tmp"):
             left.unlink()

@@ -48,7 +48,8 @@ def stage(*outputs: str) -> Iterator[tuple[Params, list[Path]]]:
         own = replacing if ranks.first() else _aside
         with workers.on(params.workers), own(*map(Path, outputs)) as temporary:
             yield params, temporary
-            if "DVC_STAGE" in os.environ and os.getppid() != PARENT:
+            orphaned = "DVC_STAGE" in os.environ and os.getppid() != PARENT
+            if orphaned and ranks.first():
                 raise UserError(f"{', '.join(outputs)}: dvc has ended, so nothing is written")
     except UserError as error:
         sys.exit(str(error))

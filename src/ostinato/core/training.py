@@ -20,6 +20,7 @@ from typing import Any
 
 import torch
 from lightning_fabric import Fabric
+from lightning_fabric.plugins.environments import LightningEnvironment
 from lightning_fabric.strategies import DDPStrategy
 from lightning_utilities.core.apply_func import apply_to_collection
 from torch import Tensor, nn
@@ -123,6 +124,8 @@ def mean_loss(losses: Iterable[tuple[float, float]]) -> float:
     total, weight = 0.0, 0.0
     for loss, count in losses:
         total, weight = total + loss * count, weight + count
+    if not weight:
+        raise UserError("no step of the validation songs can be counted; add others")
     return total / weight
 
 
@@ -205,7 +208,7 @@ def fit(task: Task, told: Callable[[History], None] = lambda history: None) -> H
         steps = progress(run.steps(), settings.max_steps, task.what, run.step)
         with closing(_ahead(task, fabric, run.step, settings.max_steps)) as batches:
             for step, arguments in zip(steps, batches, strict=False):
-                torch.manual_seed(derive(task.seed, "step", step))
+                torch.manual_seed(derive(task.seed, "step", step) + fabric.global_rank)
                 run.update(arguments)
                 due = run.step % settings.validate_every == 0 or run.step == settings.max_steps
                 if due:
@@ -223,7 +226,7 @@ def fit(task: Task, told: Callable[[History], None] = lambda history: None) -> H
         task.model.eval()
         task.finish()
         if fabric.is_global_zero and not awaited(folder):
-            run.path.unlink()
+            run.path.unlink(missing_ok=True)
         return run.history
 
 
@@ -251,9 +254,16 @@ def _fabric(device: str, devices: int, nodes: int, strategy: str) -> Fabric:
         several = DDPStrategy(
             timeout=PATIENT, find_unused_parameters=strategy == "ddp_find_unused_parameters"
         )
+        plugins = []
     else:
-        several = "auto"
-    fabric = Fabric(accelerator=device, devices=devices, num_nodes=nodes, strategy=several)
+        several, plugins = "auto", [LightningEnvironment()]  # whatever the batch system has started
+    fabric = Fabric(
+        accelerator=device,
+        devices=devices,
+        num_nodes=nodes,
+        strategy=several,
+        plugins=plugins,
+    )
     if "LT_CLI_USED" not in os.environ:  # `fabric run` has started them
         fabric.launch()
     torch.set_num_threads(threads)  # which launching changes
@@ -273,9 +283,13 @@ def _ahead(task: Task, fabric: Fabric, first: int, end: int) -> Iterator[Argumen
             made = apply_to_collection(made, Tensor, Tensor.pin_memory)
         return made
 
-    # Threads of OpenMP belong to the thread that starts them.
-    set_up = torch.set_num_threads, (torch.get_num_threads(),)
-    with ThreadPoolExecutor(1, "batches", *set_up) as maker:
+    def set_up(threads: int) -> None:
+        # Threads of OpenMP, and the current GPU, belong to a thread.
+        torch.set_num_threads(threads)
+        if fabric.device.type == "cuda":
+            torch.cuda.set_device(fabric.device)
+
+    with ThreadPoolExecutor(1, "batches", set_up, (torch.get_num_threads(),)) as maker:
         try:
             made = maker.submit(make, first)
             for step in range(first, end):
@@ -319,7 +333,7 @@ class _Run:
         self.scheduler = CosineAnnealingLR(self.optimizer, settings.max_steps, lowest)
         self.average = None
         if settings.ema_decay:
-            self.average = AveragedModel(task.model, multi_avg_fn=_moving(settings.ema_decay))
+            self.average = AveragedModel(task.model, multi_avg_fn=self._move)
         self.best = _copied(task.model)
         self.best_loss = math.inf
         self.step = 0
@@ -351,6 +365,12 @@ class _Run:
         self.step += 1
         if self.average:
             self.average.update_parameters(self.module)
+
+    def _move(self, averages: list[Tensor], weights: list[Tensor], count: Tensor) -> None:
+        """Update averaged weights; their decay is lower in the first steps."""
+        # The number of steps is known; reading `count` would wait for the device.
+        decay = min(self.settings.ema_decay, self.step / (self.step + 10))
+        torch._foreach_lerp_(averages, weights, 1 - decay)
 
     def _losses(self) -> list[float]:
         """The losses of the steps since the last validation."""
@@ -455,16 +475,6 @@ class _Run:
 
 def _copied(module: nn.Module) -> dict[str, Tensor]:
     return {name: value.clone() for name, value in module.state_dict().items()}
-
-
-def _moving(decay: float) -> Callable[[list[Tensor], list[Tensor], Tensor], None]:
-    """Make the function that updates averaged weights; its decay is lower in the first steps."""
-
-    def move(averages: list[Tensor], weights: list[Tensor], count: Tensor) -> None:
-        step = int(count) + 1
-        torch._foreach_lerp_(averages, weights, 1 - min(decay, step / (step + 10)))
-
-    return move
 
 
 def fit_and_write(task: Task, out: Path, results: Path) -> None:

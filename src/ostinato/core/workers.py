@@ -192,7 +192,8 @@ def _is_scheduler(address: str) -> bool:
 
     try:
         return asyncio.run(asyncio.wait_for(kind(), CONNECT_SECONDS)) == "Scheduler"
-    except (OSError, MemoryError):  # what another server says may be read as a huge length
+    # What another server says may be read as a huge length; tls:// needs Dask to be configured.
+    except (OSError, MemoryError, TypeError):
         return False
 
 

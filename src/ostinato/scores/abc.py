@@ -12,17 +12,17 @@ from itertools import pairwise
 from ostinato.scores.score import UnreadableScore
 
 FIELD = re.compile(r"\s*[A-Za-z]:")
-VOICE = re.compile(r"\[V:\s*([^\s\]]+)[^\]]*\]")
-IGNORED = re.compile(r'"[^"]*"|![^!]*!|\+[^+]*\+|\{[^}]*\}|\[[A-Za-z]:[^\]]*\]')
+VOICE = re.compile(r"\[V:[ \t]*([^\s\[\]]+)[^\[\]]*\]")
+IGNORED = re.compile(r'"[^"]*"|![^!]*!|\+[^+]*\+|\{[^{}]*\}|\[[A-Za-z]:[^\[\]]*\]')
 """Chord symbols, decorations, grace notes and inline fields."""
 
 COMMENT = re.compile(r"(?<!\\)%.*")
-INLINE = re.compile(r"\[[A-Za-z]:[^\]]*\]")
+INLINE = re.compile(r"\[[A-Za-z]:[^\[\]]*\]")
 
 BAR_LINE = re.compile(r"(:*\|[|\]:]*\d*|\[\||::)")
 NOTE = re.compile(
     r"\((?P<tuplet>\d)(?::(?P<time>\d*))?(?::(?P<count>\d*))?"
-    r"|(?:\[(?P<chord>[^\]|]*)\]|[_^=]*[A-Ga-gxz][,']*)(?P<times>\d{0,4})(?P<over>/{0,6})(?P<by>\d{0,4})"
+    r"|(?:\[(?P<chord>[^\[\]|]*)\]|[_^=]*[A-Ga-gxz][,']*)(?P<times>\d{0,4})(?P<over>/{0,6})(?P<by>\d{0,4})"
 )
 TUPLETS = {2: 3, 3: 2, 4: 3, 5: 2, 6: 2, 7: 2, 8: 3, 9: 2}
 """In the time of how many notes that many notes are played."""
@@ -32,9 +32,9 @@ OVERLAY, WHOLE_BARS = "&", re.compile(r"[ZX]\d*")
 
 
 NUMBER = re.compile("[0-9]+")
-METRE = re.compile(r"(?:^|\[)\s*M:([^\]\n]*)", re.MULTILINE)
-UNIT = re.compile(r"(?:^|\[)\s*L:\s*(\d+)/?(\d*)", re.MULTILINE)
-LENGTH = re.compile(r"\[(?P<inside>[^\]|]*)\](?P<chord>\d*)|[A-Ga-gxz][,']*(?P<note>\d+)")
+METRE = re.compile(r"(?:^|\[)[ \t]*M:([^\]\n]*)", re.MULTILINE)
+UNIT = re.compile(r"(?:^|\[)[ \t]*L:[ \t]*(\d+)/?(\d*)", re.MULTILINE)
+LENGTH = re.compile(r"\[(?P<inside>[^\[\]|]*)\](?P<chord>\d*)|[A-Ga-gxz][,']*(?P<note>\d+)")
 MOST_BEATS, MOST_WHOLE_NOTES = 128, 16
 """The longest metre and note: music21 takes minutes and gigabytes to read longer ones."""
 

@@ -19,7 +19,7 @@ from ostinato.core.workers import in_parallel
 from ostinato.scores import notation
 from ostinato.scores.archive import MIDI, PLACE_COLUMNS, SONGS, writing_archive
 from ostinato.scores.grid import STRAIGHT
-from ostinato.scores.midi import midi_bytes, read_midi
+from ostinato.scores.midi import from_bytes, midi_bytes, read_midi
 from ostinato.scores.parts import instrument
 from ostinato.scores.rhythm import Rhythm, aligned
 from ostinato.scores.score import Score, UnreadableScore, top_voice
@@ -36,6 +36,8 @@ from ostinato.scores.sources import (
 
 MIDI_SUFFIXES = {".mid", ".midi", ".smf", ".kar", ".rmi"}
 KEY_INTERVALS = 12
+MOST_CHARACTERS = 200
+"""Of a title in songs.csv."""
 
 BUILT_IN = {"chorales": (notation.chorale_files, 4), "folksongs": (notation.folksong_files, 1)}
 """Corpora that come with music21: how to list their files, and how many parts a score must have."""
@@ -255,9 +257,14 @@ def _song(
         score, rhythm = aligned(score, certain)
     except UnreadableScore as error:
         return Rejected(source, str(error))
+    midi = midi_bytes(score)
+    try:
+        from_bytes(midi)
+    except UnreadableScore as error:  # such as one that is too long as MIDI
+        return Rejected(source, str(error))
     return Song(
         id=identity(source),
-        title=score.title or Path(source).stem,
+        title=(score.title or Path(source).stem)[:MOST_CHARACTERS],
         source=source,
         metre=score.metre,
         rhythm=rhythm,
@@ -266,7 +273,7 @@ def _song(
         mended="; ".join(score.mended),
         key=split_key(score),
         digest=hashlib.sha256(notes[["onset", "length", "pitch"]].tobytes()).digest(),
-        midi=midi_bytes(score),
+        midi=midi,
     )
 
 

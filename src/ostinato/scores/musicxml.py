@@ -16,7 +16,8 @@ from ostinato.scores.score import UnreadableScore
 MAX_BYTES = 5_000_000
 """Larger scores are rejected: music21 needs about a hundred times their size in memory."""
 
-CONTAINER = "META-INF/container.xml"
+CONTAINER, MAX_CONTAINER = "META-INF/container.xml", 4096
+METHODS = zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED
 
 MAX_BEATS = 128
 """music21 lists all ways to divide a bar, which takes minutes and gigabytes for large numbers."""
@@ -38,7 +39,7 @@ def readable(path: Path) -> Path | str:
     Raises
     ------
     UnreadableScore
-        When it is too large, damaged, declares entities, or has a metre of too many beats.
+        When it is too large or damaged, declares its elements or entities, or has too many beats.
     """
     compressed = zipfile.is_zipfile(path)
     data = _unpacked(path) if compressed else path.read_bytes()
@@ -47,10 +48,14 @@ def readable(path: Path) -> Path | str:
     by_bars = _checked(data)
     if not compressed and not by_bars:
         return path
-    root = ElementTree.fromstring(data)
-    if by_bars:
-        _turn(root)
-    return ElementTree.tostring(root, encoding="unicode", xml_declaration=True)
+    try:
+        root = ElementTree.fromstring(data)
+        if by_bars:
+            _turn(root)
+        return ElementTree.tostring(root, encoding="unicode", xml_declaration=True)
+    # Such as elements in elements in elements, thousands of times.
+    except (ElementTree.ParseError, RecursionError) as error:
+        raise UnreadableScore(f"damaged MusicXML: {error}") from error
 
 
 def _unpacked(path: Path) -> bytes:
@@ -58,14 +63,16 @@ def _unpacked(path: Path) -> bytes:
     try:
         with zipfile.ZipFile(path) as archive:
 
-            def content(name: str) -> bytes:
+            def content(name: str, most: int = MAX_BYTES + 1) -> bytes:
+                if archive.getinfo(name).compress_type not in METHODS:
+                    raise UnreadableScore("compressed in a way that MusicXML does not have")
                 with archive.open(name) as file:
-                    return file.read(MAX_BYTES + 1)
+                    return file.read(most)
 
             names = archive.namelist()
             name = None
             if CONTAINER in names:
-                name = _named(content(CONTAINER))
+                name = _named(content(CONTAINER, MAX_CONTAINER))
             if name not in names:
                 scores = [n for n in names if re.search(r"(?i)^(?!META-INF/).*\.(music)?xml$", n)]
                 if not scores:
@@ -79,7 +86,7 @@ def _unpacked(path: Path) -> bytes:
 
 def _named(container: bytes) -> str | None:
     """Read which file of an archive is the score."""
-    found = re.search(rb"""<rootfile\b[^>]*\bfull-path\s*=\s*["']([^"']*)["']""", container)
+    found = re.search(rb"""<rootfile\b[^<>]*?\sfull-path\s*=\s*["']([^"']*)["']""", container)
     return found[1].decode("utf-8", "replace") if found else None
 
 
@@ -89,8 +96,12 @@ def _checked(data: bytes) -> bool:
     parser.buffer_text = True
     root = ""
 
-    def declared(name: str, *more: object) -> None:
-        raise UnreadableScore(f"declares the entity {name!r}, as no MusicXML needs to")
+    def document_type(name: str, system: str | None, public: str | None, internal: bool) -> None:
+        if internal:
+            raise UnreadableScore("declares what its elements are, as no MusicXML needs to")
+
+    def skipped(name: str, parameter: bool) -> None:
+        raise UnreadableScore(f"damaged MusicXML: the entity {name!r} is not known")
 
     def beats(text: str) -> None:
         numbers = [number.strip() for number in text.split("+")]  # as in 3+2/8
@@ -106,7 +117,8 @@ def _checked(data: bytes) -> bool:
     def ends(name: str) -> None:
         parser.CharacterDataHandler = None
 
-    parser.EntityDeclHandler = declared
+    parser.StartDoctypeDeclHandler = document_type
+    parser.SkippedEntityHandler = skipped
     parser.StartElementHandler = begins
     parser.EndElementHandler = ends
     try:

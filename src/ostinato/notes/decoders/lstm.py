@@ -33,9 +33,16 @@ class Model(Octaves):
 
     def forward(self, past: Tensor, keys: Tensor, mask: Tensor, uniforms: Tensor) -> Tensor:
         logits, _ = self._logits(keys, self.initial(past))
-        possible = self.keys_of(self.classes(keys)) * mask[..., None]
+        possible = self._possible(keys, mask)
         loss = functional.binary_cross_entropy_with_logits(logits, keys, reduction="none")
         return (loss * possible).sum() / possible.sum().clamp(min=1)
+
+    def counted(self, keys: Tensor, mask: Tensor) -> Tensor:
+        return self._possible(keys, mask).sum()
+
+    def _possible(self, keys: Tensor, mask: Tensor) -> Tensor:
+        """Mark the keys whose pitch class sounds."""
+        return self.keys_of(self.classes(keys)) * mask[..., None]
 
     def log_prob(self, keys: Tensor, state: State, uniforms: Tensor) -> tuple[Tensor, State]:
         logits, state = self._logits(keys, state)

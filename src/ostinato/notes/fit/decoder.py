@@ -98,7 +98,7 @@ def _decoder_task(
         batch=batch,
         validate=validate,
         parts=len(valid),
-        weight=lambda arguments: arguments[2].sum(),
+        weight=lambda arguments: model.counted(arguments[1], arguments[2]),
         settings=settings,
         seed=seed,
         inputs=data.inputs,

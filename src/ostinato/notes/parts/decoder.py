@@ -67,6 +67,10 @@ class Decoder(nn.Module):
         """
         return keys.new_zeros(())
 
+    def counted(self, keys: Tensor, mask: Tensor) -> Tensor:
+        """Count what the loss is the mean of: by default, the steps that are not padding."""
+        return mask.sum()
+
     def log_prob(self, keys: Tensor, state: Any, uniforms: Tensor) -> tuple[Tensor, Any]:
         """Compute the log-probability of keys, given their pitch classes.
 
