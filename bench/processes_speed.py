@@ -37,14 +37,16 @@ def seconds(folder: Path, steps: int, processes: int, threads: int) -> float:
     (folder / "params.yaml").write_text(yaml.safe_dump(merged(params, changes)), encoding="utf-8")
     with tempfile.TemporaryDirectory() as cache:
         start = time.perf_counter()
-        subprocess.run(
+        done = subprocess.run(
             [sys.executable, ROOT / "stages/generator.py"],
             cwd=folder,
             env=os.environ | {"PYTHONPATH": str(ROOT / "src"), "OSTINATO_CACHE": cache},
-            check=True,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
+            check=False,
+            capture_output=True,
+            text=True,
         )
+        if done.returncode:
+            sys.exit(done.stderr)
         return time.perf_counter() - start
 
 
