@@ -48,13 +48,13 @@ CHANCE = 0.5
 """Of something to happen, at each stage that begins. It may happen again when that runs again."""
 
 TRAININGS = {
-    "decoder": 60,
-    "generator": 200,
-    "autoencoder": 60,
-    "score_creator": 100,
-    "token_model.events": 100,
-    "token_model.chords": 100,
-    "token_model.letters": 100,
+    "decoder": 300,
+    "generator": 400,
+    "autoencoder": 150,
+    "score_creator": 500,
+    "token_model.events": 500,
+    "token_model.chords": 500,
+    "token_model.letters": 500,
 }
 """How many steps are trained, so that there are checkpoints for some seconds."""
 
@@ -62,7 +62,7 @@ VICTIMS = "dvc", "stage", "all"
 
 HELP = {
     r"RWLock-file .* JSON structure is corrupted": ".dvc/tmp/rwlock",
-    r"'dvc.lock'": "dvc.lock",
+    r"dvc\.lock'": "dvc.lock",
 }
 """What DVC says when it cannot go on by itself, and the file that a person removes then."""
 
@@ -163,7 +163,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as work:
         first = tiny.make(Path(work) / "first")
         changes = {f"{name}.training.max_steps": steps for name, steps in TRAININGS.items()}
-        changes |= {f"{name}.training.validate_every": 5 for name in TRAININGS}
+        changes |= {f"{name}.training.validate_every": 20 for name in TRAININGS}
         tiny.set_params(first.folder / "params.yaml", changes)
         tiny.commit(first, "longer trainings")
         expected, seconds = undisturbed(first.clone(Path(work) / "undisturbed"))
