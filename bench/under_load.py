@@ -145,9 +145,8 @@ def default_sizes(path: Path) -> None:
     default = yaml.safe_load((tiny.ROOT / "params.yaml").read_text(encoding="utf-8"))
     params = yaml.safe_load(path.read_text(encoding="utf-8"))
     params |= {section: default[section] for section in SIZES} | {"threads": 2}
-    params["generator"] = default["generator"]
-    params["token_model"] = default["token_model"]
-    trained = [params[name] for name in ("decoder", "generator", "autoencoder", "score_creator")]
+    params |= {section: default[section] for section in ("decoder", "generator", "token_model")}
+    trained = [params[name] for name in ("generator", "autoencoder", "score_creator")]
     for section in (*trained, *params["token_model"].values()):
         section["training"] |= {"max_steps": STEPS, "validate_every": STEPS // 2}
     path.write_text(yaml.safe_dump(params), encoding="utf-8")
