@@ -15,6 +15,7 @@ import statistics
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import get_args
 
 import torch
 from compose_speed import hour_of
@@ -23,6 +24,7 @@ from torch import nn
 
 from ostinato.core import devices
 from ostinato.core.params import read_params
+from ostinato.core.schema import Device
 from ostinato.notes.fit.generator import config_of
 from ostinato.notes.generator import Generator
 
@@ -131,7 +133,7 @@ def composing(device: torch.device, turns: int) -> None:
 def main() -> None:
     """Print the three tables."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--device", choices=devices.DEVICES, default="auto")
+    parser.add_argument("--device", choices=get_args(Device), default="auto")
     parser.add_argument("--threads", type=int, default=2, help="of the CPU")
     parser.add_argument("--turns", type=int, default=3)
     parser.add_argument("--batches", type=int, nargs="+", default=[2**n for n in range(3, 12)])

@@ -9,7 +9,7 @@ from ostinato.sound.parts import autoencoder
 from ostinato.sound.report.autoencoder import measure
 
 with stage("results/autoencoder") as (params, [results]):
-    device = devices.in_double(devices.prepare(params.threads, params.seed, params.device))
+    device = devices.prepare(params.threads, params.seed, params.device, double=True)
     sounds = Sounds(Path("data/audio"), Path("data/held_out"))
     model = autoencoder.load(Path("models/autoencoder")).to(device)
     figures = measure(model, params.autoencoder.kind, sounds, params.seed)

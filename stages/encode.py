@@ -9,6 +9,6 @@ from ostinato.sound.data.sound import Sounds
 from ostinato.sound.parts import autoencoder
 
 with stage("data/frames") as (params, [out]):
-    device = devices.in_double(devices.prepare(params.threads, params.seed, params.device))
+    device = devices.prepare(params.threads, params.seed, params.device, double=True)
     sounds = Sounds(Path("data/audio"), Path("data/held_out"))
     frames.build(out, sounds, autoencoder.load(Path("models/autoencoder")).to(device))

@@ -9,7 +9,7 @@ from ostinato.sound.parts import autoencoder, score_creator
 from ostinato.sound.report.performance import perform
 
 with stage("results/improvise") as (params, [out]):
-    device = devices.in_double(devices.prepare(params.threads, params.seed, params.device))
+    device = devices.prepare(params.threads, params.seed, params.device, double=True)
     models = Path("models")
     figures = perform(
         out,

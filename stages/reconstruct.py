@@ -9,6 +9,6 @@ from ostinato.sound.parts import autoencoder
 from ostinato.sound.report.examples import write_examples
 
 with stage("results/reconstruct") as (params, [out]):
-    device = devices.in_double(devices.prepare(params.threads, params.seed, params.device))
+    device = devices.prepare(params.threads, params.seed, params.device, double=True)
     model = autoencoder.load(Path("models/autoencoder")).to(device)
     write_examples(out, model, Sounds(Path("data/held_out")))

@@ -8,7 +8,7 @@ from ostinato.sound.parts import score_creator
 from ostinato.sound.report.score_creator import compare
 
 with stage("results/score_creator") as (params, [results]):
-    device = devices.in_double(devices.prepare(params.threads, params.seed, params.device))
+    device = devices.prepare(params.threads, params.seed, params.device, double=True)
     model = score_creator.load(Path("models/score_creator")).to(device)
     figures = compare(model, Path("data/frames"), params.score_creator.kind, params.seed)
     files.write_metrics(results / "metrics.json", figures)

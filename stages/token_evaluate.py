@@ -12,7 +12,7 @@ from ostinato.tokens.report.evaluate import evaluate_classifier, evaluate_next_t
 from ostinato.tokens.report.temperature import NGRAM_LENGTHS, compare_temperatures, plot
 
 with stage("results/token_model", "results/token_evaluate") as (params, [results, pictures]):
-    device = devices.in_double(devices.prepare(params.threads, params.seed, params.device))
+    device = devices.prepare(params.threads, params.seed, params.device, double=True)
     metrics = {}
     for vocabulary in ("events", "chords", "letters"):
         model = load(Path("models/token_model") / vocabulary).to(device)

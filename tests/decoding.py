@@ -112,6 +112,18 @@ def check_mask(model: Decoder) -> None:
     assert model(PAST, PLAYED, 0 * mask, uniforms) == 0
 
 
+def check_shares(model: Decoder) -> None:
+    """The loss is a mean over what is counted: shares of a batch, so weighted, give that of all."""
+    mask = MASK.clone()
+    mask[0, 2:] = 0
+    batch = PAST, PLAYED, mask, uniforms_of(model, BATCH, STEPS)
+    shares = [[each[rows] for each in batch] for rows in (slice(1), slice(1, None))]
+    weights = torch.stack([model.counted(share[1], share[2]) for share in shares])
+    losses = torch.stack([model(*share) for share in shares])
+    assert weights[0] != weights[1]
+    torch.testing.assert_close((losses * weights).sum() / weights.sum(), model(*batch))
+
+
 def check_autocast(model: Decoder) -> None:
     """It trains in bfloat16, and the loss is in float32."""
     needs_bfloat16()

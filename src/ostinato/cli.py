@@ -279,8 +279,8 @@ def _continue(options: argparse.Namespace) -> None:
     if swing:
         score = without_swing(score, *swing)
     seed = derive(options.seed, "continue")
-    device = devices.prepare(torch.get_num_threads(), seed, options.device)
-    longer = _longer(options, score, devices.in_double(device))
+    device = devices.prepare(torch.get_num_threads(), seed, options.device, double=True)
+    longer = _longer(options, score, device)
     if swing:
         longer = with_swing(longer, *swing)
     if kind == ".wav":
@@ -384,7 +384,7 @@ def _improvise(options: argparse.Namespace) -> None:
     except UnreadableSound as error:
         raise UserError(f"{options.song}: {error}") from error
     seed = derive(options.seed, "improvise")
-    device = devices.in_double(devices.prepare(torch.get_num_threads(), seed, options.device))
+    device = devices.prepare(torch.get_num_threads(), seed, options.device, double=True)
     encoder = autoencoder.load(options.models / "autoencoder").to(device)
     creator = score_creator.load(options.models / "score_creator").to(device)
     sound = improvise(encoder, creator, begun, options.seconds, options.seed)

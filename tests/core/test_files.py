@@ -71,12 +71,24 @@ def test_a_table_that_is_not_finished_is_not_there(tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_full_disk_names_the_file_and_leaves_the_one_that_was_there(tmp_path, monkeypatch):
+@pytest.mark.parametrize("method", ["open", "replace"])
+def test_a_full_disk_names_the_file_and_leaves_the_one_that_was_there(
+    tmp_path, monkeypatch, method
+):
     path = tmp_path / "a.json"
     files.write(path, b"whole")
-    monkeypatch.setattr(Path, "write_bytes", lambda *_: (_ for _ in ()).throw(OSError(28, "full")))
-    with pytest.raises(OSError, match="full") as caught:
+    with monkeypatch.context() as patch, pytest.raises(OSError, match="full") as caught:
+        patch.setattr(Path, method, lambda *_: (_ for _ in ()).throw(OSError(28, "full")))
         files.write(path, b"other")
     assert (caught.value.errno, caught.value.filename) == (errno.ENOSPC, str(path))
     assert [each.name for each in tmp_path.iterdir()] == ["a.json"]
     assert path.read_bytes() == b"whole"
+
+
+def test_what_fails_halfway_leaves_nothing(tmp_path):
+    path = tmp_path / "a.bin"
+    with pytest.raises(OSError, match="full") as caught, files.writing(path) as file:
+        file.write(b"half")
+        raise OSError(28, "full")
+    assert caught.value.filename == str(path)
+    assert list(tmp_path.iterdir()) == []

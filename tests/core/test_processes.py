@@ -4,7 +4,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import numpy as np
@@ -130,10 +129,8 @@ def test_when_one_process_ends_all_do(start, tmp_path):
         ["pgrep", "-P", str(running.pid), "-f", "script.py"], capture_output=True, text=True
     ).stdout.split()
     os.kill(int(found[0]), signal.SIGKILL)
-    begun = time.monotonic()
-    running.communicate(timeout=60)
+    running.communicate(timeout=60)  # which also waits for whoever writes to the same pipe
     assert running.returncode != 0
-    assert time.monotonic() - begun < 60
     assert not (tmp_path / "two").exists()
 
 

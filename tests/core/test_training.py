@@ -13,7 +13,7 @@ from safetensors.torch import load_file
 from threadpoolctl import threadpool_info
 from torch import nn
 
-from ostinato.core import code, devices, files, noise, training
+from ostinato.core import code, devices, files, noise, ranks, training
 from ostinato.core.errors import UserError
 from ostinato.core.models import build, read_model
 from ostinato.core.schema import Training
@@ -210,7 +210,7 @@ def test_a_training_whose_dvc_has_ended_stops_and_can_be_gone_on_with(cache, mon
     whole = line()
     curves = training.fit(whole)
     monkeypatch.setenv("DVC_STAGE", "line")
-    parents = iter([1, *[1] * 6, 2])
+    parents = iter([*[ranks.PARENT] * 6, 0])
     with monkeypatch.context() as patch:
         patch.setattr(os, "getppid", lambda: next(parents))
         with pytest.raises(UserError, match="line: dvc has ended; stopped after step 7"):

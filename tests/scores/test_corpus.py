@@ -17,6 +17,7 @@ from ostinato.scores import corpus, notation
 from ostinato.scores.archive import Stored
 from ostinato.scores.corpus import split, split_key
 from ostinato.scores.midi import midi_bytes
+from ostinato.scores.score import MAX_BEATS
 
 keys = st.dictionaries(st.text(min_size=1), st.text(), min_size=3, max_size=40)
 
@@ -259,3 +260,10 @@ def test_what_was_mended_or_found_in_notes_is_listed(songs_folder, tmp_path):
     assert "is cut off" in songs["cut.mid"]["mended"]
     assert songs["song0.mid"]["mended"] == songs["song0.mid"]["swing"] == ""
     assert (songs["swung.mid"]["swing"], songs["swung.mid"]["swung"]) == ("0.67", "2")
+
+
+def test_a_song_that_is_too_long_when_written_out_is_left_out(tmp_path, monkeypatch):
+    long = make_score([(0, 480, 60), (MAX_BEATS * 480 + 480, 480, 60)])
+    monkeypatch.setattr(corpus, "_read", lambda path: ([long], True))
+    [rejected] = corpus.read_file(tmp_path / "long.abc", "long.abc", None)
+    assert "beats long, more than" in rejected.reason

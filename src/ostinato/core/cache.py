@@ -34,15 +34,26 @@ def folder(name: str) -> Path:
     return (Path(root) if root else platformdirs.user_cache_path("ostinato")) / name
 
 
-def remove_old(within: Path) -> None:
-    """Remove what is in a folder and has not been written to for `KEPT_DAYS` days."""
+def remove_old(within: Path, pattern: str = "*") -> None:
+    """Remove files and folders that have not been written to for `KEPT_DAYS` days.
+
+    Parameters
+    ----------
+    within : Path
+        A folder of the cache.
+    pattern : str
+        Which paths in it are looked at. Writing a checkpoint updates the time of its folder, and
+        using a reading that of its file.
+    """
     limit = time.time() - KEPT_DAYS * 24 * 3600
-    for each in within.iterdir() if within.exists() else ():
-        # Writing a checkpoint updates the time of its folder. Another process may remove the
-        # folder at the same time.
+    for each in within.glob(pattern):
+        # Another process may remove it at the same time.
         with suppress(FileNotFoundError):
             if each.stat().st_mtime < limit:
-                shutil.rmtree(each, ignore_errors=True)
+                if each.is_dir():
+                    shutil.rmtree(each, ignore_errors=True)
+                else:
+                    each.unlink()
 
 
 def code_of(*modules: str) -> str:
@@ -95,8 +106,4 @@ def remembered(function: Callable[..., Any], path: Path, *arguments: Any, versio
 
 def forget_old() -> None:
     """Remove readings that were not used for `KEPT_DAYS` days."""
-    limit = time.time() - KEPT_DAYS * 24 * 3600
-    for each in folder(READINGS).glob("??/*"):
-        with suppress(FileNotFoundError):
-            if each.stat().st_mtime < limit:
-                each.unlink()
+    remove_old(folder(READINGS), "??/*")

@@ -10,11 +10,10 @@ from torch import nn
 
 from ostinato.core import ranks
 from ostinato.core.errors import UserError
+from ostinato.core.schema import Device
 
-DEVICES = "auto", "cpu", "cuda", "mps"
 
-
-def prepare(threads: int, seed: int, device: str = "cpu") -> torch.device:
+def prepare(threads: int, seed: int, device: Device = "cpu", double: bool = False) -> torch.device:
     """Set up PyTorch so that the same seed gives the same bytes on the same device.
 
     Parameters
@@ -23,8 +22,10 @@ def prepare(threads: int, seed: int, device: str = "cpu") -> torch.device:
         The number of threads of an operation on the CPU. Another number rounds differently.
     seed : int
         The seed for the initial weights.
-    device : str
-        One of `DEVICES`; ``"auto"`` is a CUDA GPU if there is one, otherwise the CPU.
+    device : Device
+        ``"auto"`` is a CUDA GPU if there is one, otherwise the CPU.
+    double : bool
+        Whether something is computed in double precision: on the CPU, if the device has none.
 
     Returns
     -------
@@ -44,7 +45,7 @@ def prepare(threads: int, seed: int, device: str = "cpu") -> torch.device:
     torch.utils.deterministic.fill_uninitialized_memory = False
     torch.manual_seed(seed)
     keep_freed_memory()
-    found = chosen(device)
+    found = chosen(device, double)
     # As `use_deterministic_algorithms`, which takes a second to import the compiler. On a GPU, some
     # operations of the models can only be computed in an order that varies.
     torch.set_deterministic_debug_mode("error" if found.type == "cpu" else "warn")
@@ -54,8 +55,8 @@ def prepare(threads: int, seed: int, device: str = "cpu") -> torch.device:
     return found
 
 
-def chosen(name: str) -> torch.device:
-    """Find a device by one of the names in `DEVICES`; see `prepare`.
+def chosen(name: Device, double: bool = False) -> torch.device:
+    """Find a device by its name; see `prepare`.
 
     Each process of a training on a machine has a GPU of its own.
     """
@@ -68,12 +69,9 @@ def chosen(name: str) -> torch.device:
         name = "cuda" if there["cuda"] else "cpu"
     if not there[name]:
         raise UserError(f"device: there is no {name} here that PyTorch can use; choose auto or cpu")
+    if double and name == "mps":
+        name = "cpu"
     return torch.device(name, ranks.local()) if name == "cuda" else torch.device(name)
-
-
-def in_double(device: torch.device) -> torch.device:
-    """Choose where to compute in double precision: on the device, or on the CPU if it has none."""
-    return torch.device("cpu") if device.type == "mps" else device
 
 
 def device_of(module: nn.Module) -> torch.device:

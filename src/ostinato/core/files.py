@@ -32,16 +32,8 @@ def write(path: Path, data: bytes) -> None:
         When the disk is full or the folder is not writable; it names the file. Nothing is left
         behind then.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
-        temporary.write_bytes(data)
-        temporary.replace(path)
-    except OSError as error:
-        # The system names no file when the disk is full.
-        raise OSError(error.errno, error.strerror, str(path)) from error
-    finally:
-        temporary.unlink(missing_ok=True)
+    with writing(path) as file:
+        file.write(data)
 
 
 def write_json(path: Path, value: Any) -> None:
@@ -93,11 +85,9 @@ def write_table(
     delimiter : str
         ``","`` or a tab.
     """
-    text = io.StringIO(newline="")
-    table = csv.DictWriter(text, columns, delimiter=delimiter, lineterminator="\n")
-    table.writeheader()
-    table.writerows(rows)
-    write(path, text.getvalue().encode())
+    with writing_table(path, columns, delimiter) as add:
+        for row in rows:
+            add(row)
 
 
 def read_table(path: Path) -> list[dict[str, str]]:
@@ -113,15 +103,13 @@ def read_table(path: Path) -> list[dict[str, str]]:
     list of dict
         One for each row, from column name to text.
     """
-    with path.open(encoding="utf-8", newline="") as file:
-        return list(csv.DictReader(file))
+    return list(rows(path))
 
 
 def write_array(path: Path, array: np.ndarray) -> None:
     """Write a NumPy array as ``.npy``; the same array gives the same bytes."""
-    data = io.BytesIO()
-    np.save(data, array, allow_pickle=False)
-    write(path, data.getvalue())
+    with writing(path) as file:
+        np.save(file, array, allow_pickle=False)
 
 
 @contextmanager
@@ -147,21 +135,16 @@ def writing(path: Path) -> Iterator[BinaryIO]:
         temporary.replace(path)
     except OSError as error:
         # The system names no file when the disk is full.
-        raise OSError(error.errno, error.strerror, error.filename or str(path)) from error
+        raise OSError(error.errno, error.strerror, str(path)) from error
     finally:
         temporary.unlink(missing_ok=True)
 
 
 @contextmanager
-def writing_table(path: Path, columns: list[str]) -> Iterator[Callable[[Mapping[str, Any]], None]]:
-    """Write a CSV file row by row, with the bytes that `write_table` writes.
-
-    Parameters
-    ----------
-    path : Path
-        The file.
-    columns : list of str
-        The columns, in order.
+def writing_table(
+    path: Path, columns: list[str], delimiter: str = ","
+) -> Iterator[Callable[[Mapping[str, Any]], None]]:
+    """Write a table row by row; for the parameters see `write_table`.
 
     Yields
     ------
@@ -169,7 +152,7 @@ def writing_table(path: Path, columns: list[str]) -> Iterator[Callable[[Mapping[
         Writes the next row, which must have exactly these keys.
     """
     with writing(path) as file, io.TextIOWrapper(file, encoding="utf-8", newline="") as text:
-        table = csv.DictWriter(text, columns, lineterminator="\n")
+        table = csv.DictWriter(text, columns, delimiter=delimiter, lineterminator="\n")
         table.writeheader()
 
         def add(row: Mapping[str, Any]) -> None:

@@ -16,6 +16,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, ValidationError, mo
 
 from ostinato.core.errors import UserError
 from ostinato.core.schema import (
+    Device,
     Fraction,
     Positive,
     Schema,
@@ -300,7 +301,7 @@ class Params(Schema):
 
     seed: Annotated[int, Field(ge=0)]
     threads: Annotated[int, Field(ge=1, le=1024)]
-    device: Literal["auto", "cpu", "cuda", "mps"]
+    device: Device
     workers: Annotated[str, AfterValidator(_workers)]
     corpus: Corpus
     dataset: Dataset

@@ -1,9 +1,18 @@
-"""Which of the processes of a training this one is."""
+"""Which process of a training this one is, and whether the dvc that started it has ended."""
 
 import os
 
 RANKS = "RANK", "LOCAL_RANK", "NODE_RANK", "SLURM_PROCID"
 """Environment variables by which torchrun, Lightning Fabric and SLURM number processes."""
+
+
+PARENT = os.getppid()
+"""The process that started this one; a stage whose dvc was killed gets another parent."""
+
+
+def orphaned() -> bool:
+    """Whether DVC started this process, and has ended."""
+    return "DVC_STAGE" in os.environ and os.getppid() != PARENT
 
 
 def first() -> bool:

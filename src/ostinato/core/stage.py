@@ -15,9 +15,6 @@ from ostinato.core import ranks, workers
 from ostinato.core.errors import UserError
 from ostinato.core.params import Params, read_params
 
-PARENT = os.getppid()
-"""The process that started this one; a stage whose dvc was killed gets another parent."""
-
 
 @contextmanager
 def stage(*outputs: str) -> Iterator[tuple[Params, list[Path]]]:
@@ -48,8 +45,7 @@ def stage(*outputs: str) -> Iterator[tuple[Params, list[Path]]]:
         own = replacing if ranks.first() else _aside
         with workers.on(params.workers), own(*map(Path, outputs)) as temporary:
             yield params, temporary
-            orphaned = "DVC_STAGE" in os.environ and os.getppid() != PARENT
-            if orphaned and ranks.first():
+            if ranks.first() and ranks.orphaned():
                 raise UserError(f"{', '.join(outputs)}: dvc has ended, so nothing is written")
     except UserError as error:
         sys.exit(str(error))

@@ -27,7 +27,7 @@ from torch import Tensor, nn
 from torch.optim.lr_scheduler import CosineAnnealingLR
 from torch.optim.swa_utils import AveragedModel
 
-from ostinato.core import cache, code, files, tensor_file
+from ostinato.core import cache, code, files, ranks, tensor_file
 from ostinato.core.devices import computes_bfloat16, device_of
 from ostinato.core.errors import UserError
 from ostinato.core.locks import awaited, locked
@@ -125,7 +125,7 @@ def mean_loss(losses: Iterable[tuple[float, float]]) -> float:
     for loss, count in losses:
         total, weight = total + loss * count, weight + count
     if not weight:
-        raise UserError("no step of the validation songs can be counted; add others")
+        raise UserError("nothing in the validation data can be counted; add more of it")
     return total / weight
 
 
@@ -197,7 +197,6 @@ def fit(task: Task, told: Callable[[History], None] = lambda history: None) -> H
         or when the DVC process that started the training has ended, since nothing would use the
         result. In the last case, a checkpoint is written first.
     """
-    parent = os.getppid()
     checkpoints = cache.folder(cache.CHECKPOINTS)
     folder = checkpoints / fingerprint(task)
     settings = task.settings
@@ -219,7 +218,7 @@ def fit(task: Task, told: Callable[[History], None] = lambda history: None) -> H
                     with run.averaged():
                         told(run.history)
                 # Several processes agree when they wait for each other anyway.
-                if (due or fabric.world_size == 1) and fabric.broadcast(_orphan(parent)):
+                if (due or fabric.world_size == 1) and fabric.broadcast(ranks.orphaned()):
                     run.save()
                     raise UserError(f"{task.what}: dvc has ended; stopped after step {run.step}")
         task.model.load_state_dict(run.best)
@@ -228,11 +227,6 @@ def fit(task: Task, told: Callable[[History], None] = lambda history: None) -> H
         if fabric.is_global_zero and not awaited(folder):
             run.path.unlink(missing_ok=True)
         return run.history
-
-
-def _orphan(parent: int) -> bool:
-    """Whether the DVC process that started this one has ended."""
-    return "DVC_STAGE" in os.environ and os.getppid() != parent
 
 
 def _processes(settings: Training) -> tuple[int, int, str]:

@@ -14,7 +14,7 @@ from ostinato.notes.data.dataset import quantise, rejection
 from ostinato.notes.data.songs import Songs
 from ostinato.scores import corpus
 from ostinato.scores.midi import midi_bytes
-from ostinato.scores.score import MAX_BEATS, NOTE, Metre, Part, Score, Tempo
+from ostinato.scores.score import NOTE, Metre, Part, Score, Tempo
 from ostinato.scores.sources import SPLITS
 
 
@@ -118,15 +118,6 @@ def test_a_dataset_names_the_voices_of_songs(tmp_path):
     assert found.parts[0] == [(0, "Bass"), (0, "Tenor   Alto")]
     assert found.voices == [[(0, "Tenor   Alto"), (0, "Bass")]] * 3 + [[]]
     assert set(found.song(0)["part"].tolist()) == {0, 1}
-
-
-def test_a_song_that_is_too_long_when_written_out_is_left_out(tmp_path):
-    songs = {str(seed): (split, melody(seed)) for seed, split in enumerate(SPLITS)}
-    songs["long"] = "train", make_score([(0, 480, 60), (MAX_BEATS * 480 + 480, 480, 60)])
-    dataset.build(tmp_path / "dataset", write_corpus(tmp_path / "corpus", songs), FILTERS)
-    [rejected] = files.read_table(tmp_path / "dataset" / "rejected.csv")
-    assert (rejected["source"], rejected["filter"]) == ("long", "midi")
-    assert "beats long, more than" in rejected["reason"]
 
 
 def test_a_dataset_is_written_song_by_song(tmp_path, monkeypatch):

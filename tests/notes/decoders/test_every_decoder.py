@@ -50,7 +50,12 @@ def test_it_is_a_decoder(check, name):
 @pytest.mark.parametrize("name", [name for name in PARAMS if name != "none"])
 @pytest.mark.parametrize(
     "check",
-    [decoding.check_gradients, decoding.check_mask, decoding.check_autocast],
+    [
+        decoding.check_gradients,
+        decoding.check_mask,
+        decoding.check_shares,
+        decoding.check_autocast,
+    ],
     ids=lambda check: check.__name__.removeprefix("check_"),
 )
 def test_it_learns(check, name):

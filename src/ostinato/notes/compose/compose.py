@@ -110,7 +110,7 @@ def write_pieces(
         The seed in params.yaml.
     """
     firsts = range(0, settings.pieces, BLOCK)
-    on_cpu = devices.in_double(devices.chosen(device)).type == "cpu"
+    on_cpu = devices.chosen(device, double=True).type == "cpu"
     blocks = Parallel(min(threads, len(firsts)) if on_cpu else 1, return_as="generator")(
         delayed(_write_block)(out, dataset, models, settings, device, seed, first)
         for first in firsts
@@ -118,7 +118,7 @@ def write_pieces(
     rows = [row for block in progress(blocks, len(firsts), "compose") for row in block]
     files.write_table(out / "pieces.csv", PIECE_COLUMNS, rows)
     if settings.hour:
-        computes = devices.in_double(devices.prepare(threads, seed, device))
+        computes = devices.prepare(threads, seed, device, double=True)
         writer = system.load(models / "generator", models / "decoder").to(computes)
         songs = Songs(dataset, writer.representation, velocities=True)
         seed, steps_per_beat = derive(seed, "compose"), writer.steps_per_beat
@@ -135,7 +135,7 @@ def _write_block(
     out: Path, dataset: Path, models: Path, settings: Compose, device: str, seed: int, first: int
 ) -> list[dict[str, Any]]:
     """Compose and write pieces of which `first` come before; give their rows of pieces.csv."""
-    computes = devices.in_double(devices.prepare(1, seed, device))
+    computes = devices.prepare(1, seed, device, double=True)
     writer = system.load(models / "generator", models / "decoder").to(computes)
     songs = Songs(dataset, writer.representation, velocities=True)
     count, steps_per_beat = min(BLOCK, settings.pieces - first), writer.steps_per_beat

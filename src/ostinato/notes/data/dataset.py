@@ -23,7 +23,6 @@ from ostinato.scores.score import (
     TICKS_PER_BEAT,
     Metre,
     Score,
-    UnreadableScore,
     nearest_step,
     voices_of,
 )
@@ -173,10 +172,7 @@ def _read(
     song: Stored, filters: Filters, swing: tuple[float, int] | None
 ) -> Rejection | tuple[np.ndarray, list[Bars], list[str], list[int], int]:
     """Read a song: its notes, bars, parts, voices, and how many notes no piano has."""
-    try:
-        score = song.score()
-    except UnreadableScore as error:  # it could be imported, but is too long as our MIDI
-        return Rejection("midi", str(error))
+    score = song.score()
     if swing:
         score = grid.without_swing(score, *swing)
     score = chosen(score, filters.parts)

@@ -80,6 +80,9 @@ class Model(Octaves):
         counted = mask * log_prob.isfinite()
         return -(log_prob.masked_fill(counted == 0, 0)).sum() / counted.sum().clamp(min=1)
 
+    def counted(self, keys: Tensor, mask: Tensor) -> Tensor:
+        return (mask * (keys.count_nonzero(-1) <= self.next.max_notes)).sum()
+
     def log_prob(self, keys: Tensor, state: State, uniforms: Tensor) -> tuple[Tensor, State]:
         output, age, after = self._listen(keys, state)
         classes = self.classes(keys).flatten(0, 1)

@@ -38,7 +38,7 @@ def write_report(out: Path, dataset: Path, models: Path, composed: Path, params:
         The whole of params.yaml.
     """
     seed = derive(params.seed, "evaluate")
-    device = devices.in_double(devices.prepare(params.threads, seed, params.device))
+    device = devices.prepare(params.threads, seed, params.device, double=True)
     writer = system.load(models / "generator", models / "decoder").to(device)
     songs = Songs(dataset, writer.representation)
     sets = {

@@ -74,7 +74,7 @@ def write_pieces(
     UserError
         When a token of the prompt is not in the vocabulary.
     """
-    on_cpu = devices.in_double(devices.chosen(device)).type == "cpu"
+    on_cpu = devices.chosen(device, double=True).type == "cpu"
     jobs = min(threads, settings.pieces) if on_cpu else 1
     written = Parallel(jobs, return_as="generator")(
         delayed(_write_piece)(out, model, streams, settings, seed, device, number)
@@ -95,7 +95,7 @@ def _write_piece(
     number: int,
 ) -> dict[str, Any]:
     """Compose and write one piece; give its row of pieces.csv."""
-    model = model.to(devices.in_double(devices.prepare(1, seed, device)))
+    model = model.to(devices.prepare(1, seed, device, double=True))
     name = f"piece-{number + 1:02d}"
     tokens, shown = composed(model, streams, settings, seed, number)
     save(out / name, tokens, model.data)
