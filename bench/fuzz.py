@@ -6,14 +6,16 @@
 Inputs are made by damaging sound ones: bytes and bits are changed, parts are removed, doubled,
 exchanged, or taken from another input, and numbers become larger, negative or nothing. In most
 inputs of MusicXML and params.yaml, whole elements or lines are, so that they can still be parsed;
-in most models and checkpoints, the header that says what is where. A process
-of its own for each kind reads them. It may not end, nor take over 20 s or 1 GB for one of them,
-nor raise what is no reason for a user. Inputs for which one of these happens are kept in --out. A
-count is printed for each kind. Input i of a kind depends on the seed and on i alone, so a run that
-was stopped goes on where it was if it is given the same --out.
+in most models and checkpoints, the header that says what is where. In most archives (.mxl), a file
+is damaged before it is compressed. A process of its own for each kind reads them; notes go on to
+steps, chords and tokens. It may not end, nor take over 20 s or 1 GB for one of them, nor raise what
+is no reason for a user. Inputs for which one of these happens are kept in --out. A count is printed
+for each kind. Input i of a kind depends on the seed and on i alone, so a run that was stopped goes
+on where it was if it is given the same --out.
 """
 
 import argparse
+import io
 import multiprocessing
 import os
 import random
@@ -24,8 +26,10 @@ import sys
 import tempfile
 import time
 import traceback
+import zipfile
 from collections import Counter
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -38,18 +42,24 @@ from ostinato.core.errors import UserError
 from ostinato.core.models import read_model, write_model
 from ostinato.core.params import read_params
 from ostinato.core.seeds import derive
+from ostinato.notes.data import dataset
 from ostinato.scores import corpus
-from ostinato.scores.midi import midi_bytes
-from ostinato.scores.score import NOTE, Metre, Part, Score, Tempo
+from ostinato.scores.midi import from_bytes, midi_bytes
+from ostinato.scores.parts import usual_parts
+from ostinato.scores.score import NOTE, Metre, Part, Score, Tempo, UnreadableScore
 from ostinato.scores.sources import Rejected
 from ostinato.sound.data.recordings import UnreadableSound, read_blocks
-from ostinato.tokens.data import letters
+from ostinato.tokens.data import chords, letters
+from ostinato.tokens.data.tokenizer import Tokenizer, in_quarters
 
 ROOT = Path(__file__).parents[1]
 SECONDS, MEGABYTES = 20, 1024
 """The most that one input may take: time, and memory beyond that of the process before it."""
 
 CONFIG = {"kind": "generator"}
+
+FILTERS = dataset.Filters(4, [], [0, 127], None, 0.5, 1.0, "all")
+"""Which songs go on to steps: nearly all."""
 
 READ, REFUSED = "read", "refused"
 
@@ -116,6 +126,29 @@ def musicxml(rng: random.Random) -> bytes:
     ).encode()
 
 
+def mxl(rng: random.Random) -> bytes:
+    """Make an archive of MusicXML, in which a file is damaged before it is compressed."""
+    files_in = {
+        "META-INF/container.xml": (
+            b"<?xml version='1.0'?><container><rootfiles><rootfile full-path='score.xml'/>"
+            b"</rootfiles></container>"
+        ),
+        "score.xml": musicxml(rng),
+    }
+    if rng.random() < 0.2:
+        name = "META-INF/container.xml"
+        files_in[name] = damaged(files_in[name], files_in[name], rng)
+    else:
+        files_in["score.xml"] = damaged_in("musicxml", files_in["score.xml"], musicxml(rng), rng)
+    found = io.BytesIO()
+    with zipfile.ZipFile(
+        found, "w", rng.choice((zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED))
+    ) as all_:
+        for name, data in files_in.items():
+            all_.writestr(name, data)
+    return found.getvalue()
+
+
 def abc(rng: random.Random) -> bytes:
     """Make a tune in ABC."""
     pieces = """ABc2|d/e/ (3fga z4 [CEG] |: :| |1 |2 || "Am" {g}a ^f _b =c A, c' - > < [M:3/4] %%"""
@@ -178,10 +211,34 @@ def network(rng: random.Random) -> nn.Module:
 
 
 def notation_read(path: Path) -> str:
-    """Read notes."""
-    found = corpus.read_file(path, path.name, None)
-    refused = all(isinstance(each, Rejected) for each in found)
-    return REFUSED if refused else READ
+    """Read notes, and do with them what the stages do."""
+    songs = [
+        each for each in corpus.read_file(path, path.name, None) if not isinstance(each, Rejected)
+    ]
+    for song in songs:
+        go_on(from_bytes(song.midi))
+    return READ if songs else REFUSED
+
+
+def go_on(piece: Score) -> None:
+    """Turn a song into steps, chords and tokens; what does not fit is left out."""
+    chords.tokens_of(piece, True)
+    if not dataset.rejection(piece, FILTERS):
+        dataset.quantise(piece, FILTERS.steps_per_beat)
+    config = {
+        "tokenizer": "remi",
+        "steps_per_beat": FILTERS.steps_per_beat,
+        "velocities": 8,
+        "metres": sorted({str(in_quarters(metre)) for metre in piece.metres}),
+        "parts": [
+            [number, part.program, part.name] for number, part in usual_parts([piece.parts]).items()
+        ],
+        "drums": any(part.drums for part in piece.parts),
+        "swing": None,
+        "merges": [],
+    }
+    with suppress(UnreadableScore):
+        Tokenizer(config).names_of(piece)
 
 
 def sound_read(path: Path) -> str:
@@ -229,6 +286,7 @@ def checkpoint_read(path: Path) -> str:
 KINDS: dict[str, tuple[Callable[[random.Random], bytes], str, Callable[[Path], str]]] = {
     "midi": (midi, "mid", notation_read),
     "musicxml": (musicxml, "musicxml", notation_read),
+    "mxl": (mxl, "mxl", notation_read),
     "abc": (abc, "abc", notation_read),
     "humdrum": (humdrum, "krn", notation_read),
     "sound": (sound, "wav", sound_read),
@@ -312,9 +370,16 @@ def input_of(kind: str, seed: int, number: int) -> bytes:
     one, two, own = (
         random.Random(derive(seed, kind, number, name)) for name in ("one", "two", "damage")
     )
-    if kind in PIECES and own.random() < WHOLE_PIECES:
-        return rearranged(make(one), make(two), PIECES[kind], own)
-    return damaged(make(one), make(two), own)
+    if kind == "mxl" and own.random() < 0.8:
+        return make(one)
+    return damaged_in(kind, make(one), make(two), own)
+
+
+def damaged_in(kind: str, data: bytes, other: bytes, rng: random.Random) -> bytes:
+    """Damage an input of a kind, with another one of this kind."""
+    if kind in PIECES and rng.random() < WHOLE_PIECES:
+        return rearranged(data, other, PIECES[kind], rng)
+    return damaged(data, other, rng)
 
 
 def outcome(kind: str, path: Path) -> tuple[str, str]:
@@ -338,8 +403,10 @@ def work(kind: str, seed: int, connection: Any) -> None:
         used = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
         most = used + MEGABYTES * 2**20
         resource.setrlimit(resource.RLIMIT_AS, (most, most))
-        # What readers print about an input is no result.
-        sys.stderr = sys.stdout = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115
+        # What readers print about an input is no result; libraries in C do so, too.
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, 1)
+        os.dup2(nowhere, 2)
         connection.send("ready")
         while (number := connection.recv()) is not None:
             path.write_bytes(input_of(kind, seed, number))

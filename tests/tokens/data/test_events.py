@@ -197,6 +197,14 @@ def test_a_song_without_the_parts_is_left_out(tmp_path):
     assert len(streams.pieces("test")) == 1
 
 
+def test_a_song_with_endless_bars_is_left_out(tmp_path):
+    songs = {f"{i}": (s, song(i)) for i, s in enumerate(["train", "valid", "test"])}
+    songs["endless"] = "train", score_of([(0, 4, 60, 80, 0)], (78, 1))
+    streams_of(tmp_path, write_corpus(tmp_path / "corpus", songs))
+    [rejected] = files.read_table(tmp_path / "streams/rejected.csv")
+    assert rejected["reason"] == "a bar of 78/1 has over 255 quarter notes"
+
+
 def test_pairs_join_what_is_frequent_and_nothing_over_bars():
     single = ["Bar", "a", "b", "c"]
     sequence = np.array([0, 1, 2, 1, 2, 0, 1, 2, 3, 0, 1, 2])

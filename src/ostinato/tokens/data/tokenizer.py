@@ -38,6 +38,9 @@ TEMPI = 16, 500, 64
 HIGHEST = 127
 """The highest pitch."""
 
+MOST_BEATS = 255
+"""In a bar, as symusic keeps it in a byte."""
+
 DRUMS, SILENT = -1, -2
 """MidiTok's program of drums; and that of what is left out."""
 
@@ -146,7 +149,9 @@ class Tokenizer:
             small = [np.ascontiguousarray(field, np.int8) for field in fields[2:]]
             track.notes = symusic.Note.from_numpy(*whole, *small, "tick")
             found.tracks.append(track)
-        for metre in map(in_quarters, score.metres):
+        for own, metre in zip(score.metres, map(in_quarters, score.metres), strict=True):
+            if metre.beats > MOST_BEATS:
+                raise UnreadableScore(f"a bar of {own} has over {MOST_BEATS} quarter notes")
             if metre.bar * self.steps % TICKS_PER_BEAT:
                 raise UnreadableScore(f"a bar of {metre} is no whole number of steps")
             at = int(self._step(metre.tick))
