@@ -29,6 +29,7 @@ import traceback
 import zipfile
 from collections import Counter
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -484,13 +485,12 @@ def main() -> None:
     seed = options.seed if options.seed is not None else random.randrange(2**31)
     out = options.out or Path(tempfile.mkdtemp(prefix="fuzz-"))
     print(f"seed {seed}, kept in {out}", flush=True)
-    print(
-        "\n| kind | inputs | read | refused | ended | too slow | raised |"
-        "\n|---|---|---|---|---|---|---|",
-    )
-    failed = 0
-    for kind in options.kinds:
-        counts = fuzz(kind, seed, options.inputs // len(options.kinds), out)
+    failed, inputs = 0, options.inputs // len(options.kinds)
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        of_kinds = list(pool.map(lambda kind: fuzz(kind, seed, inputs, out), options.kinds))
+    print("\n| kind | inputs | read | refused | ended | too slow | raised |")
+    print("|---|---|---|---|---|---|---|")
+    for kind, counts in zip(options.kinds, of_kinds, strict=True):
         failed += sum(counts[each] for each in FAILED)
         cells = (f"{counts[each]:,}" for each in (READ, REFUSED, *FAILED))
         print(f"| {kind} | {counts.total():,} |", " | ".join(cells), "|", flush=True)

@@ -5,6 +5,7 @@ import fcntl
 import os
 import subprocess
 import sys
+from platform import node
 
 import pytest
 
@@ -25,9 +26,14 @@ def test_what_killed_processes_have_left_is_removed(tmp_path):
 def test_only_who_lives_waits(tmp_path):
     ended = subprocess.Popen([sys.executable, "-c", ""])
     ended.wait()
-    (tmp_path / f"waiting-{ended.pid}").touch()
+    (tmp_path / f"waiting-{ended.pid}-{node()}").touch()
     assert not awaited(tmp_path)
-    (tmp_path / f"waiting-{os.getpid()}").touch()
+    (tmp_path / f"waiting-{os.getpid()}-{node()}").touch()
+    assert awaited(tmp_path)
+
+
+def test_who_may_wait_on_another_machine_waits(tmp_path):
+    (tmp_path / "waiting-1-elsewhere").touch()
     assert awaited(tmp_path)
 
 

@@ -117,6 +117,12 @@ def test_two_processes_learn_as_one_and_go_on_after_a_kill(start, tmp_path):
     os.killpg(killed.pid, signal.SIGKILL)
     killed.wait()
     (tmp_path / "two").unlink()
+    [checkpoint] = (tmp_path / "cache").rglob("checkpoint.safetensors")
+    sound = checkpoint.read_bytes()
+    checkpoint.write_bytes(sound[:-1])
+    told, _ = start("two", 2).communicate(timeout=60)
+    assert told.count(f"UserError: {checkpoint} is damaged") == 1
+    checkpoint.write_bytes(sound)
     again = start("two", 2)
     assert result(again, tmp_path / "two") == two
 

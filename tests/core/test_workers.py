@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 
+import psutil
 import pytest
 import working
 from making import FILTERS
@@ -195,6 +196,25 @@ def test_a_job_that_kills_its_workers_is_named(bare):
 
 def test_a_job_that_kills_a_local_process_ends_with_one_line():
     assert "too little memory" in refused(workers.LOCAL, partial(working.deadly, Path()))
+
+
+def test_local_processes_end_with_the_one_that_was_killed(tmp_path):
+    code = (
+        "from functools import partial; from pathlib import Path; import working\n"
+        "from ostinato.core import workers\n"
+        "jobs = (partial(working.logged, Path('log'), number) for number in range(100_000))\n"
+        "for _ in workers.in_parallel(jobs): print(_, flush=True)"
+    )
+    env = os.environ | {"PYTHONPATH": HERE}
+    parent = subprocess.Popen(
+        [sys.executable, "-c", code], cwd=tmp_path, env=env, stdout=subprocess.PIPE
+    )
+    parent.stdout.readline()
+    children = psutil.Process(parent.pid).children(recursive=True)
+    parent.kill()
+    parent.communicate()
+    _, alive = psutil.wait_procs(children, timeout=20)
+    assert children and not alive
 
 
 def test_a_server_that_is_no_scheduler_is_named(monkeypatch):

@@ -1,12 +1,10 @@
 """What goes wrong on real machines: nothing is lost, and a line says what to do.
 
-Many more kills, and full disks, are in bench/kill.py.
+Kills and full disks at random moments are in bench/kill.py.
 """
 
 import os
-import random
 import shutil
-import signal
 import subprocess
 import time
 from collections.abc import Iterator
@@ -51,30 +49,6 @@ def train(project: Project) -> subprocess.Popen:
     dvc = project.start("dvc", "repro", "--force", "--single-item", "generator")
     wait_for(project.checkpoints, "no checkpoint was written")
     return dvc
-
-
-def test_kills_at_random_moments_lose_nothing(project):
-    rng = random.Random(5)
-    expected = {path: project.read(path) for path in ("dvc.lock", MODEL)}
-    for killed in "dvc", "group":
-        dvc = subprocess.Popen(
-            ["dvc", "repro", "--force", "generator"],
-            cwd=project.folder,
-            env=project.env,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-            start_new_session=True,
-        )
-        time.sleep(rng.uniform(1, 5))
-        if killed == "dvc":
-            dvc.kill()
-        else:
-            os.killpg(dvc.pid, signal.SIGKILL)
-        dvc.wait()
-    project.run("dvc", "repro", "--force", "generator")
-    assert {path: project.read(path) for path in expected} == expected
-    assert project.checkpoints() == []
-    assert not list(project.folder.rglob(".*.tmp"))
 
 
 def test_a_second_dvc_is_refused_and_the_first_goes_on(project, trained):

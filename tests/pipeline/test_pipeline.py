@@ -54,9 +54,7 @@ def test_a_second_run_runs_nothing(project):
 @pytest.mark.parametrize(
     ("change", "stages"),
     [
-        ({"compose__temperature": 0.45}, ["compose", "evaluate", "page"]),
         ({"evaluate__draws": 1}, ["evaluate", "page"]),
-        ({"token_compose__letters__top_k": 3}, ["token_compose@letters", "page"]),
         (
             {"tokens__chords__octaves": True},
             [
@@ -138,14 +136,6 @@ def test_a_memory_of_ones_own_works_by_its_name(project):
     assert memory == {"name": "echo", **yaml.safe_load(changes)["memory"]["echo"]}
 
 
-def test_an_experiment_in_a_temporary_copy_leaves_the_workspace_alone(project):
-    before = project.read("results/evaluate.json")
-    project.run("dvc", "exp", "run", "--temp", "-n", "aside", "-S", "compose.temperature=0.6")
-    assert "aside" in project.run("dvc", "exp", "list", "--name-only")
-    assert project.read("results/evaluate.json") == before
-    assert project.run("git", "status", "--porcelain") == ""
-
-
 def test_two_cold_clones_give_the_same_lock(twins):
     one, other = twins
     assert one.read("dvc.lock") == other.read("dvc.lock")
@@ -167,8 +157,7 @@ def test_trained_models_travel(project, tmp_path):
         assert elsewhere.read(path) == project.read(path)
 
 
-@pytest.mark.parametrize("victim", ["dvc", "trainer"])
-def test_a_killed_run_goes_on_and_ends_with_the_same_model(project, victim):
+def test_a_killed_run_goes_on_and_ends_with_the_same_model(project):
     """Also what is left out at random in training, and averages, are those of a whole run."""
     project.set(generator__training__learning_rate=0.02, generator__training__max_steps=120)
     project.set(generator__sampler="tied", samplers__tied__dropout=0.2)
@@ -176,11 +165,12 @@ def test_a_killed_run_goes_on_and_ends_with_the_same_model(project, victim):
     project.set(samplers__tied__match_steps=32, generator__repeating=True)
     uninterrupted = project.copy(project.folder.with_name("uninterrupted"))
     uninterrupted.run("dvc", "repro", "generator")
-    dvc = project.start("dvc", "repro", "generator")
-    wait_for(project.checkpoints, "no checkpoint was written")
-    (dvc if victim == "dvc" else project.process_of("generator")).kill()
-    dvc.communicate()
-    assert dvc.returncode != 0
+    for victim in "trainer", "dvc":
+        dvc = project.start("dvc", "repro", "generator")
+        wait_for(project.checkpoints, "no checkpoint was written")
+        (dvc if victim == "dvc" else project.process_of("generator")).kill()
+        dvc.communicate()
+        assert dvc.returncode != 0
     output = project.run("dvc", "repro", "generator")
     assert stages(output) == ["generator"]
     assert project.read(MODEL) == uninterrupted.read(MODEL)

@@ -5,6 +5,7 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from platform import node
 
 import psutil
 from filelock import FileLock, Timeout
@@ -13,7 +14,8 @@ from ostinato.core.errors import UserError
 from ostinato.core.progress import tell
 
 WAITING = "waiting-"
-"""What the name of a file begins with that a waiting process leaves; then comes its number."""
+"""What the name of a file begins with that a waiting process leaves; then come its number and its
+machine, since several may share a folder."""
 
 
 @contextmanager
@@ -37,7 +39,7 @@ def locked(folder: Path, what: str) -> Iterator[None]:
     """
     folder.mkdir(parents=True, exist_ok=True)
     lock = FileLock(folder / "lock", fallback_to_soft=False)
-    waiting = folder / f"{WAITING}{os.getpid()}"
+    waiting = folder / f"{WAITING}{os.getpid()}-{node()}"
     waiting.touch()
     try:
         try:
@@ -63,6 +65,7 @@ def locked(folder: Path, what: str) -> Iterator[None]:
 
 
 def awaited(folder: Path) -> bool:
-    """Say whether another process waits for the lock of a folder."""
-    numbers = (path.name.removeprefix(WAITING) for path in folder.glob(f"{WAITING}*"))
-    return any(psutil.pid_exists(int(number)) for number in numbers)
+    """Say whether another process waits for the lock of a folder; one of another machine may."""
+    names = (path.name.removeprefix(WAITING) for path in folder.glob(f"{WAITING}*"))
+    found = (name.split("-", 1) for name in names)
+    return any(host != node() or psutil.pid_exists(int(number)) for number, host in found)

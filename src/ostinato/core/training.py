@@ -9,14 +9,15 @@ import hashlib
 import json
 import math
 import os
+import sys
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing, contextmanager, suppress
+from contextlib import ExitStack, closing, contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import timedelta
 from functools import cache as once
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 from lightning_fabric import Fabric
@@ -36,6 +37,8 @@ from ostinato.core.progress import progress
 from ostinato.core.schema import Training
 from ostinato.core.seeds import derive
 
+Result = TypeVar("Result")
+
 History = list[dict[str, float]]
 """One row for each validation: ``step``, the mean training loss since the previous validation
 (``train``), and the validation loss (``valid``)."""
@@ -43,7 +46,7 @@ History = list[dict[str, float]]
 OPTIMIZERS = {"adam": torch.optim.AdamW, "rmsprop": torch.optim.RMSprop}
 
 PATIENT = timedelta(days=30)
-"""How long processes wait for the first one, which may wait for another training."""
+"""How long processes wait for what the first one does, which may wait for another training."""
 
 HASHED = 1 << 20
 """The number of bytes that are read at a time to hash a file."""
@@ -183,8 +186,8 @@ def fit(task: Task, told: Callable[[History], None] = lambda history: None) -> H
     task : Task
         What to train.
     told : callable
-        Called after each validation with the history so far, while the model has the weights that
-        were validated.
+        Called in the first process after each validation, with the history so far, while the model
+        has the weights that were validated. If it fails, all processes end.
 
     Returns
     -------
@@ -200,7 +203,8 @@ def fit(task: Task, told: Callable[[History], None] = lambda history: None) -> H
     checkpoints = cache.folder(cache.CHECKPOINTS)
     folder = checkpoints / fingerprint(task)
     settings = task.settings
-    fabric = _fabric(device_of(task.model).type, *_processes(settings))
+    device = device_of(task.model).type
+    fabric = _fabric(device, *_processes(settings, device))
     run = _Run(task, folder / "checkpoint.safetensors", fabric)
     with _alone(fabric, checkpoints, folder, task.what):
         run.load()
@@ -216,9 +220,9 @@ def fit(task: Task, told: Callable[[History], None] = lambda history: None) -> H
                         run.validate()
                     run.save()
                     with run.averaged():
-                        told(run.history)
+                        _by_first(fabric, lambda: told(run.history))
                 # Several processes agree when they wait for each other anyway.
-                if (due or fabric.world_size == 1) and fabric.broadcast(ranks.orphaned()):
+                if (due or fabric.world_size == 1) and _by_first(fabric, ranks.orphaned):
                     run.save()
                     raise UserError(f"{task.what}: dvc has ended; stopped after step {run.step}")
         task.model.load_state_dict(run.best)
@@ -229,8 +233,11 @@ def fit(task: Task, told: Callable[[History], None] = lambda history: None) -> H
         return run.history
 
 
-def _processes(settings: Training) -> tuple[int, int, str]:
+def _processes(settings: Training, device: str) -> tuple[int, int, str]:
     """How many devices of how many machines a training uses, and how they work together."""
+    there = torch.cuda.device_count() if device == "cuda" else math.inf
+    if settings.devices > there:
+        raise UserError(f"training.devices is {settings.devices}, but there are {there} GPUs here")
     together = settings.devices * settings.nodes
     if settings.batch < together:
         raise UserError(
@@ -245,9 +252,7 @@ def _fabric(device: str, devices: int, nodes: int, strategy: str) -> Fabric:
     """Start the processes of a training, unless they are there already."""
     threads = torch.get_num_threads()
     if devices * nodes > 1:
-        several = DDPStrategy(
-            timeout=PATIENT, find_unused_parameters=strategy == "ddp_find_unused_parameters"
-        )
+        several = DDPStrategy(find_unused_parameters=strategy == "ddp_find_unused_parameters")
         plugins = []
     else:
         several, plugins = "auto", [LightningEnvironment()]  # whatever the batch system has started
@@ -298,14 +303,40 @@ def _ahead(task: Task, fabric: Fabric, first: int, end: int) -> Iterator[Argumen
 @contextmanager
 def _alone(fabric: Fabric, checkpoints: Path, folder: Path, what: str) -> Iterator[None]:
     """Let the first process hold the lock of a training, while the others wait for it."""
-    if fabric.is_global_zero:
-        cache.remove_old(checkpoints)
-        with locked(folder, what):
-            fabric.barrier()
-            yield
-    else:
-        fabric.barrier()
+    with ExitStack() as stack:
+
+        def lock() -> None:
+            cache.remove_old(checkpoints)
+            stack.enter_context(locked(folder, what))
+
+        _by_first(fabric, lock)
         yield
+
+
+@once
+def _patient() -> Any:
+    """The group of all processes in which they wait; who ends is noticed at once, by gloo."""
+    return torch.distributed.new_group(backend="gloo", timeout=PATIENT)
+
+
+def _by_first(fabric: Fabric, work: Callable[[], Result]) -> Result:
+    """Let the first process do something, and return to all what it returns.
+
+    If it fails, it says why, and the others end.
+    """
+    if fabric.world_size == 1:
+        return work()
+    done: list[Any] = [None]
+    if fabric.is_global_zero:
+        try:
+            done = [(work(),)]
+        except Exception:
+            torch.distributed.broadcast_object_list(done, group=_patient())
+            raise
+    torch.distributed.broadcast_object_list(done, group=_patient())
+    if done[0] is None:
+        sys.exit(1)
+    return done[0][0]
 
 
 class _Run:
@@ -411,14 +442,15 @@ class _Run:
         if self.fabric.world_size == 1:
             return own
         everyone: list[Any] = [None] * self.fabric.world_size
-        torch.distributed.all_gather_object(everyone, own)
+        torch.distributed.all_gather_object(everyone, own, group=_patient())
         parts = range(self.task.parts)
         return [everyone[part % len(everyone)][part // len(everyone)] for part in parts]
 
     def save(self) -> None:
         losses = self._losses()
-        if not self.fabric.is_global_zero:
-            return
+        _by_first(self.fabric, lambda: self._write(losses))
+
+    def _write(self, losses: list[float]) -> None:
         tensors = {f"module.{k}": v for k, v in self.module.state_dict().items()}
         tensors |= {f"best.{k}": v for k, v in self.best.items()}
         if self.average:
@@ -437,11 +469,13 @@ class _Run:
         tensors = {name: value.clone() for name, value in tensors.items()}
         tensor_file.write(self.path, tensors, plain | rates)
 
+    def _read(self) -> tuple[dict[str, Tensor], dict[str, Any]] | None:
+        if not self.path.exists():
+            return None
+        return tensor_file.read(self.path, "remove it, and training begins anew")
+
     def load(self) -> None:
-        known = None
-        if self.fabric.is_global_zero and self.path.exists():
-            known = tensor_file.read(self.path, "remove it, and training begins anew")
-        known = self.fabric.broadcast(known)
+        known = _by_first(self.fabric, self._read)
         if known is None:
             return
         tensors, plain = known

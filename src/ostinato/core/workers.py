@@ -20,6 +20,7 @@ from functools import cache, partial
 from importlib import metadata
 from itertools import islice
 from pathlib import Path
+from threading import Thread
 from typing import Any, TypeVar
 from uuid import uuid4
 
@@ -124,7 +125,9 @@ def _run(batch: list[Job[Result]], folder: Path) -> tuple[float, list[Result]]:
 @contextmanager
 def _processes() -> Iterator[tuple[Callable[[list[Job[Any]]], Future[Any]], int]]:
     """Give what submits batches to local processes, and how many to submit ahead."""
-    pool = loky.get_reusable_executor(timeout=IDLE_SECONDS, env=ONE_THREAD)
+    pool = loky.get_reusable_executor(
+        timeout=IDLE_SECONDS, env=ONE_THREAD, initializer=_end_with, initargs=(os.getpid(),)
+    )
     try:
         yield lambda batch: pool.submit(_run, batch, Path.cwd()), AHEAD * loky.cpu_count()
     except BrokenProcessPool as error:
@@ -132,6 +135,17 @@ def _processes() -> Iterator[tuple[Callable[[list[Job[Any]]], Future[Any]], int]
     except BaseException:
         pool.shutdown(kill_workers=True)
         raise
+
+
+def _end_with(parent: int) -> None:
+    """End this process soon after its parent, which may be killed."""
+
+    def watch() -> None:
+        while os.getppid() == parent:
+            time.sleep(1)
+        os._exit(1)
+
+    Thread(target=watch, daemon=True).start()
 
 
 @contextmanager

@@ -203,6 +203,7 @@ class Batches:
         self.lowest = table["shift"][first].astype(int)
         self.count = np.diff(np.append(first, len(table)))
         self.annotate = annotate
+        self._orders: dict[int, np.ndarray] = {}
         self._annotated: OrderedDict[int, Tensor | None] = OrderedDict()
 
     def __call__(self, number: int) -> Batch:
@@ -218,14 +219,10 @@ class Batches:
         Batch
         """
         places = np.arange(number * self.size, (number + 1) * self.size)
-        orders = {
-            int(epoch): np.random.default_rng(derive(self.seed, "order", int(epoch))).permutation(
-                len(self.rows)
-            )
-            for epoch in np.unique(places // len(self.rows))
-        }
+        epochs = np.unique(places // len(self.rows)).tolist()
+        self._orders = {epoch: self._order(epoch) for epoch in epochs}
         chosen = np.array(
-            [orders[p // len(self.rows)][p % len(self.rows)] for p in places.tolist()]
+            [self._orders[p // len(self.rows)][p % len(self.rows)] for p in places.tolist()]
         )
         rows = self.rows[chosen].copy()
         rng = np.random.default_rng(derive(self.seed, "shift", number))
@@ -235,6 +232,13 @@ class Batches:
             rows["shift"] = rng.choice(self.shifts, len(rows))
         batch = window(self.songs, rows, self.steps, self.past, self.keys)
         return batch._replace(annotation=self._annotations(rows))
+
+    def _order(self, epoch: int) -> np.ndarray:
+        """The order of the rows in an epoch; that of the last batch is known."""
+        if epoch in self._orders:
+            return self._orders[epoch]
+        rng = np.random.default_rng(derive(self.seed, "order", epoch))
+        return rng.permutation(len(self.rows))
 
     def _annotations(self, rows: np.ndarray) -> Tensor | None:
         """Cut out and transpose the annotations of the fragments: Tensor[B, T, K, A]."""
