@@ -69,6 +69,7 @@ def test_texts_of_all_kinds_are_read(tmp_path: Path, data, titles):
         ("M:2147483647/4\nK:C\nCDEF|", "the metre 2147483647/4, over 128 beats"),
         ("M:1e309/4\nK:C\nCDEF|", "the metre 1e309/4"),
         ("M:4/4\nK:C\nCD[M:999/4]EF|", "the metre 999/4"),
+        ("M:4/4\nL:65536/8\nK:C\nCDEF|", "notes of 8,192 whole notes, over 16"),
         ("M:4/4\nL:1/8\nK:C\nC999|", "the note C999, over 16 whole notes"),
         ("M:4/4\nL:2/1\nK:C\n[C,4E]3|", r"the note \[C,4E\]3"),
         (f"M:4/4\nK:C\nz{'9' * 5000}|", "the note z99999"),

@@ -54,7 +54,10 @@ def check(tune: str) -> None:
         if _largest(metre) > MOST_BEATS:
             raise UnreadableScore(f"the metre {metre.strip()[:20]}, over {MOST_BEATS} beats")
     units = [_largest(over) / _largest(under) for over, under in UNIT.findall(tune)]
-    most = MOST_WHOLE_NOTES / max(units, default=1 / 8)
+    unit = max(units, default=1 / 8)
+    if unit > MOST_WHOLE_NOTES:
+        raise UnreadableScore(f"notes of {unit:,.0f} whole notes, over {MOST_WHOLE_NOTES}")
+    most = MOST_WHOLE_NOTES / unit
     for line in tune.splitlines():
         if FIELD.match(line):
             continue
