@@ -174,7 +174,7 @@ def humdrum(rng: random.Random) -> bytes:
 
 def sound(rng: random.Random) -> bytes:
     """Make a sound file, or a video."""
-    kind = rng.choice(("WAV", "FLAC", "OGG", "MP3", "mp4", "mp4", "matroska", "adts"))
+    kind = rng.choice(("WAV", "FLAC", "OGG", "MP3", "mp4", "mp4", "matroska", "mpegts", "adts"))
     shape = rng.randrange(2000, 30_000), rng.choice((2, 2, 6))
     samples = np.sin(np.arange(shape[0]) / rng.uniform(3, 60))[:, None].repeat(shape[1], 1) / 2
     if kind == "MP3":

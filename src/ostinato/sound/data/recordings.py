@@ -195,9 +195,9 @@ def _frames(container: "InputContainer", track: "AudioStream") -> Iterator["Audi
             if lost and frames and packet.size:
                 raise _damaged(seconds)
             for frame in frames:
+                yield frame
                 done += frame.samples
                 seconds = done / frame.sample_rate
-                yield frame
             if not packet.size:  # The last one: it flushes the decoder.
                 break  # Beyond it, PyAV looks for tracks that it does not know if some came late.
     except av.FFmpegError as error:
