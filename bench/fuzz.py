@@ -31,9 +31,11 @@ from collections import Counter
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
+from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
+import av
 import numpy as np
 import soundfile
 from torch import nn
@@ -171,12 +173,38 @@ def humdrum(rng: random.Random) -> bytes:
 
 
 def sound(rng: random.Random) -> bytes:
-    """Make a sound file."""
-    kind = rng.choice(("WAV", "FLAC", "OGG", "MP3"))
-    samples = np.sin(np.arange(rng.randrange(2000, 30_000)) / rng.uniform(3, 60)) / 2
+    """Make a sound file, or a video."""
+    kind = rng.choice(("WAV", "FLAC", "OGG", "MP3", "mp4", "mp4", "matroska", "mpegts", "adts"))
+    shape = rng.randrange(2000, 30_000), rng.choice((2, 2, 6))
+    samples = np.sin(np.arange(shape[0]) / rng.uniform(3, 60))[:, None].repeat(shape[1], 1) / 2
+    if kind == "MP3":
+        samples = samples[:, :2]
     with tempfile.NamedTemporaryFile() as file:
-        soundfile.write(file.name, samples[:, None].repeat(2, 1), 22_050, format=kind)
+        if kind.isupper():
+            soundfile.write(file.name, samples, 22_050, format=kind)
+        else:
+            record(file.name, kind, samples, pictures=rng.randrange(3))
         return Path(file.name).read_bytes()
+
+
+def record(path: str, kind: str, samples: np.ndarray, pictures: int) -> None:
+    """Write a file of AAC at 22,050 Hz, with a track of so many pictures if there are any."""
+    layout = {2: "stereo", 6: "5.1"}[samples.shape[1]]
+    packed = samples.astype(np.float32).reshape(1, -1)
+    heard = av.AudioFrame.from_ndarray(packed, "flt", layout)
+    heard.sample_rate, heard.pts, heard.time_base = 22_050, 0, Fraction(1, 22_050)
+    seen = av.VideoFrame.from_ndarray(np.zeros((48, 32), np.uint8), "yuv420p")
+    seen.time_base = Fraction(1, 10)
+    with av.open(path, "w", kind, {"fflags": "bitexact"}) as file:
+        track = file.add_stream("aac", 22_050, layout=layout)
+        if pictures and kind != "adts":
+            film = file.add_stream("mpeg4", 10)
+            film.width = film.height = 32
+            for seen.pts in range(pictures):
+                file.mux(film.encode(seen))
+            file.mux(film.encode())
+        file.mux(track.encode(heard))
+        file.mux(track.encode())
 
 
 def text(rng: random.Random) -> bytes:

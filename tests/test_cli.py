@@ -67,7 +67,7 @@ def test_mistakes_are_one_line(models, tmp_path):
     out = tmp_path / "out.wav"
     for source, target, folder, line in [
         (short, out, models, "3.00 s of sound, shorter than the 10 s that are needed"),
-        (text, out, models, "not a sound file that can be read"),
+        (text, out, models, "not a sound file or video that can be read"),
         (tmp_path / "none.wav", out, models, "no such file"),
         (good, tmp_path / "out.mp3", models, "only .wav files are written"),
         (good, out, tmp_path, "holds no model; `dvc pull --allow-missing`"),

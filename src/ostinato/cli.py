@@ -130,9 +130,9 @@ def parser() -> argparse.ArgumentParser:
         _improvise,
         "go on from the first ten seconds of a sound file",
         "song.wav -o longer.wav",
-        "song.mp3 -o longer.wav --seconds 60 --seed 2",
+        "film.mp4 -o longer.wav --seconds 60 --seed 2",
     )
-    command.add_argument("song", type=Path, help="WAV, FLAC, OGG or MP3, ten seconds or more")
+    command.add_argument("song", type=Path, help="a sound file or a video of ten seconds or more")
     command.add_argument("-o", "--output", type=Path, required=True, help="the WAV file to write")
     command.add_argument(
         "--seconds", type=_between(float, 0.1, 3600), default=30.0, help="how long to go on (30)"

@@ -155,8 +155,9 @@ def build_recorded(out: Path, folder: Path, splits: Collection[str] = SPLITS) ->
     out : Path
         An empty folder.
     folder : Path
-        Searched recursively. Recordings may have any length, since none is held in memory. Each is
-        scaled to the same peak, so that a quiet one counts as much as a loud one.
+        Searched recursively for sound files and videos, see `read_blocks`. They may have any
+        length, since none is held in memory. Each is scaled to the same peak, so that a quiet one
+        counts as much as a loud one.
     splits : collection of str
         Pieces of other splits are left out.
 
@@ -168,7 +169,7 @@ def build_recorded(out: Path, folder: Path, splits: Collection[str] = SPLITS) ->
     where = f"audio.folder: {folder}"
     found = files_in(folder, "audio.folder", "recordings")
     if not found:
-        raise UserError(f"{where} holds no file; put WAV, FLAC, OGG or MP3 files there")
+        raise UserError(f"{where} holds no file; put sound files or videos there")
     pieces: dict[str, tuple[str, Path, Recording]] = {}
     rejected: list[Rejected] = []
     version = cache.code_of(__name__)
