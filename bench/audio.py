@@ -12,6 +12,7 @@ second. The second command prints one table alone; see bench/audio.md for what i
 import argparse
 import statistics
 import time
+from functools import partial
 from pathlib import Path
 
 import torch
@@ -75,7 +76,7 @@ def main() -> None:
     if "onsets" in options.what:
         onset_table(params, sounds, options.pieces)
     if "continuations" in options.what:
-        ways = {name: way_of(params, name) for name in options.ways}
+        ways = {name: partial(way_of, params, name) for name in options.ways}
         continuation_tables(params, sounds, ways, options.pieces)
 
 

@@ -70,7 +70,8 @@ def row(name: str, codec: Codec, pieces: list[np.ndarray]) -> None:
             for measure in (measures.si_sdr, measures.log_mel_distance, measures.mel_distance)
         ),
     )
-    print(f"| {name} |", " | ".join(f"{figure:.2f}" for figure in figures), "|", flush=True)
+    cells = ("" if math.isnan(figure) else f"{figure:.2f}" for figure in figures)
+    print(f"| {name} |", " | ".join(cells), "|", flush=True)
 
 
 def opus(sound: np.ndarray, rate: int) -> tuple[np.ndarray, float]:

@@ -187,7 +187,9 @@ def listener(params: Params) -> Pipeline:
     return instruments.learn(heard, programs[: len(heard)])
 
 
-def continuation_tables(params: Params, sounds: Sounds, ways: dict[str, Way], most: int) -> None:
+def continuation_tables(
+    params: Params, sounds: Sounds, ways: dict[str, Callable[[], Way]], most: int
+) -> None:
     """Print a table for each way of going on.
 
     Parameters
@@ -197,7 +199,7 @@ def continuation_tables(params: Params, sounds: Sounds, ways: dict[str, Way], mo
     sounds : Sounds
         The collection.
     ways : dict of str to callable
-        By their names.
+        By their names, what makes each when it is needed.
     most : int
         The most pieces to continue.
     """
@@ -208,7 +210,8 @@ def continuation_tables(params: Params, sounds: Sounds, ways: dict[str, Way], mo
     truly = [continuation.describe(*pair) for pair in zip(given, true, strict=True)]
     classifier = listener(params)
     truly_named = named(classifier, alone, [piece.true for piece in alone])
-    for name, way in ways.items():
+    for name, make in ways.items():
+        way = make()
         made = [go_on(way, piece, params.seed) for piece in progress(mixed, len(mixed), name)]
         ours = [continuation.describe(*pair) for pair in zip(given, made, strict=True)]
         played = [go_on(way, piece, params.seed) for piece in progress(alone, len(alone), name)]
@@ -216,10 +219,7 @@ def continuation_tables(params: Params, sounds: Sounds, ways: dict[str, Way], mo
         for figure in AIMS:
             print(line(figure, truly, ours))
         print(named_line(truly_named, named(classifier, alone, played), len(alone)))
-        apart = likeness.told_apart(given, made, true)
-        if apart:
-            print(f"\n{name}: told from true with a balanced accuracy of {apart[0]:.2f}", end=" ")
-            print(f"+- {apart[1]:.2f}; aim: at most {TOLD_APART}", flush=True)
+        print(told_line(likeness.told_apart(given, made, true), len(truly_named)), flush=True)
 
 
 def go_on(way: Way, piece: Piece, seed: int) -> np.ndarray:
@@ -264,12 +264,18 @@ def line(
     if most is None:
         return f"| {name} | {' | '.join(cells)} | | |"
     away = [float(np.median(off(figure, *pair))) for pair in zip(true, made, strict=True)]
-    unit = {"level": "{:.1f} dB"}.get(figure, "{:.1f} x" if most > 1 else "{:.0%}")
     cells[len(true) :] = [
-        f"{cell} ({unit.format(value)})"
+        f"{cell} ({_amount(figure, value)})"
         for cell, value in zip(cells[len(true) :], away, strict=True)
     ]
     return f"| {name} | {' | '.join(cells)} | {aim} | {'yes' if max(away) <= most else 'no'} |"
+
+
+def _amount(figure: str, value: float) -> str:
+    """How far off, in the unit of the aim."""
+    if figure == "level":
+        return f"{value:.1f} dB"
+    return f"{value:.1f} x" if figure.endswith("distance") else f"{100 * value:.0f} %"
 
 
 def named(
@@ -288,9 +294,18 @@ def named(
 def named_line(true: list[float], made: list[float], pieces: int) -> str:
     """The line of a table that says whether instruments stay the same."""
     reached = "yes" if min(made) >= NAMED else "no"
-    cells = " | ".join(f"{share:.0%}" for share in (*true, *made))
+    cells = " | ".join(f"{100 * share:.0f} %" for share in (*true, *made))
     name = f"seconds that sound like the instrument ({pieces} pieces of one)"
-    return f"| {name} | {cells} | at least {NAMED:.0%} | {reached} |"
+    return f"| {name} | {cells} | at least {100 * NAMED:.0f} % | {reached} |"
+
+
+def told_line(apart: list[float] | None, parts: int) -> str:
+    """The line of a table that says how well a classifier knows what was made."""
+    if apart is None:
+        return f"| told from true {'| ' * 2 * parts}| at most {TOLD_APART} | too few pieces |"
+    reached = "yes" if apart[0] <= TOLD_APART else "no"
+    cells = "| " * parts + f"| {apart[0]:.2f} +- {apart[1]:.2f}, all parts " + "| " * (parts - 1)
+    return f"| told from true {cells}| at most {TOLD_APART} | {reached} |"
 
 
 def onset_table(params: Params, sounds: Sounds, most: int) -> None:

@@ -35,7 +35,7 @@ def test_an_aim_is_reached_if_it_is_in_every_part_by_the_median_piece():
     true = [{"onset_rate": np.array([2.0, 2.0])}, {"onset_rate": np.array([4.0])}]
     near = [{"onset_rate": np.array([2.2, 2.4])}, {"onset_rate": np.array([4.4])}]
     line = bench.line("onset_rate", true, near)
-    assert "3.3 (10%) | 2.4 (20%)" in line
+    assert "3.3 (10 %) | 2.4 (20 %)" in line
     assert line.endswith("yes |")
     near[0]["onset_rate"][1] = 3.0
     assert bench.line("onset_rate", true, near).endswith("no |")
