@@ -1,32 +1,46 @@
-"""Autoencoders, score creators and improvisations beside their baselines, on held-out pieces.
+"""Autoencoders, score creators and continuations beside their baselines, on held-out pieces.
 
     python bench/audio.py
+    python bench/audio.py --what continuations --ways lstm --pieces 4
 
-Run it after `dvc repro`: it uses data/audio, data/held_out, data/frames and the models that
-params.yaml chooses, and trains the others, about ten minutes on two cores. Higher is better for
-SNR, lower for all else but speed. Speeds are how many seconds of sound are encoded and decoded in
-one second.
+Run it after `dvc repro`: it uses data/corpus, data/audio, data/held_out, data/frames and the models
+that params.yaml chooses. Others are trained once and kept in the cache. Higher is better for SNR,
+lower for all else but speed. Speeds are how many seconds of sound are encoded and decoded in one
+second. The second command prints one table alone; see bench/audio.md for what is in it.
 """
 
 import argparse
 import statistics
 import time
+from functools import partial
 from pathlib import Path
 
-import numpy as np
 import torch
+from audio_bits import bits_table
+from audio_continuations import (
+    BASELINES,
+    Ridge,
+    Way,
+    continuation_tables,
+    improviser,
+    loop,
+    onset_table,
+    true_content,
+    truth,
+)
+from torch import nn
 
-from ostinato.core import devices, files, training
+from ostinato.core import cache, devices, files, models, training
 from ostinato.core.params import Params, read_params
+from ostinato.core.training import Task
 from ostinato.scores.wav import RATE
-from ostinato.sound.compose.improvise import SEED_SAMPLES, improvise
 from ostinato.sound.data.sound import Sounds
 from ostinato.sound.fit.autoencoder import autoencoder_task
 from ostinato.sound.fit.score_creator import score_creator_task
 from ostinato.sound.parts import autoencoder, score_creator
 from ostinato.sound.parts.autoencoder import Autoencoder
 from ostinato.sound.report import autoencoder as report
-from ostinato.sound.report import measures, performance
+from ostinato.sound.report import measures
 from ostinato.sound.report.score_creator import compare
 
 AUDIO, HELD_OUT = Path("data/audio"), Path("data/held_out")
@@ -37,24 +51,71 @@ SUBSETS, SUBSET_FRAMES = (4, 32), 6_000
 which principal components are computed there."""
 
 
+WHAT = ("autoencoders", "pieces", "bits", "frames", "onsets", "continuations")
+
+
 def main() -> None:
     """Measure and print."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--pieces", type=int, default=8, help="pieces to improvise on, at most")
-    options = parser.parse_args()
     params = read_params(Path("params.yaml"))
+    names = [*params.score_creators, *BASELINES]
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--what", nargs="+", choices=WHAT, default=WHAT, help="all, if not said")
+    parser.add_argument("--ways", nargs="+", choices=names, default=names, help="of going on")
+    parser.add_argument("--pieces", type=int, default=16, help="pieces to continue, at most")
+    options = parser.parse_args()
     devices.prepare(params.threads, params.seed)
     sounds = Sounds(AUDIO, HELD_OUT)
-    autoencoder_table(params, sounds)
-    pieces_table(params, sounds)
-    score_creator_table(params)
-    improvisation_table(params, sounds, options.pieces)
+    if "autoencoders" in options.what:
+        autoencoder_table(params, sounds)
+    if "pieces" in options.what:
+        pieces_table(params, sounds)
+    if "bits" in options.what:
+        bits_table(params, sounds)
+    if "frames" in options.what:
+        frames_table(params)
+    if "onsets" in options.what:
+        onset_table(params, sounds, options.pieces)
+    if "continuations" in options.what:
+        ways = {name: partial(way_of, params, name) for name in options.ways}
+        continuation_tables(params, sounds, ways, options.pieces)
 
 
 def chosen(params: Params, section: str, kind: str) -> Params:
     """The same parameters with another model chosen."""
     part = getattr(params, section).model_copy(update={"kind": kind})
     return params.model_copy(update={section: part})
+
+
+def trained(task: Task) -> nn.Module:
+    """Train a model, unless the cache has it from an earlier run."""
+    cache.remove_old(cache.folder("bench"))
+    folder = cache.folder("bench") / training.fingerprint(task)
+    if not (folder / "config.json").exists():
+        training.fit(task)
+        models.write_model(folder, task.model, task.config)
+    _, weights = models.read_model(folder)
+    models.load_weights(task.model, weights, folder)
+    return task.model.eval()
+
+
+def score_creator_of(params: Params, kind: str) -> nn.Module:
+    """Load the score creator that the parameters choose, or train another one."""
+    if kind == params.score_creator.kind:
+        return score_creator.load(MODELS / "score_creator")
+    return trained(score_creator_task(chosen(params, "score_creator", kind), FRAMES))
+
+
+def way_of(params: Params, name: str) -> Way:
+    """Find the way of going on that has a name: that of a score creator, or a baseline."""
+    encoder = autoencoder.load(MODELS / "autoencoder")
+    if name == "loop":
+        return loop
+    if name == "true":
+        return truth
+    if name == "true content":
+        return true_content(encoder)
+    creator = Ridge(FRAMES) if name == "ridge" else score_creator_of(params, name)
+    return improviser(encoder, creator)
 
 
 def autoencoder_table(params: Params, sounds: Sounds) -> None:
@@ -64,9 +125,7 @@ def autoencoder_table(params: Params, sounds: Sounds) -> None:
         if kind == params.autoencoder.kind:
             model = autoencoder.load(MODELS / "autoencoder")
         else:
-            task = autoencoder_task(chosen(params, "autoencoder", kind), AUDIO)
-            training.fit(task)
-            model = task.model
+            model = trained(autoencoder_task(chosen(params, "autoencoder", kind), AUDIO))
         figures = report.measure(model, kind, sounds, params.seed)
         names = ("snr", "log_mel_distance", "border_ratio")
         for who in (kind, "pca_512", "dct_512"):
@@ -115,16 +174,11 @@ def speed(model: Autoencoder, sounds: Sounds) -> float:
     return statistics.median(rates)
 
 
-def score_creator_table(params: Params) -> None:
+def frames_table(params: Params) -> None:
     """Print the figures of every score creator; see `ostinato.sound.report.score_creator`."""
     rows: dict[str, tuple[float, ...]] = {}
     for kind in params.score_creators:
-        if kind == params.score_creator.kind:
-            model = score_creator.load(MODELS / "score_creator")
-        else:
-            task = score_creator_task(chosen(params, "score_creator", kind), FRAMES)
-            training.fit(task)
-            model = task.model
+        model = score_creator_of(params, kind)
         figures = compare(model, FRAMES, kind, params.seed)
         for who, score in figures["energy_score"].items():
             rows[who] = score, figures["distance_of_mean"][who], figures["distance_to_music"][who]
@@ -134,31 +188,6 @@ def score_creator_table(params: Params) -> None:
     for who, (score, mean, music) in rows.items():
         print(f"| {who} | {score:.2f} | {score / best - 1:+.1%} | {mean:.2f} | {music:.2f} |")
     print(f"| truth | | | | {figures['distance_to_music']['truth']:.2f} |")
-
-
-def improvisation_table(params: Params, sounds: Sounds, pieces: int) -> None:
-    """Print levels of improvisations on test pieces against the seed's, second by second."""
-    encoder = autoencoder.load(MODELS / "autoencoder")
-    creator = score_creator.load(MODELS / "score_creator")
-    seconds = params.improvise.seconds
-    samples = SEED_SAMPLES + round(seconds * RATE)
-    long_enough = [i for i in sounds.of("test") if sounds.samples[i] >= samples]
-    changes: dict[str, list[np.ndarray]] = {"improvised": [], "true": []}
-    for index in long_enough[:pieces]:
-        true = sounds.piece(index, 0, samples)
-        begun = torch.from_numpy(true[:, :SEED_SAMPLES])
-        heard = improvise(encoder, creator, begun, seconds, params.seed).numpy()
-        level = performance.compare(heard, true)["level"]
-        for who, by_piece in changes.items():
-            by_piece.append(np.array(level[who]) - level["seed"])
-    print(f"\nlevel of {len(by_piece)} improvisations against their first ten seconds', dB")
-    print("| | median | lowest | highest | seconds within 6 dB | pieces all within 6 dB |")
-    print("|---|---|---|---|---|---|")
-    for who, by_piece in changes.items():
-        every = np.stack(by_piece)
-        within = np.abs(every) <= 6
-        figures = f"{np.median(every):+.1f} | {every.min():+.1f} | {every.max():+.1f}"
-        print(f"| {who} | {figures} | {within.mean():.1%} | {within.all(1).sum()} |")
 
 
 if __name__ == "__main__":

@@ -5,15 +5,10 @@ from collections.abc import Sequence
 import numpy as np
 from scipy.integrate import trapezoid
 from scipy.spatial.distance import cdist
-from sklearn.ensemble import ExtraTreesClassifier
-from sklearn.metrics import balanced_accuracy_score
-from sklearn.model_selection import StratifiedGroupKFold, cross_val_predict
 from sklearn.neighbors import KernelDensity
 
+from ostinato.core import two_sample
 from ostinato.notes.report.features import Window
-
-TREES, FOLDS, SEEDS = 200, 5, 5
-"""Sizes of the two-sample test: trees of a forest, parts of the music, and repetitions."""
 
 MOST = 256
 """Largest number of windows of a set whose distances are computed."""
@@ -27,35 +22,23 @@ def told_apart(
 ) -> list[float] | None:
     """Test whether a classifier learns to tell two sets of windows apart.
 
-    A classifier two-sample test (Lopez-Paz and Oquab, 2017, arXiv:1610.06545) with a forest of
-    extremely randomised trees, which sees all figures, note lengths, intervals and polyphony.
+    See `ostinato.core.two_sample.told_apart`; the classifier sees all figures, note lengths,
+    intervals and polyphony.
 
     Parameters
     ----------
     one, other : sequence of Window
     groups, others : sequence of int
-        The song of each window. Windows of the same song are never divided between training and
-        test; a composed piece counts as the song whose beginning it has.
+        The song of each window. A composed piece counts as the song whose beginning it has.
 
     Returns
     -------
     list of float, or None
-        Balanced accuracy on windows that the classifier has not learned from, its mean and standard
-        deviation over five seeds: 0.5 if nothing tells the sets apart, 1 if every window can be
-        told. None if there are fewer than five songs in one of the sets.
+        Balanced accuracy, its mean and standard deviation over five seeds. None if there are fewer
+        than five songs in one of the sets.
     """
-    if min(len(set(groups)), len(set(others))) < FOLDS:
-        return None
-    inputs = np.stack([_vector(window) for window in (*one, *other)])
-    labels = np.repeat([1, 0], [len(one), len(other)])
-    songs = np.array([*groups, *others])
-    found = []
-    for seed in range(SEEDS):
-        forest = ExtraTreesClassifier(TREES, class_weight="balanced", random_state=seed)
-        folds = StratifiedGroupKFold(FOLDS, shuffle=True, random_state=seed)
-        guessed = cross_val_predict(forest, inputs, labels, groups=songs, cv=folds)
-        found.append(balanced_accuracy_score(labels, guessed))
-    return [float(np.mean(found)), float(np.std(found))]
+    vectors = [np.array([_vector(window) for window in windows]) for windows in (one, other)]
+    return two_sample.told_apart(vectors[0], groups, vectors[1], others)
 
 
 def _vector(window: Window) -> np.ndarray:

@@ -3,6 +3,7 @@
 from functools import cache
 
 import numpy as np
+import torch
 from librosa import filters, hz_to_mel
 from scipy import fft, signal
 
@@ -13,6 +14,11 @@ MELS = 80
 WINDOW, HOP, FRAMES = 2048, 512, 4096
 RANGE = 80.0
 """Everything further below the loudest point of the original than this, in dB, is ignored."""
+
+SCALES = {32: 5, 64: 10, 128: 20, 256: 40, 512: 80, 1024: 160, 2048: 320}
+"""Windows of `mel_distance`, in samples, and their numbers of mel bands."""
+QUIETEST = 1e-5
+"""Smaller magnitudes count as this in `mel_distance`."""
 
 
 def snr(true: list[np.ndarray], heard: list[np.ndarray]) -> float:
@@ -33,6 +39,52 @@ def snr(true: list[np.ndarray], heard: list[np.ndarray]) -> float:
         float(np.square(x - y, dtype=np.float64).sum()) for x, y in zip(true, heard, strict=True)
     )
     return float(10 * np.log10(energy / noise))
+
+
+def si_sdr(true: np.ndarray, heard: np.ndarray) -> float:
+    """The scale-invariant signal-to-distortion ratio (Le Roux et al. 2019, arXiv:1811.02508).
+
+    Parameters
+    ----------
+    true, heard : ndarray, shape [channels, samples]
+        All channels count as one signal, without its mean.
+
+    Returns
+    -------
+    float
+        10 log10(Σ(ax)² / Σ(ax - y)²) for the best factor a, in dB.
+    """
+    x, y = (sound.astype(np.float64) - sound.mean(dtype=np.float64) for sound in (true, heard))
+    scaled = x * (x * y).sum() / np.square(x).sum()
+    return float(10 * np.log10(np.square(scaled).sum() / np.square(scaled - y).sum()))
+
+
+def mel_distance(true: np.ndarray, heard: np.ndarray) -> float:
+    """The distance of mel spectrograms at seven scales, as for Descript Audio Codec.
+
+    Kumar et al. (2023, arXiv:2306.06546): for each scale, the mean absolute difference of the
+    logarithms to base 10 of mel magnitudes; these are added up. Hann windows overlap by three
+    quarters.
+
+    Parameters
+    ----------
+    true, heard : ndarray[float32], shape [2, samples]
+
+    Returns
+    -------
+    float
+    """
+    total = 0.0
+    for size, bands in SCALES.items():
+        window = torch.hann_window(size)
+        mels = torch.from_numpy(filters.mel(sr=RATE, n_fft=size, n_mels=bands))
+        one, other = (
+            torch.stft(torch.from_numpy(sound), size, size // 4, window=window, return_complex=True)
+            for sound in (true, heard)
+        )
+        logs = [(mels @ x.abs()).clamp_min(QUIETEST).log10() for x in (one, other)]
+        total += (logs[0] - logs[1]).abs().mean().item()
+    return total
 
 
 def log_mel(samples: np.ndarray, floor: float) -> np.ndarray:
