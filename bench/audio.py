@@ -22,20 +22,24 @@ from audio_continuations import (
     Ridge,
     Way,
     continuation_tables,
-    improviser,
     loop,
     onset_table,
     true_content,
     truth,
+    way,
 )
+from audio_elsewhere import elsewhere_table
+from audio_speed import speed_table
 from torch import nn
 
+from ostinato import improvising
 from ostinato.core import cache, devices, files, models, training
 from ostinato.core.params import Params, read_params
 from ostinato.core.training import Task
 from ostinato.scores.wav import RATE
 from ostinato.sound.data.sound import Sounds
 from ostinato.sound.fit.autoencoder import autoencoder_task
+from ostinato.sound.fit.player import PLAYER, player_task
 from ostinato.sound.fit.score_creator import score_creator_task
 from ostinato.sound.parts import autoencoder, score_creator
 from ostinato.sound.parts.autoencoder import Autoencoder
@@ -51,7 +55,9 @@ SUBSETS, SUBSET_FRAMES = (4, 32), 6_000
 which principal components are computed there."""
 
 
-WHAT = ("autoencoders", "pieces", "bits", "frames", "onsets", "continuations")
+WHAT = (
+    "autoencoders", "pieces", "bits", "frames", "onsets", "continuations", "elsewhere", "speed",
+)  # fmt: skip
 
 
 def main() -> None:
@@ -62,6 +68,8 @@ def main() -> None:
     parser.add_argument("--what", nargs="+", choices=WHAT, default=WHAT, help="all, if not said")
     parser.add_argument("--ways", nargs="+", choices=names, default=names, help="of going on")
     parser.add_argument("--pieces", type=int, default=16, help="pieces to continue, at most")
+    parser.add_argument("--soundfont", type=Path, help="another SF2 file, for elsewhere")
+    parser.add_argument("--recordings", type=Path, help="a folder of sound files, for elsewhere")
     options = parser.parse_args()
     devices.prepare(params.threads, params.seed)
     sounds = Sounds(AUDIO, HELD_OUT)
@@ -78,6 +86,10 @@ def main() -> None:
     if "continuations" in options.what:
         ways = {name: partial(way_of, params, name) for name in options.ways}
         continuation_tables(params, sounds, ways, options.pieces)
+    if "elsewhere" in options.what:
+        elsewhere_table(params, options.pieces, options.soundfont, options.recordings)
+    if "speed" in options.what:
+        speed_table(sounds)
 
 
 def chosen(params: Params, section: str, kind: str) -> Params:
@@ -102,20 +114,23 @@ def score_creator_of(params: Params, kind: str) -> nn.Module:
     """Load the score creator that the parameters choose, or train another one."""
     if kind == params.score_creator.kind:
         return score_creator.load(MODELS / "score_creator")
-    return trained(score_creator_task(chosen(params, "score_creator", kind), FRAMES))
+    own = chosen(params, "score_creator", kind)
+    if kind == PLAYER:
+        return trained(player_task(own, AUDIO, FRAMES))
+    return trained(score_creator_task(own, FRAMES))
 
 
 def way_of(params: Params, name: str) -> Way:
     """Find the way of going on that has a name: that of a score creator, or a baseline."""
-    encoder = autoencoder.load(MODELS / "autoencoder")
     if name == "loop":
         return loop
     if name == "true":
         return truth
     if name == "true content":
-        return true_content(encoder)
+        return true_content(autoencoder.load(MODELS / "autoencoder"))
     creator = Ridge(FRAMES) if name == "ridge" else score_creator_of(params, name)
-    return improviser(encoder, creator)
+    device, temperature = torch.device("cpu"), params.improvise.temperature
+    return way(improvising.with_creator(creator, MODELS, device, temperature))
 
 
 def autoencoder_table(params: Params, sounds: Sounds) -> None:
@@ -177,7 +192,7 @@ def speed(model: Autoencoder, sounds: Sounds) -> float:
 def frames_table(params: Params) -> None:
     """Print the figures of every score creator; see `ostinato.sound.report.score_creator`."""
     rows: dict[str, tuple[float, ...]] = {}
-    for kind in params.score_creators:
+    for kind in (name for name in params.score_creators if name != PLAYER):
         model = score_creator_of(params, kind)
         figures = compare(model, FRAMES, kind, params.seed)
         for who, score in figures["energy_score"].items():

@@ -1,8 +1,7 @@
 """How continuations sound beside the true ones; a part of bench/audio.py.
 
 Each way of going on continues ten seconds of held-out pieces, and of pieces whose parts all have
-one instrument, rendered for this. How a way is asked for a continuation is said in `improviser`
-alone.
+one instrument, rendered for this.
 """
 
 from collections.abc import Callable, Sequence
@@ -25,7 +24,7 @@ from ostinato.scores.archive import SONGS, Stored
 from ostinato.scores.score import seconds
 from ostinato.scores.synthesis import TAIL, render
 from ostinato.scores.wav import RATE
-from ostinato.sound.compose.improvise import SEED_SAMPLES, improvise
+from ostinato.sound.compose.improvise import SEED_SAMPLES, Improviser, improvise
 from ostinato.sound.data.collection import varied
 from ostinato.sound.data.frames import Windows
 from ostinato.sound.data.sound import Sounds
@@ -91,15 +90,16 @@ class Piece:
         return self.sound[:, SEED_SAMPLES:]
 
 
-def improviser(encoder: Autoencoder, creator: nn.Module) -> Way:
-    """Let a score creator, or what has the same interface, go on."""
+def way(improviser: Improviser) -> Way:
+    """Let models improvise."""
 
-    def way(piece: np.ndarray, seed: int) -> np.ndarray:
+    def go_on(piece: np.ndarray, seed: int) -> np.ndarray:
         begun = torch.from_numpy(np.ascontiguousarray(piece[:, :SEED_SAMPLES]))
         length = (piece.shape[1] - SEED_SAMPLES) / RATE
-        return improvise(encoder, creator, begun, length, seed).numpy()[:, SEED_SAMPLES:]
+        made = np.concatenate(list(improvise(improviser, begun, length, seed)), 1)
+        return made[:, SEED_SAMPLES:]
 
-    return way
+    return go_on
 
 
 class Ridge(nn.Module):
@@ -123,7 +123,8 @@ def true_content(encoder: Autoencoder) -> Way:
         sound = torch.from_numpy(piece)
         with torch.no_grad():
             content = encoder.encode(sound)[:, : encoder.content]
-            heard = encoder.decode(encoder.complete(content, sound[:, :SEED_SAMPLES]))
+            numbers = encoder.complete(content, sound[:, :SEED_SAMPLES])
+            heard = torch.cat(list(encoder.decode_parts(numbers)), 1)
         return heard[:, SEED_SAMPLES : piece.shape[1]].clamp(-1, 1).numpy()
 
     return way

@@ -54,7 +54,8 @@ Record = dict[str, Any]
 """What is known of a run: the hash of its parameters, figures and weights."""
 
 APART = {
-    *("audio", "autoencoder", "autoencoders", "score_creator", "score_creators", "improvise"),
+    *("audio", "autoencoder", "autoencoders", "transcriber", "score_creator", "score_creators"),
+    "improvise",
     *("tokens", "token_model", "token_compose"),
 }
 """Sections of params.yaml that have no part in it."""

@@ -42,6 +42,7 @@ STAGES = {
 TRAININGS = {
     "generator": "models/generator",
     "autoencoder": "models/autoencoder",
+    "transcriber": "models/transcriber",
     "score_creator": "models/score_creator",
     "token_model events": "models/token_model/events",
 }
@@ -146,8 +147,9 @@ def default_sizes(path: Path) -> None:
     params = yaml.safe_load(path.read_text(encoding="utf-8"))
     params |= {section: default[section] for section in SIZES} | {"threads": 2}
     params |= {section: default[section] for section in ("decoder", "generator", "token_model")}
-    trained = [params[name] for name in ("generator", "autoencoder", "score_creator")]
-    for section in (*trained, *params["token_model"].values()):
+    trained = [params[name] for name in ("generator", "autoencoder", "transcriber")]
+    creator = params["score_creators"][params["score_creator"]["kind"]]
+    for section in (*trained, creator, *params["token_model"].values()):
         section["training"] |= {"max_steps": STEPS, "validate_every": STEPS // 2}
     path.write_text(yaml.safe_dump(params), encoding="utf-8")
 

@@ -2,10 +2,11 @@
 
 from pathlib import Path
 
+from ostinato import improvising
 from ostinato.core import devices, files
 from ostinato.core.stage import stage
+from ostinato.sound import transcriber
 from ostinato.sound.data.sound import Sounds
-from ostinato.sound.parts import autoencoder, score_creator
 from ostinato.sound.report.performance import perform
 
 with stage("results/improvise") as (params, [out]):
@@ -14,8 +15,8 @@ with stage("results/improvise") as (params, [out]):
     figures = perform(
         out,
         Sounds(Path("data/held_out")),
-        autoencoder.load(models / "autoencoder").to(device),
-        score_creator.load(models / "score_creator").to(device),
+        improvising.load(models, device, params.improvise.temperature),
+        transcriber.load(models / "transcriber").to(device),
         params.improvise.seconds,
         params.seed,
     )

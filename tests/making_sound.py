@@ -24,3 +24,5 @@ SCORE_CREATOR_CONFIGS = {
     "conv1d": {"name": "conv1d", "channels": 8, **FLOW},
     "lstm": {"name": "lstm", "hidden": 16, **FLOW},
 }
+
+PLAYER = {"name": "player", "width": 16, "hidden": 32}

@@ -1,3 +1,4 @@
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
@@ -7,7 +8,7 @@ import soundfile
 import torch
 import yaml
 from making import CONFIG, DECODER, make_score, melody, with_drums, write_corpus
-from making_sound import AUTOENCODER_CONFIGS, SCORE_CREATOR_CONFIGS
+from making_sound import AUTOENCODER_CONFIGS, PLAYER, SCORE_CREATOR_CONFIGS
 
 from ostinato import folders
 from ostinato.cli import OVERVIEW, SHELLS, main
@@ -18,6 +19,7 @@ from ostinato.scores.score import Metre, Part, Tempo
 from ostinato.scores.wav import RATE
 from ostinato.sound.data.sound import FRAME
 from ostinato.sound.parts import autoencoder, score_creator
+from ostinato.sound.transcriber import Transcriber
 from ostinato.tokens.data import events
 from ostinato.tokens.data.streams import Streams
 from ostinato.tokens.model import NextToken
@@ -27,10 +29,22 @@ CONV = AUTOENCODER_CONFIGS["conv"] | {"content": 8, "width": 8, "phase_iteration
 LSTM = SCORE_CREATOR_CONFIGS["lstm"] | {"hidden": 8, "flow": 8}
 
 
-@pytest.fixture(scope="module")
-def models(tmp_path_factory):
+@pytest.fixture(scope="module", params=["lstm", "player"])
+def models(tmp_path_factory, request):
+    """A folder of models that improvise with frames, or with notes."""
     folder = tmp_path_factory.mktemp("models")
     torch.manual_seed(0)
+    listener = Transcriber(4)
+    with torch.no_grad():
+        listener.last.bias.fill_(-0.5)  # hears notes in noise
+    write_model(folder / "transcriber", listener, {"channels": 4})
+    if request.param == "player":
+        player = build(score_creator.PACKAGE, PLAYER)
+        write_model(folder / "score_creator", player, {"score_creator": PLAYER})
+        system = System(CONFIG, DECODER)
+        write_model(folder / "generator", system.generator, {"kind": "generator"} | CONFIG)
+        write_model(folder / "decoder", system.performer, DECODER)
+        return folder
     encoder = build(autoencoder.PACKAGE, CONV)
     encoder.start(0.1 * torch.randn(8, 2, 8 * FRAME + encoder.overlap))
     write_model(folder / "autoencoder", encoder, {"autoencoder": CONV})
@@ -49,12 +63,18 @@ def test_a_song_goes_on(models, tmp_path):
     """Mono, at another rate, and longer than what is read of it."""
     out = tmp_path / "out.wav"
     arguments = [song(tmp_path / "song.flac", 13, 22_050), "--models", str(models)]
-    main(["improvise", *arguments, "-o", str(out), "--seconds", "2"])
+    main(["improvise", *arguments, "-o", str(out), "--seconds", "1"])
     sound, rate = soundfile.read(out)
-    assert (rate, sound.shape) == (RATE, (12 * RATE, 2))
+    assert (rate, sound.shape) == (RATE, (11 * RATE, 2))
+    given, _ = soundfile.read(tmp_path / "song.flac")
+    # What is given stays as it is.
+    at = np.arange(0, 9 * RATE, 2)
+    assert np.corrcoef(sound[at, 0], given[at // 2])[0, 1] > 0.95
+    assert np.abs(sound[10 * RATE :]).max() > 0
+    assert len(read_midi(out.with_suffix(".mid"), pickup=False).notes) > 0
     again, other = tmp_path / "again.wav", tmp_path / "other.wav"
-    main(["improvise", *arguments, "-o", str(again), "--seconds", "2"])
-    main(["improvise", *arguments, "-o", str(other), "--seconds", "2", "--seed", "2"])
+    main(["improvise", *arguments, "-o", str(again), "--seconds", "1"])
+    main(["improvise", *arguments, "-o", str(other), "--seconds", "1", "--seed", "2"])
     assert again.read_bytes() == out.read_bytes()
     assert other.read_bytes() != out.read_bytes()
 
@@ -77,6 +97,48 @@ def test_mistakes_are_one_line(models, tmp_path):
         assert line in str(error.value)
         assert "\n" not in str(error.value)
     assert not out.exists()
+
+
+def test_a_midi_file_of_a_person_is_not_replaced(models, tmp_path):
+    own = tmp_path / "out.mid"
+    own.write_bytes(b"mine")
+    out = tmp_path / "out.wav"
+    with pytest.raises(SystemExit, match=r"out\.mid would be replaced"):
+        main(
+            ["improvise", song(tmp_path / "song.wav", 11), "-o", str(out), "--models", str(models)]
+        )
+    assert own.read_bytes() == b"mine"
+    assert not out.exists()
+
+
+def test_what_is_made_when_a_person_stops_it_is_kept(models, tmp_path, monkeypatch, capsys):
+    def stopped(*arguments):
+        yield np.zeros((2, RATE), np.float32)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("ostinato.sound.compose.improvise.improvise", stopped)
+    out = tmp_path / "out.wav"
+    main(["improvise", song(tmp_path / "song.wav", 11), "-o", str(out), "--models", str(models)])
+    assert soundfile.info(out).frames == RATE
+    assert "stopped" in capsys.readouterr().err
+
+
+def test_what_has_no_notes_cannot_go_on_by_notes(models, tmp_path):
+    deaf = tmp_path / "models"
+    shutil.copytree(models, deaf)
+    listener = Transcriber(4)
+    with torch.no_grad():
+        listener.last.bias.fill_(-30.0)
+    write_model(deaf / "transcriber", listener, {"channels": 4})
+    out = tmp_path / "out.wav"
+    arguments = [song(tmp_path / "song.wav", 11), "-o", str(out), "--models", str(deaf)]
+    if (models / "autoencoder").exists():
+        main(["improvise", *arguments, "--seconds", "1"])
+        return
+    with pytest.raises(SystemExit) as error:
+        main(["improvise", *arguments, "--seconds", "1"])
+    assert "no note is heard" in str(error.value)
+    assert list(tmp_path.glob("*out*")) == []
 
 
 @pytest.fixture(scope="module")

@@ -5,7 +5,7 @@ What a command needs is imported when it runs, since all of it together takes se
 
 import argparse
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -131,13 +131,26 @@ def parser() -> argparse.ArgumentParser:
         "go on from the first ten seconds of a sound file",
         "song.wav -o longer.wav",
         "film.mp4 -o longer.wav --seconds 60 --seed 2",
+        "song.ogg -o longer.wav --seconds 600 --play",
     )
     command.add_argument("song", type=Path, help="a sound file or a video of ten seconds or more")
-    command.add_argument("-o", "--output", type=Path, required=True, help="the WAV file to write")
+    command.add_argument(
+        "-o",
+        "--output",
+        type=Path,
+        required=True,
+        help="the WAV file to write; a MIDI file of its notes is written beside it",
+    )
     command.add_argument(
         "--seconds", type=_between(float, 0.1, 3600), default=30.0, help="how long to go on (30)"
     )
     command.add_argument("--seed", type=int, default=1, help="another one plays something else")
+    command.add_argument(
+        "--temperature", type=_between(float, 0, 10), default=0.7, help="of new notes (0.7)"
+    )
+    command.add_argument(
+        "--play", action="store_true", help="play it, too, while it is made; needs sounddevice"
+    )
     command.add_argument(
         "--models", type=Path, default=Path("models"), help="folder of the trained models"
     )
@@ -365,19 +378,34 @@ def _shown(out: Path, opened: bool) -> bool:
     return not opened or webbrowser.open(path.as_uri())
 
 
+def _until_stopped(parts: Iterable[Any]) -> Iterator[Any]:
+    """Pass parts on until a person interrupts it; what is made until then is kept."""
+    try:
+        yield from parts
+    except KeyboardInterrupt:
+        print("stopped", file=sys.stderr)
+
+
 def _improvise(options: argparse.Namespace) -> None:
     if options.output.suffix.lower() != ".wav":
         raise UserError(f"{options.output}: only .wav files are written")
     if not options.song.is_file():
         raise UserError(f"{options.song}: no such file")
+    score = options.output.with_suffix(".mid")
+    if score.exists() and not options.output.exists():
+        raise UserError(f"{score} would be replaced by the notes of {options.output}; move it away")
     import torch
 
-    from ostinato.core import devices
+    from ostinato import improvising, speakers
+    from ostinato.core import devices, files
     from ostinato.core.seeds import derive
-    from ostinato.scores.wav import write_wav
+    from ostinato.scores.midi import midi_bytes
+    from ostinato.scores.performance import score_of
+    from ostinato.scores.sources import printable
+    from ostinato.scores.wav import PEAK, write_parts
+    from ostinato.sound import transcriber
     from ostinato.sound.compose.improvise import SEED_SAMPLES, improvise
-    from ostinato.sound.data.recordings import UnreadableSound, read_start
-    from ostinato.sound.parts import autoencoder, score_creator
+    from ostinato.sound.data.recordings import UnreadableSound, read_blocks, read_start
 
     try:
         begun = torch.from_numpy(read_start(options.song, SEED_SAMPLES))
@@ -385,8 +413,13 @@ def _improvise(options: argparse.Namespace) -> None:
         raise UserError(f"{options.song}: {error}") from error
     seed = derive(options.seed, "improvise")
     device = devices.prepare(torch.get_num_threads(), seed, options.device, double=True)
-    encoder = autoencoder.load(options.models / "autoencoder").to(device)
-    creator = score_creator.load(options.models / "score_creator").to(device)
-    sound = improvise(encoder, creator, begun, options.seconds, options.seed)
-    write_wav(options.output, sound.numpy().T)
-    print(options.output)
+    improviser = improvising.load(options.models, device, options.temperature)
+    listener = transcriber.load(options.models / "transcriber").to(device)
+    made = improvise(improviser, begun, options.seconds, options.seed)
+    parts = _until_stopped(part.T for part in made)
+    write_parts(options.output, speakers.heard(parts) if options.play else parts, 2)
+    gain = float(PEAK / begun.abs().max())
+    blocks = (gain * torch.tensor(block.T) for block in read_blocks(options.output))
+    notes = listener.transcribe(blocks)
+    files.write(score, midi_bytes(score_of(notes, printable(Path(options.output.stem)))))
+    print(options.output, score, sep="\n")

@@ -55,6 +55,9 @@ def test_the_defaults_are_valid_and_name_what_is_built():
         ("memory.history_user.lags", [{"every": 9}], "memory.history_user.lags"),
         ("repeating.lags", 4, "repeating.lags is 4: .*list"),
         ("repeating.width", 4, "repeating.width is no parameter"),
+        ("score_creator.kind", "piano", "'piano' is no score creator; known: .*player"),
+        ("score_creators.lstm.training.batch", 0, "lstm.training.batch is 0: .*greater than"),
+        ("score_creators.player.training", None, "score_creators.player.training is None"),
         ("training.clip", -1, "training.clip is -1: .*greater than 0"),
         ("training.batch", 8, "training.batch is no parameter"),
         ("training", None, "training is None"),
@@ -123,3 +126,11 @@ def test_a_missing_parameter_is_named(tmp_path):
     path.write_text(yaml.safe_dump(values))
     with pytest.raises(UserError, match=r"dataset\.meters is missing"):
         read_params(path)
+
+
+def test_each_score_creator_has_a_training_of_its_own(tmp_path):
+    frames = read_params(changed(tmp_path, "score_creator.kind", "lstm"))
+    notes = read_params(changed(tmp_path, "score_creator.kind", "player"))
+    assert frames.score_creator_training.batch > notes.score_creator_training.batch
+    assert frames.score_creator_training.clip == notes.score_creator_training.clip
+    assert "training" not in frames.config("score_creators")

@@ -15,7 +15,8 @@ def fresh(tmp_path_factory: pytest.TempPathFactory) -> Project:
 
 STAGES = """
 corpus dataset augment decoder generator compose evaluate audio held_out autoencoder
-autoencoder_evaluate reconstruct encode score_creator score_creator_evaluate improvise
+autoencoder_evaluate reconstruct lessons transcriber transcriber_evaluate encode score_creator
+score_creator_evaluate improvise
 tokens@events tokens@chords tokens@letters token_model@events token_model@chords
 token_model@letters token_compose@events token_compose@chords token_compose@letters token_evaluate
 page

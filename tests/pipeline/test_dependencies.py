@@ -16,7 +16,7 @@ STAGES = {
     name: stage.get("do", stage)
     for name, stage in yaml.safe_load((ROOT / "dvc.yaml").read_text())["stages"].items()
 }
-TRAININGS = "decoder", "generator", "autoencoder", "score_creator", "token_model"
+TRAININGS = "decoder", "generator", "autoencoder", "transcriber", "score_creator", "token_model"
 CHOSEN = re.compile(r"src/(ostinato/\w+/\w+)/\$\{[\w.]+\}\.py")
 """A dependency that params.yaml chooses, one file of a package."""
 

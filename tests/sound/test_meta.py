@@ -12,6 +12,7 @@ from making_sound import (
 from ostinato.core.models import build
 from ostinato.sound.data.frames import NEXT, PAST, WINDOW
 from ostinato.sound.data.sound import CHANNELS, FRAME
+from ostinato.sound.transcriber import HOP, Transcriber
 
 SIZE = 6
 
@@ -30,7 +31,7 @@ def test_an_autoencoder_makes_no_tensor_on_the_cpu(name):
     numbers = model.encode(meta(CHANNELS, 12 * FRAME))
     sound = model.decode(numbers)
     content = numbers[:, : model.content]
-    completed = model.complete(content, meta(CHANNELS, 8 * FRAME))
+    completed = torch.cat(list(model.complete(content, meta(CHANNELS, 8 * FRAME))))
     assert {x.device.type for x in (loss, numbers, sound, completed)} == {"meta"}
     assert sound.shape == (CHANNELS, len(numbers) * FRAME - model.overlap)
     assert completed.shape == numbers.shape
@@ -44,3 +45,13 @@ def test_a_score_creator_makes_no_tensor_on_the_cpu(name):
     drawn = model.eval().sample(meta(3, PAST, SIZE), meta(3, NEXT, SIZE))
     assert (loss.device.type, drawn.device.type) == ("meta", "meta")
     assert drawn.shape == (3, NEXT, SIZE)
+
+
+def test_a_transcriber_makes_no_tensor_on_the_cpu():
+    model = Transcriber(4).to("meta")
+    samples = meta(2, 100 * HOP)
+    answers = model.logits(samples)
+    loss = model(samples, meta(*answers.shape), meta(*answers.shape))
+    loss.backward()
+    assert (answers.device.type, loss.device.type) == ("meta", "meta")
+    assert answers.shape == (2, 101, 88, 2)

@@ -39,6 +39,9 @@ PACKAGES = {
 modules, and what a module is called in error messages."""
 
 
+TRAINING = "training"
+"""The training parameters in a section of params.yaml."""
+
 REPEATING = "ostinato.notes.parts.repeating"
 """The module that defines the schema of the section ``repeating``."""
 
@@ -192,17 +195,24 @@ class Autoencoder(Schema):
     training: Training
 
 
+class Transcriber(Schema):
+    """The model that finds the notes in sound; see `ostinato.sound.transcriber`."""
+
+    channels: Positive
+    training: Training
+
+
 class ScoreCreator(Schema):
-    """The model that continues a sequence of frames."""
+    """The model that goes on with sound. Each kind has training parameters of its own."""
 
     kind: str
-    training: Training
 
 
 class Improvise(Schema):
     """How a sound is continued."""
 
     seconds: Annotated[float, Field(gt=0, le=3600)]
+    temperature: Annotated[float, Field(ge=0, le=10)]
 
 
 class TokenTask(Schema):
@@ -319,6 +329,7 @@ class Params(Schema):
     audio: Audio
     autoencoder: Autoencoder
     autoencoders: dict[str, Any]
+    transcriber: Transcriber
     score_creator: ScoreCreator
     score_creators: dict[str, Any]
     improvise: Improvise
@@ -340,7 +351,13 @@ class Params(Schema):
     def config(self, package: str) -> dict[str, Any]:
         """The name and parameters of the chosen module of a section, for a model's config.json."""
         name = self.chosen[package]
-        return {"name": name, **getattr(self, package)[name]}
+        values = getattr(self, package)[name]
+        return {"name": name, **{key: each for key, each in values.items() if key != TRAINING}}
+
+    @property
+    def score_creator_training(self) -> Training:
+        """The training parameters of the chosen score creator."""
+        return Training(**self.score_creators[self.score_creator.kind][TRAINING])
 
 
 def read_params(path: Path) -> Params:
@@ -381,8 +398,11 @@ def read_params(path: Path) -> Params:
         if chosen not in section:
             raise UserError(f"{path}: {section_name}.{chosen} is missing")
         for name, values in section.items():
-            schema = import_module(f"{package}.{name}").Params
-            found = _checked(schema, values, path, f"{section_name}.{name}")
+            schema, where = import_module(f"{package}.{name}").Params, f"{section_name}.{name}"
+            if section_name == "score_creators" and isinstance(values, dict):
+                values = dict(values)
+                _checked(Training, values.pop(TRAINING, None), path, f"{where}.{TRAINING}")
+            found = _checked(schema, values, path, where)
             keys = params.generator.keys
             if name == chosen and keys > (most := getattr(found, "most_keys", keys)):
                 raise UserError(

@@ -36,6 +36,7 @@ METRICS = {
     "Writing keys": ("results/evaluate.json", ("prediction", "music")),
     "Writing tokens": ("results/token_model/metrics.json", ("events", "chords", "letters")),
     "Coding sound": ("results/autoencoder/metrics.json", None),
+    "Finding notes in sound": ("results/transcriber/metrics.json", None),
     "Going on with sound": ("results/score_creator/metrics.json", None),
     "The improvisation": ("results/improvise/figures.json", ("level_change", "spectral_distance")),
 }
@@ -45,7 +46,8 @@ TRAININGS = {
     "generator": "nats a step",
     "decoder": "nats",
     "autoencoder": "loss in dB",
-    "score_creator": "mean square error",
+    "transcriber": "nats a frame",
+    "score_creator": "loss",
     "token_model/events": "bits a token",
     "token_model/chords": "bits a token",
     "token_model/letters": "bits a token",

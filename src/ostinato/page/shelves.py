@@ -343,7 +343,10 @@ def _compared(
         picture = f"pictures/{Path(version['audio']).stem}.png"
         samples, _ = soundfile.read(wav, dtype="float32", always_2d=True)
         top.append(write_spectrum(out / picture, samples, *top[:1]))
-        return version | {"picture": picture, "given": given, "files": {"MP3": version["audio"]}}
+        links = {"MP3": version["audio"]}
+        if (found := wav.with_suffix(".mid")).is_file():
+            links["MIDI"] = f"midi/{_own(out, 'midi', name, found.read_bytes(), 'mid').name}"
+        return version | {"picture": picture, "given": given, "files": links}
 
     whole = runs[0].path(f"{folder}/{name}-original.wav")
     original = [{"name": true, **describe(whole)}] if whole.is_file() else []

@@ -13,8 +13,7 @@ import soxr
 from ostinato.core import cache
 from ostinato.scores.midi import read_midi
 from ostinato.scores.synthesis import render
-from ostinato.scores.wav import RATE
-from ostinato.sound.data.sound import to_pcm
+from ostinato.scores.wav import RATE, to_pcm
 
 KILOBITS, LOWER_RATE, QUALITY = 80, 32_000, 3
 """Kilobits a second for both channels together, constant, so that browsers find any place exactly;

@@ -16,13 +16,15 @@ TAIL = 1.5
 """Seconds of sound after the end of the last note, where the renderer itself would stop."""
 
 
-def render(score: Score) -> np.ndarray:
+def render(score: Score, soundfont: bytes | None = None) -> np.ndarray:
     """Render a score as sound.
 
     Parameters
     ----------
     score : Score
         Its programs are General MIDI instruments.
+    soundfont : bytes, optional
+        The content of an SF2 file; by default, of the one that comes with pretty_midi.
 
     Returns
     -------
@@ -30,7 +32,8 @@ def render(score: Score) -> np.ndarray:
         Left and right at 44,100 samples per second, with 1.5 s after the last note, scaled to a
         peak of 0.9.
     """
-    soundfont = files("pretty_midi").joinpath("TimGM6mb.sf2").read_bytes()
+    if soundfont is None:
+        soundfont = files("pretty_midi").joinpath("TimGM6mb.sf2").read_bytes()
     wave = midirenderer.render_wave_from(soundfont, midi_bytes(_with_tail(score)))
     samples, rate = soundfile.read(io.BytesIO(wave), dtype="float32", always_2d=True)
     samples = soxr.resample(samples, rate, RATE)

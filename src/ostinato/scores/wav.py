@@ -1,6 +1,8 @@
 """Writing sound as 16-bit WAV files."""
 
 import io
+import wave
+from collections.abc import Iterable
 from pathlib import Path
 
 import numpy as np
@@ -31,3 +33,26 @@ def write_wav(path: Path, samples: np.ndarray) -> None:
     data = io.BytesIO()
     soundfile.write(data, samples, RATE, format="WAV", subtype="PCM_16")
     files.write(path, data.getvalue())
+
+
+def write_parts(path: Path, parts: Iterable[np.ndarray], channels: int) -> None:
+    """Write sound as a 16-bit WAV file, each part as soon as it is made.
+
+    Parameters
+    ----------
+    path : Path
+        The file. It has its name when it is complete.
+    parts : iterable of ndarray[float32], shape [n, channels]
+        As for `write_wav`.
+    channels : int
+    """
+    with files.writing(path) as file, wave.open(file, "wb") as sound:
+        sound.setparams((channels, 2, RATE, 0, "NONE", ""))
+        for part in parts:
+            sound.writeframes(to_pcm(part).tobytes())
+
+
+def to_pcm(samples: np.ndarray) -> np.ndarray:
+    """Round samples in [-1, 1] to 16 bits; larger ones are clipped."""
+    scaled = np.floor(samples * FULL_SCALE + 0.5)
+    return np.clip(scaled, -FULL_SCALE, FULL_SCALE - 1).astype("<i2")

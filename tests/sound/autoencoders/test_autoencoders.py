@@ -68,7 +68,7 @@ def test_what_was_heard_stays_as_it_was_when_contents_follow(model):
     sound = chords(1, 9, 0, 4)[0]
     content = model.encode(sound)[:, : model.content]
     begun = sound[:, : 6 * FRAME]
-    completed = model.complete(content, begun)
+    completed = torch.cat(list(model.complete(content, begun)))
     torch.testing.assert_close(completed[:, : model.content], content)
     heard = model.decode(completed)[:, : 5 * FRAME].numpy()
     plain = model.decode(model.encode(sound))[:, : 5 * FRAME].numpy()
@@ -144,7 +144,9 @@ def test_tones_go_on_after_they_were_heard(monkeypatch):
     model.finish(sustained(20, 8, model.overlap, 9))
     sound = sustained(1, 24, 0, 1)[0]
     content = model.eval().encode(sound)[:23, :64]
-    heard = model.decode(model.complete(content, sound[:, : 8 * FRAME]))[:, 10 * FRAME : 20 * FRAME]
+    heard = model.decode(torch.cat(list(model.complete(content, sound[:, : 8 * FRAME]))))[
+        :, 10 * FRAME : 20 * FRAME
+    ]
     true = sound[:, 10 * FRAME : 20 * FRAME]
     assert abs(measures.level(heard.numpy()) - measures.level(true.numpy())) < 2
     window = torch.hann_window(10 * FRAME)
@@ -161,3 +163,16 @@ def test_the_soft_choice_sums_to_the_number_of_coefficients():
     torch.testing.assert_close(chosen.sum(-1), torch.full((2, 3), 448.0), rtol=1e-3, atol=0)
     chosen.sum().backward()
     assert power.grad.abs().max() < 1e-4  # growing together changes nothing
+
+
+@pytest.mark.parametrize("name", AUTOENCODER_CONFIGS)
+def test_numbers_may_come_in_parts(name):
+    """The parts are of any length, and what is heard does not tell where they end."""
+    torch.manual_seed(0)
+    model = build(AUTOENCODERS, AUTOENCODER_CONFIGS[name]).eval()
+    numbers = torch.randn(500, 512)
+    whole = model.decode(numbers)
+    for size in (30, 240, 333):
+        parts = list(model.decode_parts(iter(numbers.split(size))))
+        assert len(parts) > 1
+        torch.testing.assert_close(torch.cat(parts, 1), whole, atol=1e-4, rtol=1e-4)

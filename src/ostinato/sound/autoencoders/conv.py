@@ -9,7 +9,7 @@ power is added to quiet bins, and replaces everything above 6.4 kHz.
 """
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from itertools import pairwise
 from typing import Annotated
 
@@ -19,7 +19,7 @@ from torch import Tensor, nn
 
 from ostinato.core.schema import Positive, Schema
 from ostinato.sound.data.sound import CHANNELS, FRAME
-from ostinato.sound.parts.autoencoder import SIZE, Autoencoder
+from ostinato.sound.parts.autoencoder import PART, SIZE, Autoencoder
 from ostinato.sound.parts.lapped import Lapped
 from ostinato.sound.parts.principal import principal_axes
 
@@ -39,8 +39,8 @@ SPAN = math.sqrt(HOPS * CHANNELS * BINS)
 """Square root of the number of individually coded bins in a frame, over all its blocks."""
 REACH_HOPS, REACH_BINS = 1, 2
 """How far away the neighbours of a bin that it is estimated from may be, in blocks and in bins."""
-PART, CONTEXT = 240, 4
-"""Frames that are encoded or decoded at a time, and frames on each side that they depend on."""
+CONTEXT = 4
+"""Frames on each side that those depend on which are encoded or decoded at a time."""
 SPECTRAL_CROPS = 8
 """Crops of a batch whose spectra are compared. Comparing all would take most of the time."""
 KNOTS, LOWEST, STEP = 33, -10.0, 0.5
@@ -214,25 +214,24 @@ class Model(Autoencoder):
         return torch.cat(numbers)
 
     @torch.no_grad()
-    def decode(self, numbers: Tensor) -> Tensor:
+    def decode_parts(self, parts: Iterable[Tensor]) -> Iterator[Tensor]:
         """Put the details into the bins that the content selects, and fill in the others."""
-        sound = []
-        for outer, inner in _parts(len(numbers)):
-            content, details = numbers[None, outer].split([self.content, self.details], -1)
+        for first, numbers, inner in _with_context(parts):
+            content, details = numbers[None].split([self.content, self.details], -1)
             places, levels = self._choice(content.mT)
             power, high = self._power(content.mT)
             empty = details.new_zeros(1, details.shape[1], CHANNELS * BINS * HOPS)
             sent = _grid(empty.scatter(-1, places, details * levels))
             chosen = _grid(empty.scatter(-1, places, 1.0))
             guess = sent + (1 - chosen) * self.neighbours(sent)
-            noise = torch.cat([_noise_of(frame) for frame in range(outer.start, outer.stop)], 1)
+            frames = range(first, first + len(numbers))
+            noise = torch.cat([_noise_of(frame) for frame in frames], 1)
             heard = self._with_noise(guess, power, high, noise[None].to(guess))
             # The first block of the next frame completes the last samples of this part.
-            sound.append(self._samples(heard[..., inner.start * HOPS : inner.stop * HOPS + 1])[0])
-        return torch.cat(sound, 1)
+            yield self._samples(heard[..., inner.start * HOPS : inner.stop * HOPS + 1])[0]
 
     @torch.no_grad()
-    def complete(self, content: Tensor, begun: Tensor) -> Tensor:
+    def complete(self, content: Tensor, begun: Tensor) -> Iterator[Tensor]:
         """Find details for contents that continue a sound, so that its tones carry on.
 
         The contents determine the magnitude of each bin. Phases that are consistent with one
@@ -241,7 +240,6 @@ class Model(Autoencoder):
         """
         known = _low(self._spectrum(nn.functional.pad(begun, (HOP, 0))[None]))
         given = known.shape[2]
-        numbers = []
         for outer, inner in _parts(len(content)):
             part = content[None, outer].mT
             power = self._power(part)[0][..., inner.start * HOPS : inner.stop * HOPS]
@@ -250,9 +248,8 @@ class Model(Autoencoder):
             known = torch.cat([known, following], 2)[..., -power.shape[2] :]
             places, levels = (x[:, inner] for x in self._choice(part))
             details = _frames(known.real).gather(-1, places) / levels
-            numbers.append(torch.cat([part.mT[:, inner], details], -1)[0])
+            yield torch.cat([part.mT[:, inner], details], -1)[0]
             given = 0
-        return torch.cat(numbers)
 
     def _follow(self, known: Tensor, loudness: Tensor, seed: int) -> Tensor:
         """Continue known blocks with blocks of the given magnitudes.
@@ -442,6 +439,25 @@ def _spectral_distance(samples: Tensor, true: Tensor, windows: list[int]) -> Ten
         one, other = (torch.log10(x.real.square() + x.imag.square() + QUIET) for x in spectra)
         distances.append((one - other).abs().mean())
     return 10 * torch.stack(distances).mean()
+
+
+def _with_context(parts: Iterable[Tensor]) -> Iterator[tuple[int, Tensor, slice]]:
+    """Divide numbers into parts with context: the first frame, its numbers, and the part in them.
+
+    Frames are asked for when they are needed, and forgotten afterwards.
+    """
+    source = iter(parts)
+    known, first, start = next(source), 0, 0
+    while start < first + len(known):
+        while first + len(known) < start + PART + CONTEXT:
+            more = next(source, None)
+            if more is None:
+                break
+            known = torch.cat([known, more])
+        stop = min(start + PART, first + len(known))
+        yield first, known[: stop + CONTEXT - first], slice(start - first, stop - first)
+        past = max(0, stop - CONTEXT) - first
+        known, first, start = known[past:], first + past, stop
 
 
 def _parts(count: int) -> Iterator[tuple[slice, slice]]:

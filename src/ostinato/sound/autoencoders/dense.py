@@ -1,13 +1,14 @@
 """The autoencoder with one hidden layer: from 22,050 samples to 512 numbers and back."""
 
 import math
+from collections.abc import Iterable, Iterator
 
 import torch
 from torch import Tensor, nn
 
 from ostinato.core.schema import Schema
 from ostinato.sound.data.sound import CHANNELS, FRAME
-from ostinato.sound.parts.autoencoder import SIZE, Autoencoder
+from ostinato.sound.parts.autoencoder import PART, SIZE, Autoencoder
 from ostinato.sound.parts.principal import principal_axes
 
 UNIT = 1 / math.sqrt(CHANNELS * FRAME)
@@ -54,10 +55,12 @@ class Model(Autoencoder):
         return self._in(_frames(nn.functional.pad(samples, (0, missing))[None])[0])
 
     @torch.no_grad()
-    def decode(self, numbers: Tensor) -> Tensor:
+    def decode_parts(self, parts: Iterable[Tensor]) -> Iterator[Tensor]:
         """Turn the values of the hidden layer into sound."""
-        frames = self._out(numbers).view(-1, CHANNELS, FRAME)
-        return frames.transpose(0, 1).flatten(1)
+        for numbers in parts:
+            for some in numbers.split(PART):
+                frames = self._out(some).view(-1, CHANNELS, FRAME)
+                yield frames.transpose(0, 1).flatten(1)
 
     def _in(self, frames: Tensor) -> Tensor:
         return self.encoder(frames) * UNIT

@@ -1,6 +1,7 @@
 """The collection of sound that the audio models learn from: rendered scores, or recordings."""
 
 import hashlib
+from collections import Counter
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass, replace
 from functools import partial
@@ -15,6 +16,7 @@ from ostinato.core.progress import progress
 from ostinato.core.seeds import derive
 from ostinato.core.workers import in_parallel
 from ostinato.scores.archive import SONGS, Stored
+from ostinato.scores.performance import PLAYED, played
 from ostinato.scores.score import Score
 from ostinato.scores.sources import (
     REJECTED_COLUMNS,
@@ -26,14 +28,16 @@ from ostinato.scores.sources import (
     split,
 )
 from ostinato.scores.synthesis import render
-from ostinato.scores.wav import PEAK, RATE
+from ostinato.scores.wav import PEAK, RATE, to_pcm
 from ostinato.sound.data.recordings import SILENCE, UnreadableSound, read_blocks
-from ostinato.sound.data.sound import CHANNELS, FRAME, SOUND_COLUMNS, to_pcm
+from ostinato.sound.data.sound import CHANNELS, FRAME, SOUND_COLUMNS
 
 SLOWEST, FASTEST = 0.85, 1.2
 LATEST_START = 0.25
 """Bounds of what is drawn for each piece: a factor for its tempo, and the silence before it in
 seconds, so that notes do not always begin at the borders of frames."""
+MOST_LESSONS = 100
+"""The number of pieces of each split, at most, that the transcriber learns from."""
 VELOCITY_SPREAD = 12.0
 QUIETEST, LOUDEST = 30, 120
 
@@ -59,10 +63,31 @@ def build(out: Path, params: Params, corpus: Path, splits: Collection[str]) -> N
         build_recorded(out, Path(audio.folder), splits)
 
 
+def build_lessons(out: Path, params: Params, corpus: Path) -> None:
+    """Render pieces whose notes the transcriber learns, where recordings are learned.
+
+    Parameters
+    ----------
+    out : Path
+        An empty folder. Where the sound to learn from is rendered, there are no more pieces.
+    params : Params
+        The whole of params.yaml.
+    corpus : Path
+        What `ostinato.scores.corpus.build` wrote.
+    """
+    most = 0 if params.audio.source == "corpus" else MOST_LESSONS
+    build_rendered(out, corpus, params.audio.instruments, params.seed, most=most)
+
+
 def build_rendered(
-    out: Path, corpus: Path, instruments: list[int], seed: int, splits: Collection[str] = SPLITS
+    out: Path,
+    corpus: Path,
+    instruments: list[int],
+    seed: int,
+    splits: Collection[str] = SPLITS,
+    most: int | None = None,
 ) -> None:
-    """Render a corpus: ``sound.pcm``, ``songs.csv`` and ``rejected.csv``.
+    """Render a corpus: ``sound.pcm``, ``notes.npy``, ``songs.csv`` and ``rejected.csv``.
 
     Parameters
     ----------
@@ -76,10 +101,16 @@ def build_rendered(
         Determines what is drawn for each piece.
     splits : collection of str
         Pieces of other splits are left out.
+    most : int, optional
+        The number of pieces of each split, at most.
     """
 
     def wanted() -> Iterator[dict[str, str]]:
-        return (row for row in files.rows(corpus / SONGS) if row["split"] in splits)
+        counts = Counter()
+        for row in files.rows(corpus / SONGS):
+            counts[row["split"]] += 1
+            if row["split"] in splits and (most is None or counts[row["split"]] <= most):
+                yield row
 
     rendered = in_parallel(
         partial(_rendered, Stored.of(corpus, row), instruments, derive(seed, "audio", row["id"]))
@@ -88,24 +119,30 @@ def build_rendered(
     count, first = sum(1 for _ in wanted()), 0
     with (
         files.writing(out / "sound.pcm") as file,
+        files.writing_array(out / "notes.npy", PLAYED) as add_notes,
         files.writing_table(out / "songs.csv", SOUND_COLUMNS) as add,
     ):
         found = zip(wanted(), rendered, strict=True)
-        for row, (sound, how) in progress(found, count, "audio"):
+        for row, (sound, notes, how) in progress(found, count, "audio"):
             data = sound.tobytes()
             file.write(data)
             kept = {name: row[name] for name in ("id", "title", "source", "split")}
             digest = hashlib.sha256(data).hexdigest()
             place = {"first": first, "samples": len(sound), "hash": digest}
-            add({**kept, **place, "rendering": how})
+            add({**kept, **place, "rendering": how, "notes": len(notes)})
+            add_notes(notes)
             first += len(sound)
     files.write_table(out / "rejected.csv", REJECTED_COLUMNS, [])
 
 
-def _rendered(song: Stored, instruments: list[int], seed: int) -> tuple[np.ndarray, str]:
+def _rendered(
+    song: Stored, instruments: list[int], seed: int
+) -> tuple[np.ndarray, np.ndarray, str]:
+    """Render a song; return its samples, its notes that have pitch, and what was drawn."""
     score, silence, how = varied(song.score(), instruments, seed)
-    before = np.zeros((int(silence * RATE), CHANNELS), "<i2")
-    return np.concatenate([before, to_pcm(render(score))]), how
+    before = int(silence * RATE)
+    sound = np.concatenate([np.zeros((before, CHANNELS), "<i2"), to_pcm(render(score))])
+    return sound, played(score, before / RATE), how
 
 
 def varied(score: Score, instruments: list[int], seed: int) -> tuple[Score, float, str]:
@@ -149,6 +186,8 @@ def varied(score: Score, instruments: list[int], seed: int) -> tuple[Score, floa
 
 def build_recorded(out: Path, folder: Path, splits: Collection[str] = SPLITS) -> None:
     """Read a folder of recordings: ``sound.pcm``, ``songs.csv`` and ``rejected.csv``.
+
+    Their notes are not known: ``notes.npy`` is empty.
 
     Parameters
     ----------
@@ -205,9 +244,12 @@ def build_recorded(out: Path, folder: Path, splits: Collection[str] = SPLITS) ->
                     "samples": recording.samples,
                     "hash": recording.hash,
                     "rendering": "",
+                    "notes": "",
                 }
             )
             first += recording.samples
+    with files.writing_array(out / "notes.npy", PLAYED):
+        pass
     files.write_table(out / "songs.csv", SOUND_COLUMNS, table)
     files.write_table(out / "rejected.csv", REJECTED_COLUMNS, map(vars, rejected))
 

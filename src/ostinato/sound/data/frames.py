@@ -1,6 +1,7 @@
 """Pieces as frames of numbers, encoded by an autoencoder, and windows over these frames."""
 
 import copy
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +12,7 @@ from ostinato.core import files
 from ostinato.core.devices import device_of
 from ostinato.core.errors import UserError
 from ostinato.core.progress import progress
+from ostinato.scores.performance import PLAYED
 from ostinato.scores.sources import SPLITS
 from ostinato.sound.data.sound import FRAME, Sounds
 
@@ -23,16 +25,16 @@ STRETCH, AROUND = 1200, 4
 """Frames of a piece that are encoded at a time, and frames on each side that they depend on."""
 UNIT = 2**-7
 """Numbers are rounded to multiples of this, which half precision represents exactly up to 16."""
-FRAME_COLUMNS = ["id", "split", "first", "frames"]
+FRAME_COLUMNS = ["id", "split", "first", "frames", "notes"]
 
 
-def build(out: Path, sounds: Sounds, autoencoder: nn.Module) -> None:
-    """Encode every piece: ``frames.npy``, in half precision, and ``songs.csv``.
+def build(out: Path, sounds: Sounds, autoencoder: nn.Module, transcriber: nn.Module) -> None:
+    """Encode every piece: ``frames.npy``, in half precision, ``notes.npy`` and ``songs.csv``.
 
     Only the content of each frame is kept, not the details. Silence before and after the music, and
     the decay of the last notes, are left out; otherwise a score creator would learn to fade out.
     Numbers are computed in double precision and rounded coarsely, so that other processors give the
-    same bytes.
+    same bytes. Notes are those of rendered pieces; in recordings, they are found.
 
     Parameters
     ----------
@@ -40,7 +42,7 @@ def build(out: Path, sounds: Sounds, autoencoder: nn.Module) -> None:
         An empty folder.
     sounds : Sounds
         The collection.
-    autoencoder : nn.Module
+    autoencoder, transcriber : nn.Module
         Trained.
 
     Raises
@@ -48,20 +50,27 @@ def build(out: Path, sounds: Sounds, autoencoder: nn.Module) -> None:
     UserError
         When a split has no piece of at least 45 frames.
     """
-    autoencoder = copy.deepcopy(autoencoder).double()
+    autoencoder, transcriber = (copy.deepcopy(each).double() for each in (autoencoder, transcriber))
     rows, first = [], 0
-    with files.writing_array(
-        out / "frames.npy", np.dtype(np.float16), (autoencoder.content,)
-    ) as add:
+    half = np.dtype(np.float16)
+    with (
+        files.writing_array(out / "frames.npy", half, (autoencoder.content,)) as add,
+        files.writing_array(out / "notes.npy", PLAYED) as add_notes,
+    ):
         for piece in progress(range(len(sounds)), len(sounds), "encode"):
             numbers = _contents(sounds, piece, autoencoder)[_music(sounds, piece)]
             add(numbers)
+            notes = sounds.notes(piece)
+            if notes is None:
+                notes = transcriber.transcribe(_parts(sounds, piece))
+            add_notes(notes)
             rows.append(
                 {
                     "id": sounds.id[piece],
                     "split": sounds.split[piece],
                     "first": first,
                     "frames": len(numbers),
+                    "notes": len(notes),
                 }
             )
             first += len(numbers)
@@ -87,6 +96,32 @@ def _contents(sounds: Sounds, piece: int, autoencoder: nn.Module) -> np.ndarray:
         numbers = autoencoder.encode(given)[first - start : last - start]
         parts.append(numbers[:, : autoencoder.content].cpu().numpy())
     return (np.rint(np.concatenate(parts) / UNIT) * UNIT).astype(np.float16)
+
+
+def _parts(sounds: Sounds, piece: int) -> Iterator[torch.Tensor]:
+    """Read a piece, five minutes at a time."""
+    for first in range(0, int(sounds.samples[piece]), STRETCH * FRAME):
+        most = min(STRETCH * FRAME, int(sounds.samples[piece]) - first)
+        yield torch.from_numpy(sounds.piece(piece, first, most))
+
+
+def played_in(folder: Path) -> dict[str, np.ndarray]:
+    """Read the notes of each piece, known or found.
+
+    Parameters
+    ----------
+    folder : Path
+        What `build` wrote.
+
+    Returns
+    -------
+    dict of str to ndarray[PLAYED]
+        By the identifiers of pieces.
+    """
+    rows = files.read_table(folder / "songs.csv")
+    ends = np.cumsum([int(row["notes"]) for row in rows])
+    parts = np.split(np.load(folder / "notes.npy"), ends)[:-1]
+    return {row["id"]: part for row, part in zip(rows, parts, strict=True)}
 
 
 def _music(sounds: Sounds, piece: int) -> slice:

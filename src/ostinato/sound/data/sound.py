@@ -1,4 +1,7 @@
-"""Sound as the stages store it: 16-bit stereo samples in one file, and a table of the pieces."""
+"""Sound as the stages store it: 16-bit stereo samples in one file, and a table of the pieces.
+
+Of rendered pieces, the notes are stored, too.
+"""
 
 from pathlib import Path
 
@@ -10,7 +13,11 @@ from ostinato.scores.wav import FULL_SCALE
 CHANNELS = 2
 FRAME = 11_025
 """Samples per frame and channel: a quarter of a second."""
-SOUND_COLUMNS = ["id", "title", "source", "split", "first", "samples", "hash", "rendering"]
+SOUND_COLUMNS = [
+    "id", "title", "source", "split", "first", "samples", "hash", "rendering", "notes",
+]  # fmt: skip
+"""Beside what its names say: ``first`` is the first sample in the file; ``rendering`` what was
+drawn for a rendered piece; ``notes`` how many it has, empty for a recording."""
 
 
 class Sounds:
@@ -32,15 +39,20 @@ class Sounds:
     def __init__(self, *folders: Path):
         tables = [files.read_table(folder / "songs.csv") for folder in folders]
         rows = [row for table in tables for row in table]
+        played = [np.load(folder / "notes.npy") for folder in folders]
         self.id = [row["id"] for row in rows]
         self.title = [row["title"] for row in rows]
         self.split = [row["split"] for row in rows]
         self.samples = np.array([int(row["samples"]) for row in rows])
         self._first = [int(row["first"]) for row in rows]
-        sounds = [
-            np.memmap(folder / "sound.pcm", "<i2", "r").reshape(-1, CHANNELS) for folder in folders
-        ]
+        sounds = [_mapped(folder / "sound.pcm").reshape(-1, CHANNELS) for folder in folders]
         self._sound = [sound for sound, table in zip(sounds, tables, strict=True) for _ in table]
+        self._notes: list[np.ndarray | None] = []
+        for table, notes in zip(tables, played, strict=True):
+            counts = [int(row["notes"] or 0) for row in table]
+            parts = np.split(notes, np.cumsum(counts))[:-1]
+            pairs = zip(table, parts, strict=True)
+            self._notes += [part if row["notes"] else None for row, part in pairs]
 
     def __len__(self) -> int:
         return len(self.id)
@@ -48,6 +60,10 @@ class Sounds:
     def of(self, split: str) -> list[int]:
         """The indices of the pieces in a split."""
         return [i for i, name in enumerate(self.split) if name == split]
+
+    def notes(self, index: int) -> np.ndarray | None:
+        """Return the notes of a piece, in order: ndarray[PLAYED]; None if it is a recording."""
+        return self._notes[index]
 
     def piece(self, index: int, first: int = 0, samples: int | None = None) -> np.ndarray:
         """Read a piece or a part of it.
@@ -72,7 +88,6 @@ class Sounds:
         return np.ascontiguousarray(part, np.float32) / np.float32(FULL_SCALE)
 
 
-def to_pcm(samples: np.ndarray) -> np.ndarray:
-    """Round samples in [-1, 1] to 16 bits; larger ones are clipped."""
-    scaled = np.floor(samples * FULL_SCALE + 0.5)
-    return np.clip(scaled, -FULL_SCALE, FULL_SCALE - 1).astype("<i2")
+def _mapped(path: Path) -> np.ndarray:
+    """Map 16-bit samples into memory; a file without any cannot be mapped."""
+    return np.memmap(path, "<i2", "r") if path.stat().st_size else np.zeros(0, "<i2")

@@ -38,7 +38,7 @@ def score_creator_task(params: Params, frames: Path) -> Task:
     -------
     Task
     """
-    settings = params.score_creator.training
+    settings = params.score_creator_training
     seed = derive(params.seed, "score_creator")
     windows, valid = Windows(frames, "train"), Windows(frames, "valid")
     config = {

@@ -1,7 +1,9 @@
 """The base class of autoencoders: sound in, 512 numbers per quarter of a second, and sound out."""
 
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
+import torch
 from torch import Tensor, nn
 
 from ostinato.core.models import build, load_weights, read_model
@@ -10,6 +12,8 @@ PACKAGE = "ostinato.sound.autoencoders"
 
 SIZE = 512
 """Numbers per frame."""
+PART = 240
+"""Frames that are encoded or decoded at a time: one minute."""
 
 
 class Autoencoder(nn.Module):
@@ -87,9 +91,24 @@ class Autoencoder(nn.Module):
         -------
         Tensor[2, frames * FRAME - overlap]
         """
+        return torch.cat(list(self.decode_parts([numbers])), 1)
+
+    def decode_parts(self, parts: Iterable[Tensor]) -> Iterator[Tensor]:
+        """Turn numbers into sound, a part at a time.
+
+        Parameters
+        ----------
+        parts : iterable of Tensor[n, 512]
+            The numbers, in parts of any length. They are asked for when they are needed.
+
+        Yields
+        ------
+        Tensor[2, m]
+            The sound as `decode` returns it, in parts of a minute at most.
+        """
         raise NotImplementedError
 
-    def complete(self, content: Tensor, begun: Tensor) -> Tensor:
+    def complete(self, content: Tensor, begun: Tensor) -> Iterator[Tensor]:
         """Find the details of a sound and its continuation; by default, there are none.
 
         Parameters
@@ -99,11 +118,12 @@ class Autoencoder(nn.Module):
         begun : Tensor[2, n * FRAME]
             The sound, at most 240 frames.
 
-        Returns
-        -------
-        Tensor[frames, 512]
+        Yields
+        ------
+        Tensor[n, 512]
+            The numbers of all frames, a minute at a time.
         """
-        return content
+        yield content
 
 
 def load(folder: Path) -> Autoencoder:

@@ -200,9 +200,11 @@ class VelocityField(nn.Module):
         return self.output(hidden)
 
 
-def load(folder: Path) -> ScoreCreator:
+def load(folder: Path) -> nn.Module:
     """Load a trained score creator from its folder, in evaluation mode."""
     config, weights = read_model(folder)
-    model = build(PACKAGE, config["score_creator"], config["size"])
+    # The number of numbers in a frame, where it draws frames.
+    sizes = [config["size"]] if "size" in config else []
+    model = build(PACKAGE, config["score_creator"], *sizes)
     load_weights(model, weights, folder)
     return model.eval()

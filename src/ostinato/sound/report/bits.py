@@ -155,7 +155,8 @@ def _unpredicted(content: np.ndarray, mean: np.ndarray, slope: np.ndarray) -> np
 def _details(model: Autoencoder, sound: np.ndarray, content: np.ndarray) -> np.ndarray:
     """The details that belong to rounded content: ndarray[float64], shape [frames, details]."""
     rounded = torch.from_numpy(content * CONTENT_STEP).float()
-    return model.complete(rounded, torch.from_numpy(sound))[:, model.content :].double().numpy()
+    numbers = torch.cat(list(model.complete(rounded, torch.from_numpy(sound))))
+    return numbers[:, model.content :].double().numpy()
 
 
 def _decode(

@@ -4,13 +4,26 @@ import numpy as np
 import torch
 from torch.nn.functional import avg_pool2d, conv1d
 
-from ostinato.scores.wav import RATE
-from ostinato.sound.report import descriptors, measures
+from ostinato.core.progress import progress
+from ostinato.core.seeds import derive
+from ostinato.scores.wav import PEAK, RATE
+from ostinato.sound.compose.improvise import (
+    SEED_SAMPLES,
+    Improviser,
+    NoNotes,
+    beginnings,
+    improvise,
+)
+from ostinato.sound.data.sound import Sounds
+from ostinato.sound.report import chords, descriptors, measures
 from ostinato.sound.report.descriptors import HOP
+from ostinato.sound.transcriber import Transcriber
 
 SECONDS = 10
 """The length of a part that is described by itself."""
 FIGURES = "onset_rate", "centroid", "chroma_distance", "mfcc_distance", "level", "repetition"
+PIECES, PARTS = 6, 2
+"""For `measure`: how many pieces are continued, and by how many parts, at most."""
 PHRASE, STRIDE = 2, 1
 """For `repetition`: the length of a phrase, and the distance to the next, in seconds."""
 BANDS, FRAMES = 5, 2
@@ -96,3 +109,57 @@ def _cosine_distance(one: np.ndarray, other: np.ndarray) -> float:
     """1 minus the cosine; 1 if one of them is silence."""
     lengths = np.linalg.norm(one) * np.linalg.norm(other)
     return 1 - float(one @ other / lengths) if lengths else 1.0
+
+
+def measure(
+    improviser: Improviser, transcriber: Transcriber, sounds: Sounds, seed: int
+) -> dict[str, dict[str, float]]:
+    """Continue held-out pieces, and compare what is heard with how they go on.
+
+    Parameters
+    ----------
+    improviser : Improviser
+    transcriber : Transcriber
+        It counts notes, in both.
+    sounds : Sounds
+        The collection. The longest test pieces are continued.
+    seed : int
+        Determines what is drawn.
+
+    Returns
+    -------
+    dict of str to dict
+        Medians over pieces and over parts of ten seconds, ``true`` and ``made``: what `describe`
+        and `ostinato.sound.report.chords.describe` return. Pieces are left out that are too short,
+        silent in their first ten seconds, or without a note there that could be heard.
+    """
+    rows: dict[str, list[dict[str, float]]] = {"true": [], "made": []}
+    pieces = sorted(beginnings(sounds), key=lambda i: -sounds.samples[i])[:PIECES]
+    long_enough = [i for i in pieces if sounds.samples[i] >= SEED_SAMPLES + SECONDS * RATE]
+    for piece in progress(long_enough, len(long_enough), "continue pieces"):
+        parts = min(int(sounds.samples[piece]) - SEED_SAMPLES, PARTS * SECONDS * RATE)
+        parts //= SECONDS * RATE
+        length = parts * SECONDS
+        true = sounds.piece(piece, 0, SEED_SAMPLES + length * RATE)
+        given = true[:, :SEED_SAMPLES]
+        begun = torch.from_numpy(np.ascontiguousarray(given))
+        own = derive(seed, "continuation", sounds.id[piece])
+        try:
+            made = np.concatenate(list(improvise(improviser, begun, length, own)), 1)
+        except NoNotes:
+            continue
+        gain = PEAK / np.abs(given).max()
+        for who, sound in (("true", true), ("made", made)):
+            heard = gain * np.ascontiguousarray(sound)
+            notes = transcriber.transcribe([torch.from_numpy(heard)])
+            figures = describe(given, sound[:, SEED_SAMPLES:])
+            for part in range(parts):
+                begin = (part + 1) * SECONDS
+                counted = chords.describe(notes, begin, begin + SECONDS)
+                rows[who].append({name: each[part] for name, each in figures.items()} | counted)
+    found = {}
+    for name in (*FIGURES, *chords.FIGURES):
+        both = {who: [row[name] for row in rows[who] if np.isfinite(row[name])] for who in rows}
+        if all(both.values()):  # a silent part has no centroid
+            found[name] = {who: float(np.median(values)) for who, values in both.items()}
+    return found

@@ -4,7 +4,7 @@ from functools import cache
 
 import numpy as np
 import torch
-from librosa import filters, hz_to_mel
+from librosa import filters
 from scipy import fft, signal
 
 from ostinato.scores.wav import RATE
@@ -165,9 +165,3 @@ def border_ratio(sounds: list[np.ndarray]) -> float:
 def level(sound: np.ndarray) -> float:
     """The root mean square of samples, in dB relative to full scale."""
     return float(10 * np.log10(np.mean(np.square(sound, dtype=np.float64)) + 1e-12))
-
-
-def mel_band(hertz: float) -> float:
-    """The position of a frequency on the axis of `log_mel`, in bands."""
-    top = hz_to_mel(RATE / 2)
-    return float(hz_to_mel(hertz) / top * MELS)

@@ -6,46 +6,53 @@ from typing import Any
 import numpy as np
 import torch
 
+from ostinato.core import files
 from ostinato.core.errors import UserError
 from ostinato.core.seeds import derive
-from ostinato.scores.wav import RATE, write_wav
-from ostinato.sound.compose.improvise import SEED_SAMPLES, improvise
+from ostinato.scores.midi import midi_bytes
+from ostinato.scores.performance import score_of
+from ostinato.scores.wav import PEAK, RATE, write_wav
+from ostinato.sound.compose.improvise import (
+    SEED_SAMPLES,
+    Improviser,
+    NoNotes,
+    beginnings,
+    improvise,
+)
 from ostinato.sound.data.sound import Sounds
-from ostinato.sound.parts.autoencoder import Autoencoder
-from ostinato.sound.parts.score_creator import ScoreCreator
 from ostinato.sound.report import measures
 from ostinato.sound.report.spectra import draw_spectra
+from ostinato.sound.transcriber import Transcriber
 
 
-def choose(sounds: Sounds, seconds: float, seed: int) -> int:
-    """Choose a test piece to continue: one that is as long as the improvisation, if there is any.
+def candidates(sounds: Sounds, seconds: float, seed: int) -> list[int]:
+    """List test pieces to continue, as long as the improvisation if there are any, at random.
 
     Raises
     ------
     UserError
-        When no test piece lasts ten seconds.
+        When no test piece lasts ten seconds that are not silent.
     """
-    tests = sounds.of("test")
-    lengths = sounds.samples[tests]
-    if lengths.max() < SEED_SAMPLES:
+    tests = beginnings(sounds)
+    if not tests:
         raise UserError(
-            f"data/held_out: the longest test piece lasts {lengths.max() / RATE:.1f} s, "
-            "an improvisation begins with 10 s"
+            f"data/held_out: no test piece has {SEED_SAMPLES // RATE} s that are not silent at its "
+            "beginning, which an improvisation needs"
         )
-    wanted = min(int(lengths.max()), SEED_SAMPLES + round(seconds * RATE))
-    long_enough = [i for i, n in zip(tests, lengths, strict=True) if n >= wanted]
-    return int(np.random.default_rng(derive(seed, "piece")).choice(long_enough))
+    longest = min(int(sounds.samples[tests].max()), SEED_SAMPLES + round(seconds * RATE))
+    order = np.random.default_rng(derive(seed, "piece")).permutation(tests).tolist()
+    return sorted(order, key=lambda piece: sounds.samples[piece] < longest)
 
 
 def perform(
     out: Path,
     sounds: Sounds,
-    autoencoder: Autoencoder,
-    creator: ScoreCreator,
+    improviser: Improviser,
+    transcriber: Transcriber,
     seconds: float,
     seed: int,
 ) -> dict[str, Any]:
-    """Improvise on a held-out piece: ``ID.wav``, ``ID-original.wav``, ``ID.png``.
+    """Improvise on a held-out piece: ``ID.wav``, ``ID.mid``, ``ID-original.wav``, ``ID.png``.
 
     Parameters
     ----------
@@ -53,8 +60,9 @@ def perform(
         A folder.
     sounds : Sounds
         The collection.
-    autoencoder, creator
-        Trained models.
+    improviser : Improviser
+    transcriber : Transcriber
+        It finds the notes for the MIDI file.
     seconds : float
         The length of the continuation after the first ten seconds.
     seed : int
@@ -65,14 +73,27 @@ def perform(
     dict
         The ``piece``, and what `compare` returns.
     """
-    piece = choose(sounds, seconds, seed)
-    end = min(int(sounds.samples[piece]), SEED_SAMPLES + round(seconds * RATE))
-    true = sounds.piece(piece, 0, end)
-    begun = torch.from_numpy(true[:, :SEED_SAMPLES])
-    heard = improvise(autoencoder, creator, begun, seconds, seed).numpy()
+    silent = 0
+    for piece in candidates(sounds, seconds, seed):
+        end = min(int(sounds.samples[piece]), SEED_SAMPLES + round(seconds * RATE))
+        true = sounds.piece(piece, 0, end)
+        begun = torch.from_numpy(true[:, :SEED_SAMPLES])
+        try:
+            heard = np.concatenate(list(improvise(improviser, begun, seconds, seed)), 1)
+            break
+        except NoNotes:
+            silent += 1
+    else:
+        raise UserError(
+            f"data/held_out: in {silent} test pieces, no note is heard in 10 s; add others, or "
+            "choose a score creator that needs no notes: score_creator.kind: lstm"
+        )
     name = sounds.id[piece]
     write_wav(out / f"{name}.wav", heard.T)
     write_wav(out / f"{name}-original.wav", true.T)
+    gain = float(PEAK / np.abs(begun.numpy()).max())
+    notes = transcriber.transcribe([gain * torch.from_numpy(heard)])
+    files.write(out / f"{name}.mid", midi_bytes(score_of(notes, name)))
     draw_spectra(
         out / f"{name}.png",
         {f"{name}, as it goes on": true, "improvised after the line": heard},
