@@ -131,7 +131,8 @@ def test_a_memory_of_ones_own_works_by_its_name(project):
     path.write_text(
         yaml.safe_dump(merged(yaml.safe_load(path.read_text()), yaml.safe_load(changes)))
     )
-    assert project.repro() == ["generator", "compose", "evaluate", "page"]
+    ran = ["generator", "compose", "evaluate", "score_creator_evaluate", "improvise", "page"]
+    assert project.repro() == ran
     memory = json.loads(project.read("models/generator/config.json"))["memory"]
     assert memory == {"name": "echo", **yaml.safe_load(changes)["memory"]["echo"]}
 
@@ -150,7 +151,7 @@ def test_trained_models_travel(project, tmp_path):
     elsewhere.run("dvc", "pull", "--allow-missing")
     ran = stages(elsewhere.run("dvc", "repro", "evaluate", "encode", "token_compose@letters"))
     assert set(ran) == {
-        *("corpus", "dataset", "augment", "compose", "audio", "held_out", "encode"),
+        *("corpus", "dataset", "augment", "compose", "audio", "held_out", "lessons", "encode"),
         *("tokens@letters", "token_compose@letters"),
     }
     for path in (MODEL, "results/compose/piece-01.wav", "data/frames/frames.npy", "dvc.lock"):

@@ -1,3 +1,4 @@
+from collections.abc import Iterable
 from functools import cache
 
 import numpy as np
@@ -6,6 +7,8 @@ import torch
 
 from ostinato.core import files
 from ostinato.core.errors import UserError
+from ostinato.scores.performance import PLAYED
+from ostinato.scores.wav import RATE
 from ostinato.sound.data import frames
 from ostinato.sound.data.frames import NEXT, PAST
 from ostinato.sound.data.sound import FRAME
@@ -34,6 +37,10 @@ class Sounds:
     def piece(self, index: int, first: int, samples: int) -> np.ndarray:
         return self._whole(index)[:, first : first + samples].astype(np.float32)
 
+    def notes(self, index: int) -> np.ndarray | None:
+        """Those of the first piece are known."""
+        return None if index else np.array([(1.0, 2.0, 60, 19)], PLAYED)
+
     @cache  # noqa: B019
     def _whole(self, index: int) -> np.ndarray:
         levels = np.repeat([1e-6, 0.5, 0.05], [3, self.counts[index], 4])
@@ -53,10 +60,18 @@ class Counting(torch.nn.Module):
         return torch.stack([number, -number, 100 + number], 1)
 
 
+class Listening(torch.nn.Module):
+    """A transcriber that finds a note a second, of no length."""
+
+    def transcribe(self, parts: Iterable[torch.Tensor]) -> np.ndarray:
+        seconds = sum(part.shape[1] for part in parts) // RATE
+        return np.array([(second, second, 60, 0) for second in range(seconds)], PLAYED)
+
+
 @pytest.mark.parametrize("stretch", [7, 1000])
 def test_only_contents_of_frames_with_music_are_kept(tmp_path, monkeypatch, stretch):
     monkeypatch.setattr(frames, "STRETCH", stretch)
-    frames.build(tmp_path, Sounds({"train": 60, "valid": 50, "test": 45}), Counting())
+    frames.build(tmp_path, Sounds({"train": 60, "valid": 50, "test": 45}), Counting(), Listening())
     kept = np.load(tmp_path / "frames.npy")
     expected = np.concatenate([3 + np.arange(n) for n in (60, 50, 45)])
     np.testing.assert_array_equal(kept, np.stack([expected, -expected], 1))
@@ -66,6 +81,15 @@ def test_only_contents_of_frames_with_music_are_kept(tmp_path, monkeypatch, stre
         ("60", "50"),
         ("110", "45"),
     ]
+
+
+def test_notes_are_known_or_found(tmp_path):
+    sounds = Sounds({"train": 60, "valid": 50, "test": 45})
+    frames.build(tmp_path, sounds, Counting(), Listening())
+    played = frames.played_in(tmp_path)
+    assert played["piece-train"].tolist() == [(1.0, 2.0, 60, 19)]
+    counts = [len(played[f"piece-{split}"]) for split in ("valid", "test")]
+    assert counts == (sounds.samples[1:] // RATE).tolist()
 
 
 class Loudness(torch.nn.Module):
@@ -92,7 +116,7 @@ class Loudness(torch.nn.Module):
 def test_another_processor_gives_the_same_bytes(tmp_path):
     sounds = Sounds({"train": 60, "valid": 50, "test": 45})
     for name, error in (("one", 0.0), ("other", 1e-10)):
-        frames.build(tmp_path / name, sounds, Loudness(error))
+        frames.build(tmp_path / name, sounds, Loudness(error), Listening())
     one, other = (tmp_path / name / "frames.npy" for name in ("one", "other"))
     assert one.read_bytes() == other.read_bytes()
     kept = np.load(one)
@@ -102,7 +126,7 @@ def test_another_processor_gives_the_same_bytes(tmp_path):
 
 
 def test_windows_stay_within_their_piece_and_split(tmp_path):
-    frames.build(tmp_path, Sounds({"train": 60, "valid": 50, "test": 45}), Counting())
+    frames.build(tmp_path, Sounds({"train": 60, "valid": 50, "test": 45}), Counting(), Listening())
     sizes = {"train": 60, "valid": 50, "test": 45}
     for split, size in sizes.items():
         windows = frames.Windows(tmp_path, split)
@@ -117,4 +141,6 @@ def test_windows_stay_within_their_piece_and_split(tmp_path):
 
 def test_a_split_without_a_window_is_an_error(tmp_path):
     with pytest.raises(UserError, match=r"no valid piece has 11\.25 s of music"):
-        frames.build(tmp_path, Sounds({"train": 60, "valid": 44, "test": 45}), Counting())
+        frames.build(
+            tmp_path, Sounds({"train": 60, "valid": 44, "test": 45}), Counting(), Listening()
+        )
