@@ -39,7 +39,7 @@ from ostinato.core.training import Task
 from ostinato.scores.wav import RATE
 from ostinato.sound.data.sound import Sounds
 from ostinato.sound.fit.autoencoder import autoencoder_task
-from ostinato.sound.fit.player import PLAYER, player_task
+from ostinato.sound.fit.player import PLAYER
 from ostinato.sound.fit.score_creator import score_creator_task
 from ostinato.sound.parts import autoencoder, score_creator
 from ostinato.sound.parts.autoencoder import Autoencoder
@@ -114,10 +114,7 @@ def score_creator_of(params: Params, kind: str) -> nn.Module:
     """Load the score creator that the parameters choose, or train another one."""
     if kind == params.score_creator.kind:
         return score_creator.load(MODELS / "score_creator")
-    own = chosen(params, "score_creator", kind)
-    if kind == PLAYER:
-        return trained(player_task(own, AUDIO, FRAMES))
-    return trained(score_creator_task(own, FRAMES))
+    return trained(score_creator_task(chosen(params, "score_creator", kind), AUDIO, FRAMES))
 
 
 def way_of(params: Params, name: str) -> Way:

@@ -134,6 +134,8 @@ def test_what_has_no_notes_cannot_go_on_by_notes(models, tmp_path):
     arguments = [song(tmp_path / "song.wav", 11), "-o", str(out), "--models", str(deaf)]
     if (models / "autoencoder").exists():
         main(["improvise", *arguments, "--seconds", "1"])
+        assert out.exists()
+        assert len(read_midi(out.with_suffix(".mid"), pickup=False).notes) == 0
         return
     with pytest.raises(SystemExit) as error:
         main(["improvise", *arguments, "--seconds", "1"])

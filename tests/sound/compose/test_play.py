@@ -8,7 +8,7 @@ from making_sound import PLAYER
 from ostinato.core.models import build
 from ostinato.scores.performance import PLAYED
 from ostinato.scores.wav import RATE
-from ostinato.sound.compose.play import BLOCK, Playing, play
+from ostinato.sound.compose.play import BLOCK, Playing
 from ostinato.sound.parts.tones import HOP
 
 
@@ -29,7 +29,7 @@ def playing():
 
     @torch.no_grad()
     def played(*following: tuple[np.ndarray, float], seed: int = 1) -> torch.Tensor:
-        return torch.cat(list(play(Playing(model, begun, HEARD, first, seed), first, following)), 1)
+        return torch.cat(list(Playing(model, begun, HEARD, first, seed).blocks(following)), 1)
 
     return played
 

@@ -90,7 +90,6 @@ def go_on(
     known : float
         Notes that are yielded later begin at this time or after it.
     """
-    heard = heard[np.argsort(heard["start"], kind="stable")]
     per_beat, kind = system.steps_per_beat, system.representation
     score = _in_bars(aligned(performed(score_of(heard)))[0], per_beat)
     clock = Clock(score, float(heard["start"][0]), end, per_beat)
@@ -121,11 +120,10 @@ def go_on(
         # What sounds at the last step may last longer.
         settled = (ends < last) | (last == plan.steps)
         own = begins >= given
-        new = notes[own & settled & (ends >= first)]
-        found = np.zeros(len(new), PLAYED)
-        found["pitch"] = new["pitch"]
-        for name, steps in (("start", begins), ("end", ends)):
-            found[name] = clock.time(steps[own & settled & (ends >= first)])
+        new = own & settled & (ends >= first)
+        found = np.zeros(int(new.sum()), PLAYED)
+        found["pitch"] = notes["pitch"][new]
+        found["start"], found["end"] = clock.time(begins[new]), clock.time(ends[new])
         waits = np.zeros(len(cut), bool)
         for i, note in enumerate(cut):
             same = (notes["pitch"] == note["pitch"]) & ~own & (ends > given)

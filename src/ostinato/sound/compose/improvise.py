@@ -12,7 +12,7 @@ from ostinato.core.devices import device_of
 from ostinato.core.errors import UserError
 from ostinato.core.seeds import derive
 from ostinato.scores.wav import PEAK, RATE
-from ostinato.sound.compose.play import Playing, play
+from ostinato.sound.compose.play import Playing
 from ostinato.sound.data.frames import NEXT, PAST
 from ostinato.sound.data.recordings import SILENCE
 from ostinato.sound.data.sound import FRAME, Sounds
@@ -36,7 +36,7 @@ what is given ends, and may be longer than wanted."""
 
 Writer = Callable[[np.ndarray, float, float, int], Iterator[tuple[np.ndarray, float]]]
 """From ndarray[PLAYED], when these notes are cut off, the seconds to go on for, and a seed, to
-the notes that follow, as `ostinato.sound.compose.play.play` wants them."""
+the notes that follow, as `ostinato.sound.compose.play.Playing.blocks` wants them."""
 
 
 def beginnings(sounds: Sounds) -> list[int]:
@@ -109,7 +109,7 @@ def by_notes(transcriber: Transcriber, player: Player, write: Writer) -> Improvi
         first = (begun.shape[1] - JOIN) // HOP
         end = begun.shape[1] / RATE
         playing = Playing(player, begun, notes, first, derive(seed, "improvise"))
-        return play(playing, first, write(notes, end, seconds, seed))
+        return playing.blocks(write(notes, end, seconds, seed))
 
     return improviser
 

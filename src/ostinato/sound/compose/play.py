@@ -112,30 +112,22 @@ class Playing:
         middle, side = heard * self._scale
         return torch.stack([middle + side, middle - side])
 
+    def blocks(self, following: Iterator[tuple[np.ndarray, float]]) -> Iterator[Tensor]:
+        """Play what follows; after its last note, what sounds on, and silence, without an end.
 
-def play(
-    playing: Playing, first: int, following: Iterator[tuple[np.ndarray, float]]
-) -> Iterator[Tensor]:
-    """Play what follows; after its last note, what sounds on, and silence, without an end.
+        Parameters
+        ----------
+        following : iterator of (ndarray[PLAYED], float)
+            Notes, and the time in seconds before which no other note will begin.
 
-    Parameters
-    ----------
-    playing : Playing
-    first : int
-        The hop that it begins at.
-    following : iterator of (ndarray[PLAYED], float)
-        Notes, and the time in seconds before which no other note will begin.
-
-    Yields
-    ------
-    Tensor[2, BLOCK * HOP]
-    """
-    last = first
-    for notes, known in following:
-        playing.add(notes)
-        while (last + BLOCK) * HOP / RATE <= known:
-            yield playing.block()
-            last += BLOCK
+        Yields
+        ------
+        Tensor[2, BLOCK * HOP]
+        """
+        for notes, known in following:
+            self.add(notes)
+            while (self._now + BLOCK) * HOP / RATE <= known:
+                yield self.block()
 
 
 def notes_of(notes: np.ndarray, like: Tensor) -> Notes:

@@ -66,13 +66,19 @@ def player_task(params: Params, audio: Path, frames: Path) -> Task:
     device = devices.prepare(params.threads, seed, params.device)
     model = models.build(PACKAGE, config["score_creator"]).to(device)
 
-    def examples(split: str, count: int, *names: str | int) -> list[Example]:
-        rng = np.random.default_rng(derive(seed, split, *names))
-        pieces = [i for i in sounds.of(split) if _learnable(sounds, i, played)]
+    learnable = {
+        split: [i for i in sounds.of(split) if _learnable(sounds, i, played)]
+        for split in ("train", "valid")
+    }
+    for split, pieces in learnable.items():
         if not pieces:
             raise UserError(
                 f"data/audio: no {split} piece of {SHORTEST} s has {FEWEST} notes; add others"
             )
+
+    def examples(split: str, count: int, *names: str | int) -> list[Example]:
+        rng = np.random.default_rng(derive(seed, split, *names))
+        pieces = learnable[split]
         lengths = sounds.samples[pieces]
         found: list[Example] = []
         missed = 0

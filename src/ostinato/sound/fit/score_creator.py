@@ -13,6 +13,7 @@ from ostinato.core.params import Params
 from ostinato.core.seeds import derive
 from ostinato.core.training import Task
 from ostinato.sound.data.frames import NEXT, Windows
+from ostinato.sound.fit.player import PLAYER, player_task
 from ostinato.sound.parts.score_creator import PACKAGE
 
 VALID_WINDOWS = 2048
@@ -24,13 +25,15 @@ STARTS = 4
 """Noise samples for each frame in a batch. They cost little compared with reading the past."""
 
 
-def score_creator_task(params: Params, frames: Path) -> Task:
+def score_creator_task(params: Params, audio: Path, frames: Path) -> Task:
     """Prepare the training of the score creator that the parameters choose.
 
     Parameters
     ----------
     params : Params
         The whole of params.yaml.
+    audio : Path
+        What a function of `ostinato.sound.data.collection` wrote; the player alone needs it.
     frames : Path
         What `ostinato.sound.data.frames.build` wrote.
 
@@ -38,6 +41,8 @@ def score_creator_task(params: Params, frames: Path) -> Task:
     -------
     Task
     """
+    if params.score_creator.kind == PLAYER:
+        return player_task(params, audio, frames)
     settings = params.score_creator_training
     seed = derive(params.seed, "score_creator")
     windows, valid = Windows(frames, "train"), Windows(frames, "valid")

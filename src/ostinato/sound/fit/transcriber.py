@@ -53,9 +53,17 @@ def transcriber_task(params: Params, folders: list[Path]) -> Task:
     device = devices.prepare(params.threads, seed, params.device)
     model = Transcriber(config["channels"]).to(device)
 
+    known = {
+        split: [piece for piece in sounds.of(split) if sounds.notes(piece) is not None]
+        for split in ("train", "valid")
+    }
+    for split, pieces in known.items():
+        if not pieces:
+            raise UserError(f"data/corpus: no {split} song, whose notes could be learned")
+
     def crops(split: str, count: int, *names: str | int) -> tuple[Tensor, Tensor, Tensor]:
         rng = np.random.default_rng(derive(seed, split, *names))
-        pieces = [piece for piece in sounds.of(split) if sounds.notes(piece) is not None]
+        pieces = known[split]
         lengths = sounds.samples[pieces]
         which = rng.choice(len(pieces), count, p=lengths / lengths.sum())
         made = [_crop(sounds, pieces[piece], rng) for piece in which.tolist()]
@@ -64,9 +72,6 @@ def transcriber_task(params: Params, folders: list[Path]) -> Task:
         weight[..., STARTS] += START_WEIGHT * true[..., STARTS]
         return samples, true, weight
 
-    for split in ("train", "valid"):
-        if not any(sounds.notes(piece) is not None for piece in sounds.of(split)):
-            raise UserError(f"data/corpus: no {split} song, whose notes could be learned")
     valid = [
         tuple(part.to(device) for part in crops("valid", settings.batch, number))
         for number in range(-(-VALID_CROPS // settings.batch))

@@ -97,7 +97,8 @@ def listen(geometry: Tones, samples: Tensor, notes: Notes) -> Heard:
     power = geometry.power(torch.cat([edge, samples, edge]))
     level = power.sum(1).mean().log()
     heard = (power + NEVER).log() - level
-    bands = (geometry.in_bands(power) + NEVER).log() - level
+    in_bands = geometry.in_bands(power)
+    bands = (in_bands + NEVER).log() - level
     count = len(power)
     harmonics = torch.arange(1, HARMONICS + 1, device=samples.device)
     places = geometry.frequencies[notes.keys, len(tones.BETWEEN)][:, None] * harmonics
@@ -109,7 +110,7 @@ def listen(geometry: Tones, samples: Tensor, notes: Notes) -> Heard:
     for beside in (-1, 0, 1):
         spread = heard.new_zeros(len(places), BINS).scatter(1, places + beside, 1.0)
         taken += sounds.to(heard.dtype).T @ spread
-    levels, hidden, gone, in_bands = [], [], [], []
+    levels, hidden, gone, around = [], [], [], []
     for base, ages, own in ((notes.starts, SINCE_START, 1), (notes.ends, SINCE_END, 0)):
         for age in ages:
             when = (base.round() + age).long()
@@ -128,7 +129,7 @@ def listen(geometry: Tones, samples: Tensor, notes: Notes) -> Heard:
             itself = own or age < STILL
             hidden.append(taken[row[:, None], places] > itself)
             gone.append(missed)
-            in_bands.append(bands[row])
+            around.append(bands[row])
     row = torch.minimum(notes.starts + TUNED_AFTER, notes.ends).round().long().clamp(0, count - 1)
     return Heard(
         notes.keys,
@@ -137,8 +138,8 @@ def listen(geometry: Tones, samples: Tensor, notes: Notes) -> Heard:
         torch.stack(hidden, 1).to(heard.dtype),
         torch.stack(gone, 1).to(heard.dtype),
         _cents(heard[row], geometry.frequencies[notes.keys, len(tones.BETWEEN)], places),
-        torch.stack(in_bands, 1),
-        (torch.quantile(geometry.in_bands(power), QUANTILE, 0) + NEVER).log() - level,
+        torch.stack(around, 1),
+        (torch.quantile(in_bands, QUANTILE, 0) + NEVER).log() - level,
         level,
     )
 

@@ -6,14 +6,18 @@ from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from ostinato.core.devices import device_of
 from ostinato.core.noise import normals, uniforms
 from ostinato.core.progress import progress
+from ostinato.sound.compose.improvise import Improviser
 from ostinato.sound.data.frames import NEXT, PAST, Windows
+from ostinato.sound.data.sound import Sounds
 from ostinato.sound.parts.principal import principal_axes
 from ostinato.sound.parts.score_creator import ScoreCreator
+from ostinato.sound.report import continuation
+from ostinato.sound.transcriber import Transcriber
 
 CHUNK = 512
 """The number of windows that are processed at a time."""
@@ -26,6 +30,42 @@ MUSIC = 50_000
 PENALTIES = (0.01, 0.1, 1.0, 10.0)
 """Penalties of ridge regression, in units of the mean square of an input times the number of
 windows. The validation windows choose one."""
+
+
+def measure(
+    creator: nn.Module,
+    improviser: Improviser,
+    transcriber: Transcriber,
+    sounds: Sounds,
+    frames: Path,
+    name: str,
+    seed: int,
+) -> dict[str, Any]:
+    """Measure a score creator of any kind.
+
+    Parameters
+    ----------
+    creator : nn.Module
+        Trained.
+    improviser : Improviser
+        It improvises with this score creator.
+    transcriber : Transcriber
+    sounds : Sounds
+        The collection.
+    frames : Path
+        What `ostinato.sound.data.frames.build` wrote.
+    name : str
+        Of the score creator.
+    seed : int
+
+    Returns
+    -------
+    dict
+        ``continued``: see `ostinato.sound.report.continuation.measure`. If it draws frames, also
+        what `compare` returns.
+    """
+    figures = compare(creator, frames, name, seed) if isinstance(creator, ScoreCreator) else {}
+    return {**figures, "continued": continuation.measure(improviser, transcriber, sounds, seed)}
 
 
 def compare(model: ScoreCreator, frames: Path, name: str, seed: int) -> dict[str, Any]:
