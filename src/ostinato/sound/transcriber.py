@@ -19,6 +19,7 @@ from ostinato.core.models import load_weights, read_model
 from ostinato.scores.performance import PLAYED
 from ostinato.scores.wav import RATE
 from ostinato.sound.parts.bands import PER_SEMITONE, Bands
+from ostinato.sound.parts.tuning import top
 
 HOP = 1225
 """Samples from one answer to the next: 28 ms, nine in a frame of the autoencoder."""
@@ -34,8 +35,9 @@ THRESHOLD = 0.4
 """The least probability of a start, and of a note that is held."""
 APART = 3
 """Starts of the same key that are less far apart, in hops, are one."""
-STRETCH, AROUND = 1800, 20
-"""Answers that are computed at a time, and on each side those that they depend on."""
+STRETCH, AROUND = 720, 20
+"""Answers that are computed at a time, 20 s, and on each side those that they depend on. A tuning
+is that of a stretch."""
 MIDDLE, SPREAD = -5.0, 2.0
 """About the mean and the standard deviation of levels of music."""
 
@@ -92,9 +94,9 @@ class Transcriber(nn.Module):
         )
         return found / true[..., 0, 0].numel()
 
-    def logits(self, samples: Tensor) -> Tensor:
-        """Answer for each key: Tensor[B, S] to Tensor[B, S // HOP + 1, 88, 2]."""
-        levels = (self.bands(samples) - MIDDLE) / SPREAD
+    def logits(self, samples: Tensor, tuned: bool = False) -> Tensor:
+        """Answer for each key: Tensor[B, S] to Tensor[B, S // HOP + 1, 88, 2]; see `Bands`."""
+        levels = (self.bands(samples, tuned) - MIDDLE) / SPREAD
         seen = levels[..., self.places.flatten()].unflatten(-1, self.places.shape) * self.there
         hidden = seen.movedim(3, -1).flatten(2, 4).movedim(2, 1)
         hidden = nn.functional.gelu(self.first(hidden) + self.key)
@@ -119,7 +121,8 @@ class Transcriber(nn.Module):
         sound, begin, first, found = self.key.new_zeros(0), 0, 0, []
 
         def answer(count: int) -> None:
-            answers = self.logits(sound[None])[0].sigmoid()
+            seen = sound[: (first - begin + count + AROUND) * HOP]
+            answers = self.logits(seen[None], tuned=True)[0].sigmoid()
             # Half precision, since an hour has 130,000 of them.
             found.append(answers[first - begin :][:count].half().cpu().numpy())
 
@@ -150,14 +153,9 @@ def _notes(answers: np.ndarray) -> np.ndarray:
         silent = np.append(np.flatnonzero(held <= THRESHOLD), len(held))
         for time, following in pairwise([*own, len(held)]):
             end = min(int(silent[np.searchsorted(silent, time + 1)]), following)
-            start = (time + _between(before[time], starts[time], after[time])) * HOP / RATE
+            start = (time + top(before[time], starts[time], after[time])) * HOP / RATE
             rows.append((round(start, 3), round(end * HOP / RATE, 3), LOWEST + key, 0))
     return np.sort(np.array(rows, PLAYED), order=("start", "pitch"))
-
-
-def _between(before: float, peak: float, after: float) -> float:
-    """The place of the top of a parabola through three values, from the middle one."""
-    return 0.5 * (before - after) / (before - 2 * peak + after)
 
 
 def load(folder: Path) -> Transcriber:

@@ -156,6 +156,16 @@ def test_tones_go_on_after_they_were_heard(monkeypatch):
         assert places[1] == pytest.approx(places[0], rel=0.03)
 
 
+def test_what_is_brighter_than_all_before_does_not_explode(convolutional):
+    """Networks exaggerate what they have never heard, such as cymbals."""
+    bright = copy.deepcopy(convolutional)
+    with torch.no_grad():
+        bright.decoder[-1].bias[-2 * conv.BANDS :] += 8  # 80 dB
+    sound = chords(1, 8, 0, 2)[0]
+    ours, theirs = (model.decode(model.encode(sound)) for model in (convolutional, bright))
+    assert theirs.abs().max() < 1.2 * ours.abs().max()
+
+
 def test_the_soft_choice_sums_to_the_number_of_coefficients():
     torch.manual_seed(0)
     power = (3 * torch.randn(2, 3, 6400)).requires_grad_()

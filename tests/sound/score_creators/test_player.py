@@ -60,7 +60,8 @@ def test_harmonics_are_measured():
         levels[:, 2] - levels[:, 0], torch.full((8,), 2 * math.log(0.25)), atol=0.4, rtol=0
     )
     assert (levels[:, 5] - levels[:, 0]).max() < -8
-    torch.testing.assert_close(heard.cents[:, :3], torch.full((8, 3), 12.0), atol=3, rtol=0)
+    assert heard.tuning.item() == pytest.approx(0.12, abs=0.02)
+    torch.testing.assert_close(heard.cents[:, :3], torch.zeros(8, 3), atol=3, rtol=0)
     assert heard.hidden[:, sustained, :3].sum() == 0
     assert heard.gone[:, sustained].sum() == 0
     assert heard.gone[:, SINCE_START.index(32)].all()
@@ -102,6 +103,17 @@ def test_it_learns_to_play_a_note_as_others_were_played():
     assert second < third
     found = model.frequencies(voices, new.keys)[0, len(tones.BETWEEN)].item()
     assert found == pytest.approx(440 * 2 ** (-3 / 12), rel=0.01)
+
+
+def test_it_plays_in_the_tuning_it_heard():
+    torch.manual_seed(0)
+    model = build("ostinato.sound.score_creators", PLAYER).eval()
+    new, found = in_hops(note(66, 0, 1)), []
+    for cents in (0, 40):
+        heard = listen(Tones(), organ(SCALE, 10, [0.2, 0.1, 0.05], cents), in_hops(SCALE))
+        voices = model.voices(heard, new)
+        found.append(model.frequencies(voices, new.keys)[0, len(tones.BETWEEN)].item())
+    assert 1200 * math.log2(found[1] / found[0]) == pytest.approx(40, abs=3)
 
 
 def test_examples_count_alike():

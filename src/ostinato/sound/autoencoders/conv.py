@@ -23,10 +23,10 @@ from ostinato.sound.parts.autoencoder import PART, SIZE, Autoencoder
 from ostinato.sound.parts.lapped import Lapped
 from ostinato.sound.parts.principal import principal_axes
 
-HOPS = 5
+HOPS = 3
 """Blocks of the transform per frame."""
 HOP = FRAME // HOPS
-BINS = 640
+BINS = 1067
 """The number of bins that are coded individually, up to 6.4 kHz."""
 BANDS = 24
 """The number of bands above these bins. Only the power of a band is coded; it sounds as noise."""
@@ -110,6 +110,7 @@ class Model(Autoencoder):
         self.register_buffer("band", band, persistent=False)
         self.register_buffer("mean", torch.zeros(channels, 1))
         self.register_buffer("high_mean", torch.zeros(CHANNELS * BANDS, 1))
+        self.register_buffer("highest", torch.full((CHANNELS * BANDS, 1), math.inf))
         self.register_buffer("spread", torch.ones(content, 1))
         self.register_buffer("levels", LOWEST + STEP * torch.arange(KNOTS))
         self.down = nn.Conv1d(channels, content, HOPS, HOPS, bias=False)
@@ -156,11 +157,14 @@ class Model(Autoencoder):
 
     @torch.no_grad()
     def finish(self, samples: Tensor) -> None:
-        """Measure the true power of bins as a function of the expected power.
+        """Measure the true power of bins as a function of the expected power, and the highest ones.
 
         Training with the selection of bins exaggerates the contrast of the estimate. This does not
-        harm the selection, but it would harm any sound that is made from the estimate alone.
+        harm the selection, but it would harm any sound that is made from the estimate alone. The
+        power of a band is never taken to be above the highest of training, since in sound unlike
+        that of training (cymbals) it would be exaggerated without bounds.
         """
+        highest = torch.full_like(self.high_mean, -math.inf)
         count = torch.ones_like(self.levels)
         total = torch.full_like(self.levels, 10**LOWEST)
         for part in samples.split(32):
@@ -170,6 +174,8 @@ class Model(Autoencoder):
             powers = _low(spectrum).real.square().flatten()
             count.index_add_(0, knot, torch.ones_like(powers))
             total.index_add_(0, knot, powers)
+            highest = torch.maximum(highest, _high(spectrum).amax((0, 2))[:, None])
+        self.highest.copy_(highest)
         self.levels.copy_(torch.log10(total / count).cummax(0).values)
 
     def forward(self, samples: Tensor) -> Tensor:
@@ -290,7 +296,8 @@ class Model(Autoencoder):
         """
         change = self.decoder(content / self.spread)
         low, high = change.split([CHANNELS * BINS, CHANNELS * BANDS], 1)
-        return self.up(content) + low + self.mean, high + self.high_mean
+        high = torch.minimum(high + self.high_mean, self.highest)
+        return self.up(content) + low + self.mean, high
 
     def _choice(self, content: Tensor) -> tuple[Tensor, Tensor]:
         """The selected places in each frame, the loudest first, and the amplitudes expected there.

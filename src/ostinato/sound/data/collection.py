@@ -36,8 +36,11 @@ SLOWEST, FASTEST = 0.85, 1.2
 LATEST_START = 0.25
 """Bounds of what is drawn for each piece: a factor for its tempo, and the silence before it in
 seconds, so that notes do not always begin at the borders of frames."""
-MOST_LESSONS = 100
-"""The number of pieces of each split, at most, that the transcriber learns from."""
+MOST_LESSONS = 40
+"""The number of lessons of each split, at most."""
+LESSON_INSTRUMENTS = [program for program in range(80) if program not in (47, 55)]
+"""General MIDI programs of lessons: all instruments but timpani and orchestra hits, whose pitch is
+not what is written, and synthesizers."""
 VELOCITY_SPREAD = 12.0
 QUIETEST, LOUDEST = 30, 120
 
@@ -64,19 +67,21 @@ def build(out: Path, params: Params, corpus: Path, splits: Collection[str]) -> N
 
 
 def build_lessons(out: Path, params: Params, corpus: Path) -> None:
-    """Render pieces whose notes the transcriber learns, where recordings are learned.
+    """Render pieces with all kinds of instruments, whose notes the transcriber learns.
 
     Parameters
     ----------
     out : Path
-        An empty folder. Where the sound to learn from is rendered, there are no more pieces.
+        An empty folder. Test pieces are rendered only where recordings are learned, whose notes
+        are not known.
     params : Params
         The whole of params.yaml.
     corpus : Path
         What `ostinato.scores.corpus.build` wrote.
     """
-    most = 0 if params.audio.source == "corpus" else MOST_LESSONS
-    build_rendered(out, corpus, params.audio.instruments, params.seed, most=most)
+    splits = ["train", "valid"] if params.audio.source == "corpus" else SPLITS
+    seed = derive(params.seed, "lessons")
+    build_rendered(out, corpus, LESSON_INSTRUMENTS, seed, splits, MOST_LESSONS)
 
 
 def build_rendered(

@@ -6,6 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from ostinato.scores.wav import RATE
+from ostinato.sound.parts.tuning import tuning
 
 WINDOWS = 8192, 2048
 """Samples of the windows: the long one tells low tones apart, the short one when a tone begins."""
@@ -37,36 +38,49 @@ class Bands(nn.Module):
         super().__init__()
         self.hop = hop
         self.count = PER_SEMITONE * (keys + ABOVE)
-        semitones = lowest - 69 + (torch.arange(-1, self.count + 1).double() - 1) / PER_SEMITONE
-        centres = 440 * 2 ** (semitones / 12)
+        self.lowest = lowest
         for size in WINDOWS:
             # Not torch.sin: what it returns depends on where in memory its numbers lie.
             window = [math.sin(math.pi * n / size) ** 2 for n in range(size)]
             self.register_buffer(f"window{size}", torch.tensor(window), persistent=False)
-            weights = _triangles(centres, size).float()
-            self.register_buffer(f"weights{size}", weights, persistent=False)
+            self.register_buffer(f"weights{size}", self._weights(size, 0.0), persistent=False)
 
-    def forward(self, samples: Tensor) -> Tensor:
+    def forward(self, samples: Tensor, tuned: bool = False) -> Tensor:
         """Compute the spectra of sound.
 
         Parameters
         ----------
         samples : Tensor[B, S]
             One channel. There is silence before and after it.
+        tuned : bool
+            Whether bands follow the tuning of the sound, of all its channels. Otherwise, they are
+            those of concert pitch.
 
         Returns
         -------
         Tensor[B, S // hop + 1, 2, count]
             The logarithm to base 10 of power; that of a sine of amplitude 1 is 0.
         """
-        return torch.stack([self._levels(samples, size) for size in WINDOWS], 2)
+        powers = [self._power(samples, size) for size in WINDOWS]
+        weights = [getattr(self, f"weights{size}") for size in WINDOWS]
+        if tuned:
+            higher = tuning(powers[0].flatten(0, 1), RATE / WINDOWS[0]).item()
+            weights = [self._weights(size, higher).to(samples) for size in WINDOWS]
+        seen = zip(powers, weights, strict=True)
+        return torch.stack([torch.log10(power @ bands + QUIET) for power, bands in seen], 2)
 
-    def _levels(self, samples: Tensor, size: int) -> Tensor:
-        window, weights = getattr(self, f"window{size}"), getattr(self, f"weights{size}")
+    def _power(self, samples: Tensor, size: int) -> Tensor:
         padded = nn.functional.pad(samples, (size // 2, size // 2))
-        spectrum = torch.fft.rfft(padded.unfold(-1, size, self.hop) * window)
-        power = (spectrum.real.square() + spectrum.imag.square()) / (size / 4) ** 2
-        return torch.log10(power @ weights + QUIET)
+        spectrum = torch.fft.rfft(
+            padded.unfold(-1, size, self.hop) * getattr(self, f"window{size}")
+        )
+        return (spectrum.real.square() + spectrum.imag.square()) / (size / 4) ** 2
+
+    def _weights(self, size: int, higher: float) -> Tensor:
+        """Weights of bins in bands that are so many semitones above concert pitch."""
+        band = (torch.arange(-1, self.count + 1).double() - 1) / PER_SEMITONE
+        centres = 440 * 2 ** ((self.lowest - 69 + higher + band) / 12)
+        return _triangles(centres, size).float()
 
 
 def _triangles(centres: Tensor, size: int) -> Tensor:

@@ -10,6 +10,7 @@ from torch import Tensor
 
 from ostinato.sound.parts import tones
 from ostinato.sound.parts.tones import BINS, Notes, Tones
+from ostinato.sound.parts.tuning import tuning
 
 SINCE_START, SINCE_END = (0, 1, 2, 4, 8, 16, 32), (2, 6, 12)
 """Hops after the beginning and the end of a heard note at which it is measured."""
@@ -40,8 +41,10 @@ class Heard(NamedTuple):
         `level`. What is measured before a time stands for it where the note is over.
     hidden, gone : Tensor[G, 10, 20], Tensor[G, 10]
         1 where another note has a partial nearby, and where the time is outside of what was heard.
+    tuning : Tensor[]
+        How much higher all is than concert pitch, in semitones.
     cents : Tensor[G, 20]
-        By how much harmonics are higher than those of an equally tempered scale.
+        By how much harmonics are higher than those of an equally tempered scale of this tuning.
     bands : Tensor[G, 10, 24]
         Levels of bands.
     floor : Tensor[24]
@@ -55,6 +58,7 @@ class Heard(NamedTuple):
     levels: Tensor
     hidden: Tensor
     gone: Tensor
+    tuning: Tensor
     cents: Tensor
     bands: Tensor
     floor: Tensor
@@ -100,9 +104,11 @@ def listen(geometry: Tones, samples: Tensor, notes: Notes) -> Heard:
     in_bands = geometry.in_bands(power)
     bands = (in_bands + NEVER).log() - level
     count = len(power)
+    tuned = tuning(power, tones.SPACING)
     harmonics = torch.arange(1, HARMONICS + 1, device=samples.device)
-    places = geometry.frequencies[notes.keys, len(tones.BETWEEN)][:, None] * harmonics
-    places = (places / tones.SPACING).round().long().clamp(1, BINS - 2)
+    wanted = geometry.frequencies[notes.keys, len(tones.BETWEEN)][:, None] * harmonics
+    wanted = wanted * 2 ** (tuned / 12)
+    places = (wanted / tones.SPACING).round().long().clamp(1, BINS - 2)
     time = torch.arange(count, device=samples.device)
     sounds = (time >= notes.starts[:, None].round()) & (time < notes.ends[:, None].round() + STILL)
     # How many notes have a harmonic in each bin, at each time.
@@ -137,21 +143,21 @@ def listen(geometry: Tones, samples: Tensor, notes: Notes) -> Heard:
         torch.stack(levels, 1),
         torch.stack(hidden, 1).to(heard.dtype),
         torch.stack(gone, 1).to(heard.dtype),
-        _cents(heard[row], geometry.frequencies[notes.keys, len(tones.BETWEEN)], places),
+        tuned,
+        _cents(heard[row], wanted, places),
         torch.stack(around, 1),
         (torch.quantile(in_bands, QUANTILE, 0) + NEVER).log() - level,
         level,
     )
 
 
-def _cents(spectra: Tensor, frequencies: Tensor, places: Tensor) -> Tensor:
+def _cents(spectra: Tensor, wanted: Tensor, places: Tensor) -> Tensor:
     """Find how far peaks near harmonics are from them: Tensor[G, BINS] to Tensor[G, 20]."""
     near = torch.stack([spectra.gather(1, places + beside) for beside in (-1, 0, 1)])
     places = places + near.argmax(0) - 1
     left, top, right = (spectra.gather(1, (places + b).clamp(0, BINS - 1)) for b in (-1, 0, 1))
-    # The top of a parabola through three levels.
-    between = ((left - right) / (2 * (left - 2 * top + right)).clamp(max=-1e-3)).clamp(-0.5, 0.5)
-    wanted = frequencies[:, None] * torch.arange(1, HARMONICS + 1, device=places.device)
-    found = (places + between) * tones.SPACING
+    # As far as the top of a parabola through three levels; to the louder side, if there is none.
+    curved = (left - 2 * top + right).clamp(max=-1e-3)
+    found = (places + (0.5 * (left - right) / curved).clamp(-0.5, 0.5)) * tones.SPACING
     cents = (1200 * (found / wanted).log2()).clamp(-FARTHEST, FARTHEST)
     return cents.masked_fill(wanted > tones.HIGH, 0.0)

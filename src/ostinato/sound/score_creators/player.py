@@ -65,11 +65,14 @@ class Voices(NamedTuple):
         Levels of their harmonics at measured times, divided by `UNIT`.
     cents : Tensor[N, 20]
         By how much these are higher than those of an equally tempered scale, divided by `CENTS`.
+    tuning : Tensor[N]
+        How much higher this scale is than concert pitch, in semitones.
     """
 
     about: Tensor
     copied: Tensor
     cents: Tensor
+    tuning: Tensor
 
 
 TUNED = SINCE_START.index(8)
@@ -178,7 +181,8 @@ class Model(nn.Module):
         weights = (likeness + tuned).softmax(1)
         cents = (weights * heard.cents).sum(1) / CENTS
         away = (weights.mean(2) * apart).sum(1, keepdim=True) / 12
-        return Voices(torch.cat([found, about, copied, cents, away], 1), copied, cents)
+        tuned = heard.tuning.expand(len(cents))
+        return Voices(torch.cat([found, about, copied, cents, away], 1), copied, cents, tuned)
 
     def frequencies(self, voices: Voices, keys: Tensor) -> Tensor:
         """Compute the frequencies of the partials of notes, in Hz: Tensor[N, 100]."""
@@ -190,7 +194,7 @@ class Model(nn.Module):
         absent = ~self.tones.there[keys, first : first + HARMONICS]
         trust = self.trusted.expand(absent.shape).masked_fill(absent, -math.inf).softmax(1)
         mean = (voices.cents * trust).sum(1, keepdim=True)
-        tuned = 2 ** (CENTS * (mean + cents.tanh()) / 1200)
+        tuned = 2 ** (voices.tuning[:, None] / 12 + CENTS * (mean + cents.tanh()) / 1200)
         stretched = STIFF * nn.functional.softplus(3 * stiffness - 1)
         # The inharmonicity of a stiff string (Fletcher 1964).
         stretch = (1 + stretched * self.tones.multiples.square()).sqrt()
