@@ -1,4 +1,4 @@
-"""Stage lessons: renders pieces with all kinds of instruments, for the transcriber."""
+"""Stage lessons: renders pieces for the transcriber, where the user's recordings are learned."""
 
 from pathlib import Path
 

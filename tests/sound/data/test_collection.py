@@ -1,12 +1,8 @@
-from pathlib import Path
-
 import numpy as np
 import pytest
 
 from ostinato.core import files
-from ostinato.core.params import read_params
 from ostinato.scores import corpus
-from ostinato.scores.sources import SPLITS
 from ostinato.scores.wav import RATE
 from ostinato.sound.data import collection
 from ostinato.sound.data.crops import Crops
@@ -48,24 +44,6 @@ def test_pieces_to_listen_to_are_rendered_alone_and_sound_the_same(rendered, tmp
     assert sorted(both.id) == sorted(whole.id)
     for index, name in enumerate(both.id):
         np.testing.assert_array_equal(both.piece(index), whole.piece(whole.id.index(name)))
-
-
-def test_lessons_have_other_instruments_and_test_pieces_only_beside_recordings(
-    songs_folder, tmp_path
-):
-    corpus.build(tmp_path / "corpus", "folder", songs_folder(4, beats=8))
-    heard = set()
-    default = read_params(Path(__file__).parents[3] / "params.yaml")
-    for source, splits in {"corpus": {"train", "valid"}, "folder": set(SPLITS)}.items():
-        audio = default.audio.model_copy(update={"source": source})
-        params = default.model_copy(update={"audio": audio})
-        out = tmp_path / f"for {source}"
-        out.mkdir()
-        collection.build_lessons(out, params, tmp_path / "corpus")
-        assert set(Sounds(out).split) == splits
-        for row in files.rows(out / "songs.csv"):
-            heard |= set(row["rendering"].split(",")[0].split()[1:])
-    assert not heard <= set(map(str, default.audio.instruments))
 
 
 def test_the_seed_decides_how_a_piece_is_played(rendered, tmp_path):

@@ -36,11 +36,8 @@ SLOWEST, FASTEST = 0.85, 1.2
 LATEST_START = 0.25
 """Bounds of what is drawn for each piece: a factor for its tempo, and the silence before it in
 seconds, so that notes do not always begin at the borders of frames."""
-MOST_LESSONS = 40
-"""The number of lessons of each split, at most."""
-LESSON_INSTRUMENTS = [program for program in range(80) if program not in (47, 55)]
-"""General MIDI programs of lessons: all instruments but timpani and orchestra hits, whose pitch is
-not what is written, and synthesizers."""
+MOST_LESSONS = 100
+"""The number of pieces of each split, at most, that the transcriber learns from."""
 VELOCITY_SPREAD = 12.0
 QUIETEST, LOUDEST = 30, 120
 
@@ -67,21 +64,19 @@ def build(out: Path, params: Params, corpus: Path, splits: Collection[str]) -> N
 
 
 def build_lessons(out: Path, params: Params, corpus: Path) -> None:
-    """Render pieces with all kinds of instruments, whose notes the transcriber learns.
+    """Render pieces whose notes the transcriber learns, where recordings are learned.
 
     Parameters
     ----------
     out : Path
-        An empty folder. Test pieces are rendered only where recordings are learned, whose notes
-        are not known.
+        An empty folder. Where the sound to learn from is rendered, there are no more pieces.
     params : Params
         The whole of params.yaml.
     corpus : Path
         What `ostinato.scores.corpus.build` wrote.
     """
-    splits = ["train", "valid"] if params.audio.source == "corpus" else SPLITS
-    seed = derive(params.seed, "lessons")
-    build_rendered(out, corpus, LESSON_INSTRUMENTS, seed, splits, MOST_LESSONS)
+    most = 0 if params.audio.source == "corpus" else MOST_LESSONS
+    build_rendered(out, corpus, params.audio.instruments, params.seed, most=most)
 
 
 def build_rendered(
