@@ -13,6 +13,8 @@ WINDOWS = 8192, 2048
 PER_SEMITONE = 3
 ABOVE = 44
 """Semitones above the highest key, for the harmonics of high keys."""
+IN_TUNE = 0.1
+"""Sound is taken to be in tune if it is so many semitones off at the most."""
 QUIET = 1e-9
 """Power added before the logarithm: 90 dB below a tone of full scale."""
 
@@ -65,7 +67,8 @@ class Bands(nn.Module):
         weights = [getattr(self, f"weights{size}") for size in WINDOWS]
         if tuned:
             higher = tuning(powers[0].flatten(0, 1), RATE / WINDOWS[0]).item()
-            weights = [self._weights(size, higher).to(samples) for size in WINDOWS]
+            if abs(higher) > IN_TUNE:
+                weights = [self._weights(size, higher).to(samples) for size in WINDOWS]
         seen = zip(powers, weights, strict=True)
         return torch.stack([torch.log10(power @ bands + QUIET) for power, bands in seen], 2)
 
