@@ -46,6 +46,8 @@ SPECTRAL_CROPS = 8
 KNOTS, LOWEST, STEP = 33, -10.0, 0.5
 """The expected powers at which `Model.finish` measures true powers: how many there are, the lowest,
 and the distance between two of them. The last two are logarithms to base 10."""
+LOUDEST = 9.0
+"""Before training has ended, no power is expected to be higher, as a logarithm to base 10."""
 QUIET = 1e-6
 """Power added to a spectrum before the logarithm."""
 
@@ -110,7 +112,7 @@ class Model(Autoencoder):
         self.register_buffer("band", band, persistent=False)
         self.register_buffer("mean", torch.zeros(channels, 1))
         self.register_buffer("high_mean", torch.zeros(CHANNELS * BANDS, 1))
-        self.register_buffer("highest", torch.full((CHANNELS * BANDS, 1), math.inf))
+        self.register_buffer("highest", torch.full((CHANNELS * BANDS, 1), LOUDEST))
         self.register_buffer("spread", torch.ones(content, 1))
         self.register_buffer("levels", LOWEST + STEP * torch.arange(KNOTS))
         self.down = nn.Conv1d(channels, content, HOPS, HOPS, bias=False)

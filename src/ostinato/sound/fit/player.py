@@ -1,5 +1,6 @@
 """Training the player on pieces whose notes are known, or were found."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -17,7 +18,7 @@ from ostinato.sound.data.sound import Sounds
 from ostinato.sound.parts import tones
 from ostinato.sound.parts.listening import Example, listen
 from ostinato.sound.parts.score_creator import PACKAGE
-from ostinato.sound.parts.tones import HOP, KEYS, LOWEST, WINDOW, Notes, Tones
+from ostinato.sound.parts.tones import HOP, KEYS, LOW, LOWEST, WINDOW, Notes, Tones
 
 PLAYER = "player"
 """The score creator that this trains; the others draw frames."""
@@ -29,6 +30,9 @@ MISSED, MISTAKEN = 0.08, 0.03
 transcriber does."""
 EARLY_OR_LATE = 0.3, 1.0
 """Standard deviations of the errors of their starts and ends, in hops."""
+NOISY, FAINTEST, LOUDEST, STEEPEST = 0.3, -55.0, -20.0, 2.0
+"""The share of examples with noise, as recordings have it; bounds of its level against the sound,
+in dB; and the most by which its power falls, as a power of frequency."""
 LAST = 8
 """So many hops before the end of what is heard, no note begins that is measured."""
 FEWEST, MOST, SHORTEST = 3, 400, 10
@@ -141,18 +145,37 @@ def _example(
     errors = rng.standard_normal((2, len(every))) * np.array(EARLY_OR_LATE)[:, None]
     begin = starts + errors[0]
     end = np.maximum(ends + errors[1], begin + 1)
+    sound = sounds.piece(piece, given * HOP, GIVEN * HOP).mean(0)
+    noise = _noise(sound, rng)
     listened = listen(
         geometry,
-        torch.from_numpy(sounds.piece(piece, given * HOP, GIVEN * HOP).mean(0)),
+        torch.from_numpy(sound + noise(len(sound))),
         _notes((keys + octave)[heard], (begin - given)[heard], (end - given)[heard]),
     )
     # There is silence before a piece and after it.
     begun, size = first * HOP - WINDOW // 2, (PLAYED - 1) * HOP + WINDOW
     sound = sounds.piece(piece, max(0, begun), size + min(0, begun)).mean(0)
     sound = np.pad(sound, (max(0, -begun), 0))
-    power = geometry.power(torch.from_numpy(np.pad(sound, (0, size - len(sound)))))
+    sound = np.pad(sound, (0, size - len(sound))) + noise(size)
+    power = geometry.power(torch.from_numpy(sound))
     notes = _notes(keys[wanted], (starts - first)[wanted], (ends - first)[wanted])
     return Example(listened, notes, power / listened.level.exp())
+
+
+def _noise(sound: np.ndarray, rng: np.random.Generator) -> Callable[[int], np.ndarray]:
+    """Draw a kind of noise, or none: from a number of samples to ndarray[float32]."""
+    level = np.sqrt(np.square(sound).mean()) * 10 ** (rng.uniform(FAINTEST, LOUDEST) / 20)
+    steep, noisy = rng.uniform(0, STEEPEST), rng.random() < NOISY
+
+    def noise(count: int) -> np.ndarray:
+        if not noisy:
+            return np.zeros(count, np.float32)
+        white = np.fft.rfft(rng.standard_normal(count))
+        white *= np.maximum(np.arange(len(white)) * RATE / count, LOW) ** (-steep / 2)
+        made = np.fft.irfft(white, count)
+        return (made * (level / np.sqrt(np.square(made).mean()))).astype(np.float32)
+
+    return noise
 
 
 def _notes(keys: np.ndarray, starts: np.ndarray, ends: np.ndarray) -> Notes:
