@@ -21,13 +21,11 @@ from reference_a18 import CONFIG, DECODER, SlowGenerator
 from ostinato.core import devices
 from ostinato.core.params import read_params
 from ostinato.notes.compose.compose import (
-    HOUR_BAR,
-    HOUR_BARS,
-    HOUR_PIECES,
     SEED_STEPS,
     continue_keys,
     with_finals,
 )
+from ostinato.notes.compose.pieces import HOUR_BAR, HOUR_BARS, HOUR_PIECES
 from ostinato.notes.data.positions import Positions
 from ostinato.notes.data.rolls import KEYS
 from ostinato.notes.fit.generator import config_of

@@ -3,10 +3,10 @@
 from pathlib import Path
 
 from ostinato.core.stage import stage
-from ostinato.notes.compose import compose
+from ostinato.notes.compose import pieces
 
 with stage("results/compose") as (params, [out]):
-    compose.write_pieces(
+    pieces.write_pieces(
         out,
         Path("data/dataset"),
         Path("models"),

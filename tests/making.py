@@ -70,6 +70,22 @@ DECODER = {
 """Those of a small system, A18, before training."""
 
 
+WHOLE = CONFIG | {
+    "keys": 88,
+    "representation": "notes",
+    "metre": True,
+    "sampler": {
+        "name": "tied", "cells": 4, "hidden": 6, "radius": 12, "match_steps": 16, "match_radius": 5,
+        "dropout": 0.0, "input_dropout": 0.0,
+    },
+    "repeating": {"lags": [4, 8], "hidden": 3},
+}  # fmt: skip
+PERFORMER = {
+    "kind": "none", "representation": "notes", "decoder": {"name": "none"}, "velocity": None,
+}  # fmt: skip
+"""Those of a small system that writes whole notes, before training."""
+
+
 def make_score(
     notes: Sequence[tuple[int, int, int]], metre: tuple[int, int] = (4, 4), title: str = ""
 ) -> Score:

@@ -7,13 +7,23 @@ import pytest
 import soundfile
 import torch
 import yaml
-from making import CONFIG, DECODER, make_score, melody, with_drums, write_corpus
+from making import (
+    CONFIG,
+    DECODER,
+    PERFORMER,
+    WHOLE,
+    make_score,
+    melody,
+    with_drums,
+    write_corpus,
+)
 from making_sound import AUTOENCODER_CONFIGS, PLAYER, SCORE_CREATOR_CONFIGS
 
 from ostinato import folders
 from ostinato.cli import OVERVIEW, SHELLS, main
 from ostinato.core.models import build, write_model
 from ostinato.notes.system import System
+from ostinato.scores.corpus import read_score
 from ostinato.scores.midi import midi_bytes, read_midi
 from ostinato.scores.score import Metre, Part, Tempo
 from ostinato.scores.wav import RATE
@@ -364,7 +374,7 @@ def test_a_song_that_swings_goes_on_swinging(writer, tmp_path):
 @pytest.mark.parametrize(
     ("source", "target", "line"),
     [
-        ("song.mid", "out.mp3", "only .mid and .wav files are written"),
+        ("song.mid", "out.mp3", ".musicxml and .xml files are written"),
         ("none.mid", "out.mid", "no such file"),
         ("text.mid", "out.mid", "text.mid: "),
         ("silent.mid", "out.mid", "silent.mid: no notes"),
@@ -380,3 +390,63 @@ def test_mistakes_with_midi_are_one_line(source, target, line, writer, tmp_path)
     assert line in str(error.value)
     assert "\n" not in str(error.value)
     assert not (tmp_path / target).exists()
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory):
+    """A folder of models that write whole notes."""
+    folder = tmp_path_factory.mktemp("whole")
+    torch.manual_seed(1)
+    system = System(WHOLE, PERFORMER)
+    write_model(folder / "generator", system.generator, {"kind": "generator"} | WHOLE)
+    write_model(folder / "decoder", system.performer, PERFORMER)
+    return folder
+
+
+TUNE = "X:1\nM:6/8\nL:1/8\nK:D\nDEF A2d|f2d A2F|z6|G2B E3|\n"
+
+
+def test_a_tune_is_harmonised_several_times(whole, tmp_path, capsys):
+    (tmp_path / "tune.abc").write_text(TUNE)
+    out = tmp_path / "chorale.musicxml"
+    options = ["--models", str(whole), "--particles", "4", "--pieces", "2", "--voice", "bass"]
+    main(["harmonise", str(tmp_path / "tune.abc"), "-o", str(out), *options])
+    for number in (1, 2):
+        found, _ = read_score(tmp_path / f"chorale-{number}.musicxml")
+        lowest = found.notes[found.notes["part"] == found.notes["part"].max()]
+        assert lowest["pitch"].tolist() == [62, 64, 66, 69, 74, 78, 74, 69, 66, 67, 71, 64]
+        assert found.metre == "6/8"
+    nats = [float(line.split()[2].strip(",")) for line in capsys.readouterr().out.splitlines()]
+    assert nats == sorted(nats, reverse=True)
+
+
+@pytest.mark.parametrize("suffix", [".mid", ".wav"])
+def test_bars_are_filled_and_songs_varied(whole, tmp_path, suffix):
+    (tmp_path / "song.mid").write_bytes(midi_bytes(with_drums(3)))
+    common = ["--models", str(whole), "--particles", "2"]
+    for command, more in (("fill", ["--bars", "2-3"]), ("vary", ["--by", "beat"])):
+        out = tmp_path / f"{command}{suffix}"
+        main([command, str(tmp_path / "song.mid"), "-o", str(out), *more, *common])
+        assert out.stat().st_size > 100
+
+
+@pytest.mark.parametrize(
+    ("command", "line"),
+    [
+        ("harmonise song.mid -o out.mid", "song.mid: a melody is wanted, and bar 1 has several"),
+        ("harmonise tune.abc -o out.mid --voice second", "tune.abc: there is no voice second"),
+        ("harmonise none.mid -o out.mid", "none.mid: no such file"),
+        ("harmonise tune.abc -o out.pdf", "only .mid, .midi, .wav, .musicxml and .xml files"),
+        ("fill song.mid -o out.mid --bars 9", "song.mid: there are bars 1 to 8, and not 9 to 9"),
+        ("vary song.mid -o out.mid --by voice", "song.mid: it does not consist of voices"),
+    ],
+)
+def test_mistakes_with_what_is_given_are_one_line(command, line, whole, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "song.mid").write_bytes(midi_bytes(melody(3)))
+    (tmp_path / "tune.abc").write_text(TUNE)
+    with pytest.raises(SystemExit) as error:
+        main([*command.split(), "--models", str(whole)])
+    assert line in str(error.value)
+    assert "\n" not in str(error.value)
+    assert not list(tmp_path.glob("out*"))

@@ -20,6 +20,9 @@ OVERVIEW = """\
 Ostinato learns to write music from your own scores and recordings.
 
   ostinato continue SONG -o NEW.mid   go on from a song: MIDI, MusicXML, ABC or Humdrum
+  ostinato harmonise TUNE -o NEW.mid  write voices around a melody
+  ostinato fill SONG --bars 9-12 -o NEW.mid  write some bars anew, which join at both ends
+  ostinato vary SONG -o NEW.mid       keep half of the notes, and draw the others again
   ostinato train FOLDER -o OUT        learn the songs in a folder, and write eight pieces
   ostinato check FOLDER               say what would be learned of them, and what not, and why
   ostinato improvise SOUND -o NEW.wav go on from the first ten seconds of a recording
@@ -88,7 +91,7 @@ def parser() -> argparse.ArgumentParser:
     )
     command.add_argument("song", type=Path, help="MIDI, MusicXML, ABC or Humdrum")
     command.add_argument(
-        "-o", "--output", type=Path, required=True, help="the .mid or .wav file to write"
+        "-o", "--output", type=Path, required=True, help="the .mid, .wav or .musicxml file to write"
     )
     command.add_argument(
         "--bars", type=_between(int, 1, 10_000), default=32, help="how many to go on (32)"
@@ -104,6 +107,51 @@ def parser() -> argparse.ArgumentParser:
         help="folder of a generator, beside which its decoder lies, or of a token model of events",
     )
     _add_device(command)
+
+    command = add(
+        "harmonise",
+        _harmonise,
+        "write voices around a melody",
+        "tune.abc -o chorale.musicxml",
+        "song.mid -o song-in-parts.mid --voice bass --pieces 4",
+    )
+    _add_around(command)
+    command.add_argument(
+        "--voice",
+        default="soprano",
+        help="where the melody stands: soprano, alto, tenor, bass, or a number from the top "
+        "(soprano); of a song in voices, the one that is kept",
+    )
+
+    command = add(
+        "fill",
+        _fill,
+        "write some bars of a song anew",
+        "song.mid --bars 9-12 -o new.mid",
+        "song.musicxml --bars 5 -o new.musicxml --pieces 4",
+    )
+    _add_around(command)
+    command.add_argument(
+        "--bars", type=_bars, required=True, help="which, from 1 on: 9-12, or 9", metavar="BARS"
+    )
+
+    command = add(
+        "vary",
+        _vary,
+        "keep some notes of a song, and draw the others again",
+        "song.mid -o new.mid",
+        "song.mid -o new.mid --keep 0.25 --by beat",
+    )
+    _add_around(command)
+    command.add_argument(
+        "--keep", type=_between(float, 0, 1), default=0.5, help="the share of notes (0.5)"
+    )
+    command.add_argument(
+        "--by",
+        choices=["random", "beat", "voice"],
+        default="random",
+        help="what is kept: any notes, those on strong beats, or the highest voices (random)",
+    )
 
     command = add(
         "train",
@@ -221,6 +269,42 @@ def _add_device(command: argparse.ArgumentParser) -> None:
     )
 
 
+def _add_around(command: argparse.ArgumentParser) -> None:
+    """Add what all commands have that write around what is given."""
+    command.add_argument("song", type=Path, help="MIDI, MusicXML, ABC or Humdrum")
+    command.add_argument(
+        "-o",
+        "--output",
+        type=Path,
+        required=True,
+        help="the .mid, .wav or .musicxml file to write; with several pieces, they are numbered",
+    )
+    command.add_argument(
+        "--pieces", type=_between(int, 1, 100), default=1, help="how many, the best first (1)"
+    )
+    command.add_argument(
+        "--particles",
+        type=_between(int, 2, 10_000),
+        default=64,
+        help="how many pieces are tried at a time for each (64)",
+    )
+    command.add_argument(
+        "--temperature", type=_between(float, 0, 10), default=0.8, help="of new notes (0.8)"
+    )
+    command.add_argument("--seed", type=int, default=1, help="another one writes something else")
+    command.add_argument(
+        "--models", type=Path, default=Path("models"), help="folder of the trained models"
+    )
+    _add_device(command)
+
+
+def _bars(text: str) -> tuple[int, int]:
+    first, _, last = text.partition("-")
+    if not (first.isdecimal() and (last or first).isdecimal()):
+        raise argparse.ArgumentTypeError(f"{text} is neither a bar, such as 9, nor bars, as 9-12")
+    return int(first), int(last or first)
+
+
 def _between(kind: type, least: float, most: float) -> Callable[[str], float]:
     def number(text: str) -> float:
         value = kind(text)
@@ -267,28 +351,17 @@ def _run(options: argparse.Namespace) -> None:
 
 
 def _continue(options: argparse.Namespace) -> None:
-    kind = options.output.suffix.lower()
-    if kind not in (".mid", ".midi", ".wav"):
-        raise UserError(f"{options.output}: only .mid and .wav files are written")
-    if not options.song.is_file():
-        raise UserError(f"{options.song}: no such file")
+    from ostinato import songs
+
+    songs.check_output(options.output)
+    score, swing = songs.read(options.song)
     import torch
 
-    from ostinato.core import devices, files
+    from ostinato.core import devices
     from ostinato.core.seeds import derive
-    from ostinato.scores.corpus import read_score
     from ostinato.scores.grid import with_swing, without_swing
-    from ostinato.scores.midi import midi_bytes
-    from ostinato.scores.score import UnreadableScore
-    from ostinato.scores.synthesis import render
-    from ostinato.scores.wav import write_wav
 
-    try:
-        score, rhythm = read_score(options.song)
-    except UnreadableScore as error:
-        raise UserError(f"{options.song}: {error}") from error
     # The models know straight notes alone.
-    swing = rhythm.grid and (rhythm.grid.swing, rhythm.grid.unit)
     if swing:
         score = without_swing(score, *swing)
     seed = derive(options.seed, "continue")
@@ -296,10 +369,7 @@ def _continue(options: argparse.Namespace) -> None:
     longer = _longer(options, score, device)
     if swing:
         longer = with_swing(longer, *swing)
-    if kind == ".wav":
-        write_wav(options.output, render(longer))
-    else:
-        files.write(options.output, midi_bytes(longer))
+    songs.write(options.output, longer)
     print(options.output)
 
 
@@ -321,6 +391,46 @@ def _longer(options: argparse.Namespace, score: "Score", device: "torch.device")
     if not isinstance(model, token_model.NextToken) or model.data["kind"] != "events":
         raise UserError(f"{options.model}: a token model of events is needed, to go on with a song")
     return continuing.continue_score(model, score, bars, 0.9 if given is None else given, seed)
+
+
+def _harmonise(options: argparse.Namespace) -> None:
+    _write_around(options, "melody", options.voice)
+
+
+def _fill(options: argparse.Namespace) -> None:
+    _write_around(options, "gap", *options.bars)
+
+
+def _vary(options: argparse.Namespace) -> None:
+    _write_around(options, "variation", options.keep, options.by, options.seed)
+
+
+def _write_around(options: argparse.Namespace, outline: str, *arguments: Any) -> None:
+    """Write pieces around what is given of a song: an outline that `ostinato.writing` makes."""
+    from ostinato import songs
+
+    songs.check_output(options.output)
+    song = songs.read(options.song)
+    import torch
+
+    from ostinato import writing
+    from ostinato.core import devices
+
+    try:
+        given = getattr(writing, outline)(song, *arguments)
+    except UserError as error:
+        raise UserError(f"{options.song}: {error}") from error
+    device = devices.prepare(torch.get_num_threads(), options.seed, options.device)
+    writer = writing.Writer.load(options.models, device)
+    pieces = writer.sample(
+        given, options.pieces, options.particles, options.temperature, options.seed
+    )
+    for number, piece in enumerate(pieces, 1):
+        path = options.output
+        if len(pieces) > 1:
+            path = path.with_stem(f"{path.stem}-{number}")
+        songs.write(path, piece.score)
+        print(f"{path}: log-probability {piece.nats:.1f}, of what was given {piece.evidence:.1f}")
 
 
 def _check(options: argparse.Namespace) -> None:

@@ -45,6 +45,7 @@ def test_the_defaults_are_valid_and_name_what_is_built():
         ("compose.hour", "yes please", "compose.hour is 'yes please': .*boolean"),
         ("compose.temperature", -0.1, "compose.temperature is -0.1: .*greater than or equal to 0"),
         ("compose.temperature", float("nan"), "compose.temperature is nan: .*finite"),
+        ("compose.given", "chords", "compose.given is 'chords': .*'melody'"),
         ("workers", 4, "workers is 4: .*string"),
         ("workers", "cluster", "workers is 'cluster': local, or .* such as tcp://host:8786"),
         ("corpus.source", "spotify", "corpus.source is 'spotify': .*'chorales' or 'folder'"),
@@ -134,3 +135,24 @@ def test_each_score_creator_has_a_training_of_its_own(tmp_path):
     assert frames.score_creator_training.batch > notes.score_creator_training.batch
     assert frames.score_creator_training.clip == notes.score_creator_training.clip
     assert "training" not in frames.config("score_creators")
+
+
+@pytest.mark.parametrize(
+    ("other", "line"),
+    [
+        ({"generator": {"sampler": "independent"}}, "of these samplers: ordered, tied"),
+        ({"dataset": {"representation": "holding"}}, "dataset.representation holding cannot write"),
+        ({"compose": {"learning": "moving"}}, "compose.learning has to be none"),
+    ],
+)
+def test_what_is_written_around_takes_a_sampler_that_can(tmp_path, other, line):
+    values = yaml.safe_load(DEFAULT.read_text(encoding="utf-8"))
+    values["compose"]["given"] = "melody"
+    path = tmp_path / "params.yaml"
+    path.write_text(yaml.safe_dump(values))
+    assert read_params(path).compose.given == "melody"
+    for section, changes in other.items():
+        values[section] |= changes
+    path.write_text(yaml.safe_dump(values))
+    with pytest.raises(UserError, match=line):
+        read_params(path)

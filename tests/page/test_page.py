@@ -165,8 +165,8 @@ def test_bars_and_notes_are_in_seconds_of_the_tempo():
     metres, tempi = [Metre(0, 4, 4), Metre(1920, 3, 4)], [Tempo(0, 120), Tempo(1920, 60)]
     score = Score(notes, [Part("Flute", 73)], metres, tempi)
     assert bar_lines(score) == [0, 2, 5]
-    assert roll_of(score, 480) == {
-        "notes": [[0, 0.5, 60, 0, 80], [4, 2, 64, 0, 80]],
+    assert roll_of(score, "480") == {
+        "notes": [[0, 0.5, 60, 0, 80, 1], [4, 2, 64, 0, 80, 0]],
         "parts": [{"name": "Flute", "drums": False}],
         "given": 0.5,
     }

@@ -166,6 +166,8 @@ class Compose(Schema):
     pieces: Annotated[int, Field(ge=1, le=10_000)]
     sounds: Annotated[int, Field(ge=0, le=10_000)]
     bars: Annotated[int, Field(ge=1, le=2_000)]
+    given: Literal["beginning", "melody", "bass", "bars"]
+    particles: Annotated[int, Field(ge=2, le=10_000)]
     temperature: Annotated[float, Field(ge=0, le=10)]
     tempo: Annotated[float, Field(ge=10, le=400)]
     hour: bool
@@ -413,13 +415,25 @@ def read_params(path: Path) -> Params:
     if (keys == 88) != (kind == "none"):
         wanted = "has to be none" if keys == 88 else "has to be another"
         raise UserError(f"{path}: decoder.kind is {kind!r}: with generator.keys {keys} it {wanted}")
-    if params.dataset.representation == "notes":
+    given, whole = params.compose.given, params.dataset.representation == "notes"
+    if given != "beginning":
         package, sampler = PACKAGES["samplers"][0], params.generator.sampler
-        able = [
-            name
-            for name in _modules(package)
-            if import_module(f"{package}.{name}").Model.draws_lengths
-        ]
+        able = [name for name in _modules(package) if _sampler(package, name).takes_given]
+        if sampler not in able or keys != 88 or not whole:
+            raise UserError(
+                f"{path}: compose.given is {given}, around which samplers.{sampler} with "
+                f"generator.keys {keys} and dataset.representation "
+                f"{params.dataset.representation} cannot write; that takes notes, 88 keys and one "
+                f"of these samplers: {', '.join(able)}"
+            )
+        if params.compose.learning != "none":
+            raise UserError(
+                f"{path}: compose.given is {given}: what is learned while composing is learned "
+                "from beginnings alone; compose.learning has to be none"
+            )
+    if whole:
+        package, sampler = PACKAGES["samplers"][0], params.generator.sampler
+        able = [name for name in _modules(package) if _sampler(package, name).draws_lengths]
         if sampler not in able or keys != 88:
             raise UserError(
                 f"{path}: dataset.representation is notes, which samplers.{sampler} cannot draw "
@@ -434,6 +448,10 @@ def _checked(schema: type[Schema], values: Any, path: Path, section: str = "") -
         return schema.model_validate(values)
     except ValidationError as error:
         raise UserError(_lines(path, error, section)) from error
+
+
+def _sampler(package: str, name: str) -> Any:
+    return import_module(f"{package}.{name}").Model
 
 
 def _modules(package: str) -> list[str]:

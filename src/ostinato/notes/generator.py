@@ -18,6 +18,7 @@ from ostinato.core import models
 from ostinato.notes.data.fragments import Batch
 from ostinato.notes.data.positions import FINAL, STEP, UNKNOWN
 from ostinato.notes.data.rolls import CLASSES
+from ostinato.notes.parts.given import Given
 from ostinato.notes.parts.memory import clock
 from ostinato.notes.parts.metre import Metre
 from ostinato.notes.parts.repeating import Params, Repeating
@@ -63,6 +64,8 @@ class Generator(nn.Module):
         Whether `log_prob` is exact. Otherwise it is a lower bound in expectation.
     knows_final : bool
         Whether it uses the final.
+    takes_given : bool
+        Whether it can write around notes that are given.
     """
 
     def __init__(self, config: dict[str, Any]):
@@ -82,6 +85,7 @@ class Generator(nn.Module):
         self.sampler = sampler
         self.num_uniforms, self.exact = sampler.num_uniforms, sampler.exact
         self.knows_final = sampler.knows_final and config["metre"]
+        self.takes_given = sampler.takes_given and self.lengths
         self.context_length = max(self.memory.context_length, sampler.context_length)
 
     def initial(self, past: Tensor, positions: Tensor, annotation: Tensor | None = None) -> State:
@@ -180,8 +184,36 @@ class Generator(nn.Module):
         notes, sampler = self.sampler.sample(
             features, state.past, state.sampler, uniforms, temperature
         )
-        past = torch.cat([state.past[:, 1:], notes], 1)
-        return notes, state._replace(past=past, sampler=sampler)
+        return notes, self.after(state._replace(sampler=sampler), notes[:, 0])
+
+    def step_given(
+        self, state: State, given: Given, where: Tensor, uniforms: Tensor, temperature: float
+    ) -> tuple[Tensor, Tensor, State]:
+        """Draw the next step, of which something is given, several times.
+
+        Parameters
+        ----------
+        state : State
+        given, where, uniforms, temperature
+            As for `Sampler.sample_given`.
+
+        Returns
+        -------
+        notes : Tensor[N, K]
+        nats : Tensor[N]
+            Logarithms of weights.
+        state : State
+            Ready for `after`.
+        """
+        features, state = self._features(state.past, state)
+        notes, nats, sampler = self.sampler.sample_given(
+            features, state.past, state.sampler, given, where, uniforms, temperature
+        )
+        return notes, nats, state._replace(sampler=sampler)
+
+    def after(self, state: State, notes: Tensor) -> State:
+        """Append the notes of a step, Tensor[B, K], to the past."""
+        return state._replace(past=torch.cat([state.past[:, 1:], notes[:, None]], 1))
 
     def guess(self, batch: Batch, uniforms: Tensor) -> Tensor:
         """Draw each step of known music several times, given its true past.

@@ -9,6 +9,7 @@ from matplotlib import colormaps
 from matplotlib.image import imsave
 
 from ostinato.core import files
+from ostinato.scores import given
 from ostinato.scores.parts import instrument
 from ostinato.scores.score import Score, seconds
 from ostinato.sound.report import measures
@@ -28,33 +29,35 @@ def bar_lines(score: Score) -> list[float]:
     return _rounded(seconds(score, np.array(ticks)))
 
 
-def roll_of(score: Score, given: int = 0) -> dict[str, Any]:
+def roll_of(score: Score, known: str = "") -> dict[str, Any]:
     """Describe a score as the page draws it.
 
     Parameters
     ----------
     score : Score
         With notes.
-    given : int
-        The tick up to which it was not composed.
+    known : str
+        What of it was not composed; see `ostinato.scores.given`.
 
     Returns
     -------
     dict
-        ``notes``: onset and length in seconds, MIDI pitch, index of the part, velocity. ``parts``:
-        name, and whether it is drums. ``given``: in seconds.
+        ``notes``: onset and length in seconds, MIDI pitch, index of the part, velocity, and
+        whether it was given. ``parts``: name, and whether it is drums. ``given``: in seconds, if
+        all was up to there.
     """
     used = np.unique(score.notes["part"]).tolist()
     begins = score.notes["onset"].astype(np.int64)
     onsets = seconds(score, begins)
     lengths = seconds(score, begins + score.notes["length"]) - onsets
-    fields = (score.notes[name].tolist() for name in ("pitch", "part", "velocity"))
+    fields = [score.notes[name].tolist() for name in ("pitch", "part", "velocity")]
+    fields.append(given.mask(score, known).astype(int).tolist())
     rows = zip(_rounded(onsets), _rounded(lengths), *fields, strict=True)
     parts = [score.parts[part] for part in used]
     return {
-        "notes": [[on, n, pitch, used.index(part), v] for on, n, pitch, part, v in rows],
+        "notes": [[on, n, p, used.index(part), v, old] for on, n, p, part, v, old in rows],
         "parts": [{"name": p.name or instrument(p).title(), "drums": p.drums} for p in parts],
-        "given": _rounded(seconds(score, np.array([given])))[0],
+        "given": _rounded(seconds(score, np.array([given.beginning(known)])))[0],
     }
 
 

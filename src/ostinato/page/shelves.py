@@ -132,7 +132,7 @@ def _sounding(out: Path, score: Score, name: str, wav: Path | None) -> Json:
     return version | {"files": {"MIDI": f"midi/{path.name}", "MP3": version["audio"]}}
 
 
-def written(out: Path, score: Score, name: str, wav: Path | None = None, given: int = 0) -> Json:
+def written(out: Path, score: Score, name: str, wav: Path | None = None, given: str = "") -> Json:
     """Write the MIDI file and the sound of a score, and describe it.
 
     Parameters
@@ -144,8 +144,8 @@ def written(out: Path, score: Score, name: str, wav: Path | None = None, given: 
         The beginning of the name of its file.
     wav : Path, optional
         Its sound; by default, it is rendered.
-    given : int
-        The tick up to which it was not composed.
+    given : str
+        What of it was not composed; see `ostinato.scores.given`.
 
     Returns
     -------
@@ -187,13 +187,13 @@ def _by(rows: Iterable[dict[str, str]], column: str, value: str) -> dict[str, st
     return next((row for row in rows if row[column] == value), None)
 
 
-def _begun(run: Run, folder: str, name: str, column: str) -> tuple[int, dict[str, str] | None]:
-    """Find the tick up to which a piece was given, and the row of the song that it begins as."""
+def _begun(run: Run, folder: str, name: str, column: str) -> tuple[str, dict[str, str] | None]:
+    """Find what of a piece was given, and the row of the song that it is from."""
     row = _by(run.rows(f"{folder}/pieces.csv"), "piece", name)
     if row is None:
-        return 0, None
+        return "", None
     song = _by(run.rows(f"{CORPUS}/{SONGS}"), column, row["begins_as"])
-    return int(row.get("given") or 0), song
+    return row.get("given") or "", song
 
 
 def _going_on(
@@ -231,7 +231,7 @@ def _going_on(
 
     versions = _of_runs(runs, folder, name, describe)
     for version in versions:
-        _, own = begun.get(version["name"], (0, song))
+        _, own = begun.get(version["name"], ("", song))
         if own and song and own["id"] != song["id"]:
             version["about"] = f"It begins as another song: {own['title']}."
     title = song["title"] if song else ""
@@ -242,8 +242,10 @@ def _going_on(
         metres = [metre for metre in score.metres if metre.tick < like.end]
         score = replace(score, notes=notes, metres=metres, tempi=like.tempi)
         if len(notes):
-            given, _ = begun[runs[0].name]
-            versions.append({"name": SONG, **written(out, score, song["id"], given=given)})
+            known, _ = begun[runs[0].name]
+            # Its parts may have other numbers.
+            known = "" if known.startswith("part") else known
+            versions.append({"name": SONG, **written(out, score, song["id"], given=known)})
     return _item(_numbered(word, name), title, versions)
 
 

@@ -17,6 +17,7 @@ from ostinato.notes.data.songs import Songs
 from ostinato.page.build import write_data
 from ostinato.page.figures import TRAININGS, curve
 from ostinato.page.shelves import Json, written
+from ostinato.scores import given
 from ostinato.scores.score import TICKS_PER_BEAT, Score
 from ostinato.tokens.compose import compose as tokens
 from ostinato.tokens.data.events import score_of
@@ -92,8 +93,8 @@ class Watch:
             found = _events(model, params)
         if found is None or not len(found[0].notes):
             return
-        score, given = found
-        described = written(self.out, score, f"step-{step:.0f}", given=given)
+        score, known = found
+        described = written(self.out, score, f"step-{step:.0f}", given=known)
         version = {"name": f"step {step:.0f}", **described}
         item = {"title": f"Step {step:.0f}", "detail": f"validation {valid:.3f}"}
         self._items.insert(0, item | {"versions": [version]})
@@ -135,7 +136,7 @@ class Watch:
         )
 
 
-def _keys(model: Path, params: Params) -> tuple[Score, int] | None:
+def _keys(model: Path, params: Params) -> tuple[Score, str] | None:
     decoder = Path("models/decoder")
     if not decoder.is_dir():
         return None
@@ -144,17 +145,18 @@ def _keys(model: Path, params: Params) -> tuple[Score, int] | None:
     settings = params.compose.model_copy(update={"learning": "none"})
     [piece] = compose.compose(writer, songs, 1, BARS, settings, params.seed, 1)
     score = compose.score_of(piece, songs, writer, settings.tempo, "A piece")
-    return score, compose.SEED_STEPS * TICKS_PER_BEAT // writer.steps_per_beat
+    return score, given.before(compose.SEED_STEPS * TICKS_PER_BEAT // writer.steps_per_beat)
 
 
-def _events(model: Path, params: Params) -> tuple[Score, int] | None:
+def _events(model: Path, params: Params) -> tuple[Score, str] | None:
     writer = load(model)
     if not isinstance(writer, NextToken):
         return None
     streams = Streams(Path("data/tokens/events"))
     settings = params.token_compose.events.model_copy(update={"tokens": TOKENS})
     names, shown = tokens.composed(writer, streams, settings, params.seed, 0)
-    return score_of(names, writer.data, "A piece"), tokens.given_ticks(shown, writer)
+    known = given.before(tokens.given_ticks(shown, writer))
+    return score_of(names, writer.data, "A piece"), known
 
 
 def watch(out: Path, ready: Callable[[], None]) -> None:

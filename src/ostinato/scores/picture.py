@@ -7,7 +7,7 @@ from matplotlib.patches import Patch
 
 from ostinato.scores.parts import instrument
 from ostinato.scores.plotting import INK, PALE, RULE, TRACKS
-from ostinato.scores.score import TICKS_PER_BEAT, Score
+from ostinato.scores.score import Score
 
 NAMES = ["C", "C♯", "D", "E♭", "E", "F", "F♯", "G", "A♭", "A", "B♭", "B"]
 BARS = 48
@@ -16,18 +16,16 @@ PIANO = 21, 108
 """The range of MIDI pitches that is shown if there are no notes."""
 
 
-def roll(score: Score, given: int, steps_per_beat: int) -> Figure:
+def roll(score: Score, given: np.ndarray) -> Figure:
     """Draw a score as a piano roll.
 
     Parameters
     ----------
     score : Score
         Bars are drawn according to its first metre.
-    given : int
-        The number of steps at the beginning that were not composed; they are drawn in pale colour.
-        Of several parts, each has a colour of its own.
-    steps_per_beat : int
-        Steps per quarter note.
+    given : ndarray[bool], shape [notes]
+        Which notes were not composed; they are drawn in pale colour. Of several parts, each has a
+        colour of its own.
 
     Returns
     -------
@@ -35,16 +33,15 @@ def roll(score: Score, given: int, steps_per_beat: int) -> Figure:
     """
     figure = Figure(figsize=(14, 4))
     axes = figure.add_subplot()
-    _draw_roll(axes, score, given, steps_per_beat)
+    _draw_roll(axes, score, given)
     axes.set_xlabel("bar")
     title = ", ".join(filter(None, [score.title, score.metre]))
     axes.set_title(title, loc="left", fontsize=10, parse_math=False)
     return figure
 
 
-def _draw_roll(axes: Axes, score: Score, given: int, steps_per_beat: int) -> None:
+def _draw_roll(axes: Axes, score: Score, given: np.ndarray) -> None:
     bar = score.metres[0].bar
-    first = given * TICKS_PER_BEAT // steps_per_beat
     notes = score.notes
     used = np.unique(notes["part"]).tolist()
     colours = {part: TRACKS[i % len(TRACKS)] for i, part in enumerate(used)}
@@ -55,7 +52,10 @@ def _draw_roll(axes: Axes, score: Score, given: int, steps_per_beat: int) -> Non
         notes["length"] / bar * 0.96,
         left=notes["onset"] / bar,
         height=0.8,
-        color=[PALE if note["onset"] < first else colours[int(note["part"])] for note in notes],
+        color=[
+            PALE if known else colours[part]
+            for known, part in zip(given.tolist(), notes["part"].tolist(), strict=True)
+        ],
     )
     if len(used) > 1:
         names = (score.parts[part] for part in used)

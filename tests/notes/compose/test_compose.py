@@ -12,19 +12,18 @@ from making import CONFIG, DECODER, make_score, positions
 
 from ostinato.core.params import Compose, read_params
 from ostinato.notes.compose.compose import (
-    HOUR_LENGTH,
     SEED_STEPS,
     Piece,
     compose,
     continue_keys,
     continue_score,
-    hour_roll,
     in_parts,
     notes_of,
     prolonged,
     with_finals,
 )
 from ostinato.notes.compose.learning import HEARD, PART, _heard
+from ostinato.notes.compose.pieces import HOUR_LENGTH, hour_roll
 from ostinato.notes.compose.voices import silent
 from ostinato.notes.data.dataset import quantise
 from ostinato.notes.data.fragments import Batch
@@ -44,6 +43,8 @@ def settings(**changes) -> Compose:
         "pieces": 1,
         "sounds": 1,
         "bars": 1,
+        "given": "beginning",
+        "particles": 4,
         "temperature": 1.0,
         "tempo": 100.0,
         "hour": False,
@@ -299,7 +300,7 @@ def test_a_piece_without_notes_can_be_written(representation):
     score = Score(notes, [Part("Piano")], [metre], [Tempo(0, 90)], "100$ and 5_$")
     assert np.abs(render(score)).max() == 0
     save = BytesIO()
-    picture.roll(score, 16, 4).savefig(save)
+    picture.roll(score, np.zeros(0, bool)).savefig(save)
     assert save.getvalue().startswith(b"\x89PNG")
 
 

@@ -2,22 +2,18 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
-from joblib import Parallel, delayed
 from torch import Tensor
 from torch.nn import functional
 
-from ostinato.core import devices, files, noise
+from ostinato.core import devices, noise
 from ostinato.core.categorical import draw_at
 from ostinato.core.errors import UserError
 from ostinato.core.params import Compose
 from ostinato.core.progress import progress
 from ostinato.core.seeds import derive
-from ostinato.notes import system
 from ostinato.notes.compose import voices
 from ostinato.notes.compose.bands import by_height, drums_again
 from ostinato.notes.compose.learning import continue_learning
@@ -29,9 +25,7 @@ from ostinato.notes.data.positions import FINAL, Bars, Positions
 from ostinato.notes.data.songs import Songs
 from ostinato.notes.performer import VELOCITY, keys_of
 from ostinato.notes.system import System
-from ostinato.scores import picture, plotting, synthesis
 from ostinato.scores.grid import with_swing
-from ostinato.scores.midi import midi_bytes
 from ostinato.scores.parts import instrument
 from ostinato.scores.score import (
     NOTE,
@@ -43,7 +37,6 @@ from ostinato.scores.score import (
     tidy,
     voices_of,
 )
-from ostinato.scores.wav import write_wav
 
 SEED_STEPS = 16
 """Number of steps of a song with which each piece begins."""
@@ -53,14 +46,6 @@ HEARD = 256
 
 BLOCK = 16
 """Number of pieces that `compose` computes together, unless told otherwise."""
-
-PIECE_COLUMNS = ["piece", "begins_as", "given", "metre", "steps"]
-"""``begins_as`` is the id of a song, and ``given`` the tick up to which a piece is that song."""
-
-HOUR_PIECES, HOUR_BARS, HOUR_BAR = 120, 16, Bars(0, 16, 4)
-HOUR_PAUSE, HOUR_LENGTH, HOUR_TEMPO = 24, 28_760, 120.0
-"""An hour of music: number of pieces, bars of each, the length of these bars; silent steps between
-pieces, total number of steps, and the tempo with 4 steps in a beat. A step always lasts 0.125 s."""
 
 
 @dataclass(frozen=True)
@@ -77,88 +62,6 @@ class Piece:
 
     song: int
     roll: np.ndarray
-
-
-def write_pieces(
-    out: Path,
-    dataset: Path,
-    models: Path,
-    settings: Compose,
-    threads: int,
-    device: str,
-    seed: int,
-) -> None:
-    """Compose pieces, write them as MIDI, and list them in ``pieces.csv``.
-
-    A piece swings if the song does that it begins as.
-
-    Parameters
-    ----------
-    out : Path
-        The folder to write into: ``piece-01.mid`` and so on, the first of them also as WAV and
-        PNG, and ``hour.mid`` if requested.
-    dataset, models : Path
-        Folders of the dataset and of the trained models.
-    settings : Compose
-        The section ``compose`` of params.yaml.
-    threads : int
-        On the CPU, the number of blocks of pieces that are computed at once, with one thread for
-        each.
-    device : str
-        See `ostinato.core.devices.prepare`.
-    seed : int
-        The seed in params.yaml.
-    """
-    firsts = range(0, settings.pieces, BLOCK)
-    on_cpu = devices.chosen(device, double=True).type == "cpu"
-    blocks = Parallel(min(threads, len(firsts)) if on_cpu else 1, return_as="generator")(
-        delayed(_write_block)(out, dataset, models, settings, device, seed, first)
-        for first in firsts
-    )
-    rows = [row for block in progress(blocks, len(firsts), "compose") for row in block]
-    files.write_table(out / "pieces.csv", PIECE_COLUMNS, rows)
-    if settings.hour:
-        computes = devices.prepare(threads, seed, device, double=True)
-        writer = system.load(models / "generator", models / "decoder").to(computes)
-        songs = Songs(dataset, writer.representation, velocities=True)
-        seed, steps_per_beat = derive(seed, "compose"), writer.steps_per_beat
-        pieces = compose(
-            writer, songs, HOUR_PIECES, HOUR_BARS, settings, seed, HOUR_PIECES, HOUR_BAR
-        )
-        metre, tempo = Metre(0, 4, 4), Tempo(0, HOUR_TEMPO * 4 / steps_per_beat)
-        notes = notes_of(hour_roll(pieces), metre, steps_per_beat, writer.representation)
-        score = Score(notes, [Part("Piano")], [metre], [tempo], "An hour of music")
-        files.write(out / "hour.mid", midi_bytes(score))
-
-
-def _write_block(
-    out: Path, dataset: Path, models: Path, settings: Compose, device: str, seed: int, first: int
-) -> list[dict[str, Any]]:
-    """Compose and write pieces of which `first` come before; give their rows of pieces.csv."""
-    computes = devices.prepare(1, seed, device, double=True)
-    writer = system.load(models / "generator", models / "decoder").to(computes)
-    songs = Songs(dataset, writer.representation, velocities=True)
-    count, steps_per_beat = min(BLOCK, settings.pieces - first), writer.steps_per_beat
-    seed = derive(seed, "compose")
-    pieces = compose(writer, songs, count, settings.bars, settings, seed, first=first)
-    rows = []
-    for number, piece in enumerate(pieces, first + 1):
-        name = f"piece-{number:02d}"
-        score = score_of(piece, songs, writer, settings.tempo, name)
-        files.write(out / f"{name}.mid", midi_bytes(score))
-        if number <= settings.sounds:
-            write_wav(out / f"{name}.wav", synthesis.render(score))
-            plotting.save(out / f"{name}.png", picture.roll(score, SEED_STEPS, steps_per_beat))
-        rows.append(
-            {
-                "piece": name,
-                "begins_as": songs.id[piece.song],
-                "given": SEED_STEPS * TICKS_PER_BEAT // steps_per_beat,
-                "metre": score.metre,
-                "steps": len(piece.roll),
-            }
-        )
-    return rows
 
 
 def score_of(piece: Piece, songs: Songs, system: System, tempo: float, name: str) -> Score:
@@ -247,11 +150,9 @@ def compose(
     -------
     list of Piece
     """
-    tests = songs.of("test")
-    order = np.random.default_rng(derive(seed, "songs")).permutation(tests)
     rows = np.zeros(pieces, FRAGMENT)
     numbers = range(first, first + pieces)
-    rows["song"] = order[np.array(numbers) % len(order)]
+    rows["song"] = chosen_songs(songs, pieces, seed, first)
     device = devices.device_of(system)
     begun = window(songs, rows, SEED_STEPS, 1, rolls.KEYS).notes.to(device)
     if not system.performer.velocity:
@@ -287,6 +188,12 @@ def compose(
         Piece(int(song), roll[: plan.steps])
         for song, roll, plan in zip(rows["song"], played, plans, strict=True)
     ]
+
+
+def chosen_songs(songs: Songs, count: int, seed: int, first: int = 0) -> np.ndarray:
+    """Choose test songs in a random order, starting over if there are fewer: ndarray[int64]."""
+    order = np.random.default_rng(derive(seed, "songs")).permutation(songs.of("test"))
+    return order[np.arange(first, first + count) % len(order)]
 
 
 @torch.inference_mode()
@@ -539,20 +446,3 @@ def midi_velocities(velocities: Tensor) -> np.ndarray:
     """Convert velocities divided by 128 to MIDI velocities: Tensor[...] to ndarray[int8]."""
     whole = (velocities.abs() * 128 + 0.5).floor().clamp(1, 127)
     return (whole * velocities.sign()).cpu().numpy().astype(np.int8)
-
-
-def hour_roll(pieces: list[Piece]) -> np.ndarray:
-    """Join the new steps of pieces, with silence in between, into an hour of music.
-
-    Parameters
-    ----------
-    pieces : list of Piece
-        120 pieces of 256 steps.
-
-    Returns
-    -------
-    ndarray[int8], shape [28760, 88]
-    """
-    pause = np.zeros((HOUR_PAUSE, rolls.KEYS), np.int8)
-    parts = [part for piece in pieces for part in (piece.roll[SEED_STEPS:], pause)]
-    return np.concatenate(parts)[:HOUR_LENGTH]

@@ -189,10 +189,14 @@ def _read(
     return found, bars, parts, voices_of(score), int((~inside).sum())
 
 
+def beat_of(metre: Metre) -> int:
+    """Compute the length of a beat in ticks; in 6/8, 9/8, 12/8 and the like, three eighths."""
+    compound = metre.unit >= 8 and metre.beats > 3 and metre.beats % 3 == 0
+    return metre.bar * (3 if compound else 1) // metre.beats
+
+
 def bars_of(metres: Sequence[Metre], steps_per_beat: int) -> list[Bars]:
     """Convert time signatures to bars.
-
-    In 6/8, 9/8, 12/8 and the like, three eighths are a beat.
 
     Parameters
     ----------
@@ -211,9 +215,19 @@ def bars_of(metres: Sequence[Metre], steps_per_beat: int) -> list[Bars]:
         bar, rest = divmod(metre.bar * steps_per_beat, TICKS_PER_BEAT)
         if rest or not bar:
             raise ValueError(f"a bar of {metre} is no whole number of steps")
-        compound = metre.unit >= 8 and metre.beats > 3 and metre.beats % 3 == 0
-        beat = max(1, bar * (3 if compound else 1) // metre.beats)
+        beat = max(1, beat_of(metre) * steps_per_beat // TICKS_PER_BEAT)
         found.append(Bars(metre.tick * steps_per_beat // TICKS_PER_BEAT, bar, beat))
+    return found
+
+
+def metres_of(bars: Sequence[Bars], steps_per_beat: int) -> list[Metre]:
+    """Find time signatures that `bars_of` converts to some bars."""
+    found = []
+    for each in bars:
+        beats, unit = each.bar // each.beat, 4 * steps_per_beat / each.beat
+        if unit != int(unit):  # three eighths, for instance
+            beats, unit = 3 * beats, 3 * unit
+        found.append(Metre(each.step * TICKS_PER_BEAT // steps_per_beat, beats, int(unit)))
     return found
 
 

@@ -128,7 +128,7 @@ def draw_notes(
         if found.shape[1] == keys + 1:
             outcome = draw_at(found, uniforms[rows, place], temperature)
         else:
-            outcome = draw_at(_by_part(found, temperature), uniforms[rows, place], 1.0)
+            outcome = draw_at(by_part(found, temperature), uniforms[rows, place], 1.0)
         ended = ended | (outcome == found.shape[1] - 1)
         if on_cpu:  # elsewhere, asking how many have ended would take longer
             if ended.all():
@@ -143,7 +143,7 @@ def draw_notes(
     return drawn
 
 
-def _by_part(logits: Tensor, temperature: float) -> Tensor:
+def by_part(logits: Tensor, temperature: float) -> Tensor:
     """Sharpen three choices: is there another note, is it struck or held, and which is it.
 
     Tensor[M, 2 K + 1] to the same shape; log-probabilities. Rhythm has its own temperature.
@@ -338,6 +338,17 @@ class Ascending(nn.Module):
         -------
         Tensor[N, K]
         """
+        logits = self.draws(context, age, ruling, before)
+        return draw_notes(logits, torch.zeros_like(age), uniforms, temperature)
+
+    def draws(
+        self,
+        context: Tensor,
+        age: Tensor,
+        ruling: Ruling = free,
+        before: Tensor | None = None,
+    ) -> Callable[[Tensor, Tensor, int, Tensor], Tensor]:
+        """Prepare the logits of draws, for `draw_notes`; parameters are as for `log_prob`."""
         memory = self._memory(age, before)
         prepared = self._prepare(context, memory)
 
@@ -345,7 +356,7 @@ class Ascending(nn.Module):
             rule = ruling(rows, torch.full_like(last, place), last, drawn)
             return self._logits(prepared[rows], memory[rows], drawn, last, rule)
 
-        return draw_notes(logits, torch.zeros_like(memory[:, 0]), uniforms, temperature)
+        return logits
 
     def _memory(self, age: Tensor, before: Tensor | None) -> Tensor:
         """Describe the steps before: [N, S, K]; with lengths [N, S + 1, K], what sounded last."""

@@ -18,6 +18,7 @@ from torch.nn import functional
 
 from ostinato.core.categorical import draw_at, wide
 from ostinato.core.schema import Lags, Positive, Schema
+from ostinato.notes.parts.given import Given
 from ostinato.notes.parts.sampler import Sampler
 
 SELDOM = -4.0
@@ -87,7 +88,7 @@ class Repeating(Sampler):
         context_length = max(sampler.context_length, 2 * max(params.lags))
         super().__init__(sampler.num_uniforms + 1, context_length)
         self.exact, self.remembers_draws = sampler.exact, sampler.remembers_draws
-        self.knows_final = sampler.knows_final
+        self.knows_final, self.takes_given = sampler.knows_final, sampler.takes_given
         self.sampler = sampler
         self.lags = params.lags
         self.register_buffer("steps_back", torch.tensor(params.lags), persistent=False)
@@ -162,6 +163,33 @@ class Repeating(Sampler):
             true = torch.cat([past, notes], 1)
             _, sampler = self.sampler.log_prob(features, true, state.sampler, own)
         return notes, State(run[:, -1], self._earlier(known, 1, state), sampler)
+
+    def sample_given(
+        self,
+        features: Tensor,
+        past: Tensor,
+        state: State,
+        given: Given,
+        where: Tensor,
+        uniforms: Tensor,
+        temperature: float,
+    ) -> tuple[Tensor, Tensor, State]:
+        run = self._runs(past, self._same(past, 1), state.run)
+        # The notes of the step itself are not used.
+        known = torch.cat([past, torch.zeros_like(past[:, :1])], 1)
+        gate = self._gate(features, known, run, state.earlier)[:, 0]
+        copies = _copied(self._lagged(known, 1)[:, 0], past[:, -1:])
+        gate[:, :-1] = gate[:, :-1].masked_fill(~given.fits(copies), -torch.inf)
+        way = draw_at(gate[where], uniforms[:, -1], temperature)
+        anew = way == len(self.lags)
+        drawn, own, sampler = self.sampler.sample_given(
+            features, past, state.sampler, given, where[anew], uniforms[anew, :-1], temperature
+        )
+        nats = gate.logsumexp(-1).double()[where]
+        nats[anew] += own
+        notes = copies[where, way.clamp(max=len(self.lags) - 1)]
+        notes[anew] = drawn
+        return notes, nats, State(run[:, -1], self._earlier(known, 1, state), sampler)
 
     def guess(
         self, features: Tensor, known: Tensor, uniforms: Tensor, positions: Tensor | None = None

@@ -5,6 +5,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from ostinato.notes.parts.given import Given
+
 
 class Sampler(nn.Module):
     """A distribution over the notes of each step, given features and the steps before.
@@ -36,6 +38,9 @@ class Sampler(nn.Module):
     draws_lengths : bool
         Whether it can also be built with ``Model(features, keys, params, lengths=True)``. Then
         notes are 1 where a key is struck, -1 where it is held, and 0 where it is silent.
+    takes_given : bool
+        Whether it has `sample_given`: whether it can draw the rest where some notes are given. It
+        has to be exact, and to draw lengths.
     knows_final : bool
         Whether it uses the final in the positions that `initial` is given.
     max_notes : int or None
@@ -45,6 +50,7 @@ class Sampler(nn.Module):
     exact = True
     remembers_draws = False
     draws_lengths = False
+    takes_given = False
     knows_final = False
     max_notes: int | None = None
 
@@ -175,6 +181,42 @@ class Sampler(nn.Module):
         notes : Tensor[B, 1, K]
             0 or 1.
         state : any
+        """
+        raise NotImplementedError
+
+    def sample_given(
+        self,
+        features: Tensor,
+        past: Tensor,
+        state: Any,
+        given: Given,
+        where: Tensor,
+        uniforms: Tensor,
+        temperature: float,
+    ) -> tuple[Tensor, Tensor, Any]:
+        """Draw the notes of one step, of which something is given.
+
+        Parameters
+        ----------
+        features, past, state
+            As for `sample`, of B different pasts.
+        given : Given
+        where : Tensor[N] of int64
+            Which of these pasts each draw follows.
+        uniforms : Tensor[N, U]
+            Random numbers in [0, 1).
+        temperature : float
+            As for `sample`, between outcomes that are allowed.
+
+        Returns
+        -------
+        notes : Tensor[N, K]
+        nats : Tensor[N]
+            Logarithms of weights, with which the draws are a sample of the distribution given what
+            is given. Their mean, without the logarithm, is an unbiased estimate of the probability
+            of what is given. Minus infinity for draws that failed.
+        state : any
+            Of the B pasts.
         """
         raise NotImplementedError
 

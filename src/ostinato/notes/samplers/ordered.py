@@ -11,6 +11,7 @@ from torch import Tensor
 from ostinato.core.schema import Positive, Schema
 from ostinato.notes.parts import ascending
 from ostinato.notes.parts.ascending import Ascending
+from ostinato.notes.parts.given import Given, draw_given
 from ostinato.notes.parts.sampler import Sampler
 
 
@@ -37,6 +38,7 @@ class Model(Sampler):
     """
 
     draws_lengths = True
+    takes_given = True
 
     def __init__(self, features: int, keys: int, params: Params, lengths: bool = False):
         super().__init__(params.max_notes, ascending.REACH)
@@ -66,6 +68,21 @@ class Model(Sampler):
         rows = (each[:, 0] for each in (features, age, uniforms))
         notes = self.next.sample(*rows, temperature, before=past[:, -1])
         return notes[:, None], age
+
+    def sample_given(
+        self,
+        features: Tensor,
+        past: Tensor,
+        state: Tensor,
+        given: Given,
+        where: Tensor,
+        uniforms: Tensor,
+        temperature: float,
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        age = ascending.ages(past[:, -1:], state)
+        logits = self.next.draws(features[:, 0], age[:, 0], before=past[:, -1])
+        notes, nats = draw_given(logits, given, where, uniforms, temperature)
+        return notes, nats, age
 
     def guess(
         self, features: Tensor, known: Tensor, uniforms: Tensor, positions: Tensor | None = None

@@ -11,7 +11,7 @@ where the music was the same before, and what came next: the match of the whole 
 voices repeat separately, that of its own surroundings. The likelihood is exact.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Annotated, NamedTuple
 
 import torch
@@ -25,6 +25,7 @@ from ostinato.core.schema import Positive, Schema, Share
 from ostinato.notes.data.positions import FINAL, SHIFT, UNKNOWN
 from ostinato.notes.data.rolls import CLASSES, LOWEST
 from ostinato.notes.parts import ascending, matches
+from ostinato.notes.parts.given import Given, draw_given
 from ostinato.notes.parts.sampler import Sampler
 
 ROWS = 2**18
@@ -127,6 +128,7 @@ class Model(Sampler):
     """
 
     draws_lengths = True
+    takes_given = True
     knows_final = True
 
     def __init__(self, features: int, keys: int, params: Params, lengths: bool = False):
@@ -236,6 +238,22 @@ class Model(Sampler):
         drawn = self._draw(context, past[:, -1], fullest, uniforms[:, 0], temperature)
         return drawn[:, None], state
 
+    def sample_given(
+        self,
+        features: Tensor,
+        past: Tensor,
+        state: State,
+        given: Given,
+        where: Tensor,
+        uniforms: Tensor,
+        temperature: float,
+    ) -> tuple[Tensor, Tensor, State]:
+        context, state = self._context(features, past, state, self._every(past))
+        context = context.view(len(past), self.keys, -1)
+        logits = self._draws(context, past[:, -1], _fullest(past, 1)[0][:, 0])
+        notes, nats = draw_given(logits, given, where, uniforms, temperature)
+        return notes, nats, state
+
     def guess(
         self, features: Tensor, known: Tensor, uniforms: Tensor, positions: Tensor | None = None
     ) -> Tensor:
@@ -293,11 +311,8 @@ class Model(Sampler):
 
         Parameters
         ----------
-        context : Tensor[N, K, H]
-        before : Tensor[N, K]
-            The notes of the steps before.
-        fullest : Tensor[N, K]
-            From `_fullest`.
+        context, before, fullest
+            As for `_draws`.
         uniforms : Tensor[..., N, K]
             For one or several draws in each context.
         temperature : float
@@ -305,6 +320,29 @@ class Model(Sampler):
         Returns
         -------
         Tensor[..., N, K]
+        """
+        logits = self._draws(context, before, fullest)
+        flat = uniforms.flatten(0, -2)
+        silence = torch.zeros_like(flat, dtype=context.dtype)
+        return ascending.draw_notes(logits, silence, flat, temperature).view(uniforms.shape)
+
+    def _draws(
+        self, context: Tensor, before: Tensor, fullest: Tensor
+    ) -> Callable[[Tensor, Tensor, int, Tensor], Tensor]:
+        """Prepare the logits of draws, for `ascending.draw_notes`.
+
+        Parameters
+        ----------
+        context : Tensor[N, K, H]
+        before : Tensor[N, K]
+            The notes of the steps before.
+        fullest : Tensor[N, K]
+            From `_fullest`.
+
+        Returns
+        -------
+        callable
+            Row i is a draw in the context i modulo N. The logits are log-probabilities.
         """
         place = torch.arange(self.keys, device=context.device)
         # Cumulative sums are a matrix product: cumsum of floats is not deterministic on CUDA.
@@ -347,9 +385,7 @@ class Model(Sampler):
             ]
             return torch.cat([*every, none_below[:, -1:]], -1)
 
-        flat = uniforms.flatten(0, -2)
-        silence = torch.zeros_like(flat, dtype=context.dtype)
-        return ascending.draw_notes(logits, silence, flat, temperature).view(uniforms.shape)
+        return logits
 
     def _follow(self, heard: Tensor, state: State) -> tuple[list[matches.Match], State]:
         """Process steps, and find the matches of the step after each.

@@ -11,7 +11,8 @@ function pitchName(pitch) {
 }
 
 // `version` has `seconds`, `bars` (the seconds at which they begin) and `roll`: `notes` as [onset,
-// length, pitch, part, velocity], `parts` as {name, drums}, `given` seconds that were not composed.
+// length, pitch, part, velocity, given], `parts` as {name, drums}, `given`: seconds at the beginning
+// that were not composed.
 // `span` is the number of seconds that the whole width stands for.
 function drawRoll(version, title, span) {
   const { notes, parts, given } = version.roll;
@@ -48,7 +49,7 @@ function drawRoll(version, title, span) {
       root.append(svg("text", { class: "number", x, y: 13, dx: 3 }, String(number + 1)));
     }
   });
-  for (const [onset, length, pitch, part, velocity] of notes) {
+  for (const [onset, length, pitch, part, velocity, heard] of notes) {
     const drums = parts[part].drums;
     const bar = lastBefore(bars, onset + 1e-6) + 1;
     const seconds = drums ? 0.06 : length * 0.96;
@@ -56,7 +57,7 @@ function drawRoll(version, title, span) {
       svg(
         "rect",
         {
-          class: `note part-${part % 8}${onset < given ? " heard" : ""}${drums ? " drum" : ""}`,
+          class: `note part-${part % 8}${heard ? " heard" : ""}${drums ? " drum" : ""}`,
           "data-part": part,
           x: across(onset),
           style: `width: max(3px, ${across(seconds)})`,
@@ -76,7 +77,13 @@ function describeRoll(version) {
   const { notes, parts, given } = version.roll;
   const { bars } = version;
   const names = parts.map((part) => part.name).join(", ");
-  const begun = given > 0 ? `; the first ${given.toFixed(0)} seconds were given` : "";
+  const heard = notes.filter((note) => note[5]).length;
+  const begun =
+    given > 0
+      ? `; the first ${given.toFixed(0)} seconds were given`
+      : heard > 0
+        ? `; ${heard} of them were given`
+        : "";
   return `${notes.length} notes in ${bars.length} bars, ${names}${begun}`;
 }
 

@@ -297,7 +297,8 @@ class Viewer {
         part.name,
       ),
     );
-    const given = version.roll.given > 0 ? el("span", { class: "hint" }, "grey: what it began with") : null;
+    const heard = version.roll.notes.some((note) => note[5]);
+    const given = heard ? el("span", { class: "hint" }, "grey: what was given") : null;
     const read = version.reading ? el("span", { class: "hint" }, "bands: where its memory reads") : null;
     return el("div", { class: "legend", role: "group", "aria-label": "Parts shown" }, boxes, given, read);
   }

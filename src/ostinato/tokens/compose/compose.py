@@ -29,9 +29,6 @@ from ostinato.tokens.data.pairs import apart
 from ostinato.tokens.data.streams import Streams
 from ostinato.tokens.model import NextToken
 
-STEPS_PER_BEAT = 4
-"""The grid of the piano rolls, in steps per quarter note."""
-
 PIECE_COLUMNS = ["piece", "begins_as", "given"]
 """Of events: its name, the source of the song that it begins as, and the tick up to which it is
 that song."""
@@ -287,4 +284,6 @@ def save(path: Path, tokens: list[str], data: dict[str, Any]) -> None:
     if isinstance(score, Score):
         files.write(path.with_suffix(".mid"), midi_bytes(score))
         write_wav(path.with_suffix(".wav"), render(score))
-        plotting.save(path.with_suffix(".png"), picture.roll(score, 0, STEPS_PER_BEAT))
+        plotting.save(
+            path.with_suffix(".png"), picture.roll(score, np.zeros(len(score.notes), bool))
+        )

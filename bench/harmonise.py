@@ -1,0 +1,313 @@
+"""Writing around what is given, on all test chorales: harmonies, and bars in the middle.
+
+    python bench/harmonise.py
+    python bench/harmonise.py --what evidence --particles 16 64 --pieces 8
+
+Run it after `dvc repro`: it uses data/dataset and the models in models/. See docs/around.md for
+what is in the tables, and bench/harmonise.md for what was tried.
+"""
+
+import argparse
+import statistics
+import time
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from ostinato.core import devices
+from ostinato.core.params import read_params
+from ostinato.core.progress import progress
+from ostinato.notes import system
+from ostinato.notes.compose import around, outline
+from ostinato.notes.compose import filter as smc
+from ostinato.notes.compose.outline import Outline, Plan
+from ostinato.notes.compose.pieces import beginning_of
+from ostinato.notes.data.dataset import quantise
+from ostinato.notes.data.positions import FINAL
+from ostinato.notes.data.rolls import CLASSES, render_roll
+from ostinato.notes.data.songs import Songs
+from ostinato.notes.report import music
+from ostinato.notes.system import System
+from ostinato.scores.score import NOTE, TICKS_PER_BEAT, Score, tidy, voices_of
+
+WHAT = "evidence", "quality", "fill"
+VOICES = "alto", "tenor", "bass"
+BEST_OF = 64
+GAP = 4
+"""Bars in the middle that are written anew."""
+LONGEST = 2000
+"""Bars of a song that count: all."""
+
+
+def main() -> None:
+    """Measure and print."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--what", nargs="+", choices=WHAT, default=WHAT, help="all, if not said")
+    parser.add_argument("--particles", type=int, nargs="+", default=[16, 64, 256, 1024])
+    parser.add_argument("--pieces", type=int, default=10_000, help="chorales, at most")
+    options = parser.parse_args()
+    params = read_params(Path("params.yaml"))
+    devices.prepare(params.threads, params.seed)
+    writer = system.load(Path("models/generator"), Path("models/decoder"))
+    songs = Songs(Path("data/dataset"), writer.representation)
+    chorales = [
+        song for song in songs.of("test") if len(voices_of(whole(songs, song))) == 1 + len(VOICES)
+    ][: options.pieces]
+    print(f"{len(chorales)} chorales")
+    if "evidence" in options.what:
+        evidence_table(writer, songs, chorales, options.particles)
+    if "quality" in options.what:
+        quality_table(writer, songs, chorales)
+    if "fill" in options.what:
+        fill_table(writer, songs, chorales)
+
+
+def whole(songs: Songs, song: int) -> Score:
+    """Write all of a song as a score."""
+    return beginning_of(songs, song, LONGEST, 100.0)
+
+
+def evidence_table(writer: System, songs: Songs, chorales: list[int], particles: list[int]) -> None:
+    """Print what the filter says of the probability of sopranos, with more and more particles."""
+    heads = (
+        "particles",
+        "log-probability of the soprano, nats",
+        "a step",
+        "effective number, median",
+    )
+    heads += "steps with less than 2", "seconds a chorale, median"
+    print(f"\n| {' | '.join(heads)} |\n{'|---' * len(heads)}|")
+    for count in particles:
+        nats, effective, times, steps = [], [], [], 0
+        for song in progress(chorales, len(chorales), f"{count} particles"):
+            plan = Plan(outline.melody(whole(songs, song)), writer.steps_per_beat)
+            positions = torch.from_numpy(plan.positions)
+            begin = time.perf_counter()
+            written = smc.write_around(writer.generator, plan.given, positions, 1, count, song)
+            times.append(time.perf_counter() - begin)
+            nats.append(written.evidence.item())
+            steps += len(plan.given)
+            effective.append(written.effective[0])
+        every = torch.cat(effective)
+        print(
+            f"| {count} | {statistics.mean(nats):.1f} | {sum(nats) / steps:.3f} "
+            f"| {every.median().item():.1f} | {100 * (every < 2).double().mean().item():.1f} % "
+            f"| {statistics.median(times):.1f} |",
+            flush=True,
+        )
+
+
+Harmonise = Callable[[int, Outline], Score]
+
+
+def quality_table(writer: System, songs: Songs, chorales: list[int]) -> None:
+    """Print how near harmonisations are to Bach's, and whether they can be told from these."""
+    usual = UsualChords(songs)
+    ways: dict[str, Harmonise] = {
+        "Bach": lambda song, given: whole(songs, song),
+        "64 particles, temperature 1": particles(writer, 64, 1.0),
+        "64 particles, temperature 0.8": particles(writer, 64, 0.8),
+        "64 particles, temperature 0.5": particles(writer, 64, 0.5),
+        f"best of {BEST_OF}": best_of(writer, BEST_OF),
+        "the usual chord": usual,
+    }
+    real = pieces_of([whole(songs, song) for song in chorales], chorales, songs)
+    print("\n| sopranos harmonised | alto | tenor | bass | log-probability a step |", end=" ")
+    print("told from Bach's |\n|---" + "|---" * 5 + "|")
+    for name, way in ways.items():
+        made = [
+            way(song, outline.melody(whole(songs, song)))
+            for song in progress(chorales, len(chorales), name)
+        ]
+        same = np.mean([
+            agreement(whole(songs, song), score)
+            for song, score in zip(chorales, made, strict=True)
+        ], 0)  # fmt: skip
+        nats = [nats_a_step(writer, songs, *pair) for pair in zip(chorales, made, strict=True)]
+        ours = pieces_of(made, chorales, songs)
+        apart = "" if name == "Bach" else music.likeness(ours, real)["told_apart"]
+        told = f"{np.mean(apart):.2f}" if apart else ""
+        cells = " | ".join(f"{100 * share:.0f} %" for share in same)
+        print(f"| {name} | {cells} | {np.mean(nats):.3f} | {told} |", flush=True)
+
+
+def particles(writer: System, count: int, temperature: float) -> Harmonise:
+    """Harmonise by the filter."""
+
+    def way(song: int, given: Outline) -> Score:
+        return around.sample(writer, given, 1, count, temperature, song)[0].score
+
+    return way
+
+
+def best_of(writer: System, count: int) -> Harmonise:
+    """Write voices without looking at the melody above, and take the best of many."""
+
+    def way(song: int, given: Outline) -> Score:
+        foresight, smc.FORESIGHT = smc.FORESIGHT, 1
+        try:
+            tried = around.sample(writer, given, count, 1, 1.0, song)
+        finally:
+            smc.FORESIGHT = foresight
+        return max(tried, key=lambda piece: piece.evidence).score
+
+    return way
+
+
+class UsualChords:
+    """Sets below each note of a melody the chord that training chorales have there most often.
+
+    Counted by the interval of the note from the final, and by whether thirds above the final are
+    mostly major.
+    """
+
+    def __init__(self, songs: Songs):
+        self._songs = songs
+        counts: dict[tuple[bool, int], Counter[tuple[int, ...]]] = {}
+        for song in songs.of("train"):
+            score = whole(songs, song)
+            if len(voices := voices_of(score)) != 1 + len(VOICES):
+                continue
+            soprano, *others = (score.notes[score.notes["part"] == part] for part in voices)
+            for place, note in zip(self._places(song, soprano), soprano, strict=True):
+                below = [sounding(voice, note["onset"]) for voice in others]
+                if None not in below:
+                    chord = tuple(int(note["pitch"]) - pitch for pitch in below)
+                    counts.setdefault(place, Counter())[chord] += 1
+        self._chords = {place: found.most_common(1)[0][0] for place, found in counts.items()}
+
+    def _places(self, song: int, melody: np.ndarray) -> list[tuple[bool, int]]:
+        final = int(self._songs.positions(song, 0, 1)[0, FINAL])
+        degrees = (melody["pitch"].astype(int) - final) % CLASSES
+        major = bool((degrees == 4).sum() >= (degrees == 3).sum())
+        return [(major, degree) for degree in degrees.tolist()]
+
+    def __call__(self, song: int, given: Outline) -> Score:
+        """Harmonise a melody."""
+        melody = given.score.notes
+        rows = []
+        for place, note in zip(self._places(song, melody), melody, strict=True):
+            chord = self._chords.get(place) or self._chords[place[0], 0]
+            for part, interval in enumerate((0, *chord)):
+                pitch = int(note["pitch"]) - interval
+                rows.append((note["onset"], note["length"], pitch, note["velocity"], part))
+        parts = [given.score.parts[0]] * (1 + len(VOICES))
+        return replace(given.score, notes=tidy(np.array(rows, NOTE)), parts=parts)
+
+
+def sounding(voice: np.ndarray, tick: int) -> int | None:
+    """The pitch that a voice sings at a tick."""
+    on = voice[(voice["onset"] <= tick) & (voice["onset"] + voice["length"] > tick)]
+    return int(on["pitch"][0]) if len(on) else None
+
+
+def agreement(true: Score, made: Score) -> list[float]:
+    """Shares of notes of the true alto, tenor and bass that the same voice sings there, too."""
+    _, *voices = voices_of(true)
+    parts = np.unique(made.notes["part"]).tolist()
+    own = [*parts[1:3], parts[-1]] if len(parts) > len(VOICES) else [parts[-1]] * len(VOICES)
+    shares = []
+    for part, other in zip(voices, own, strict=True):
+        notes = true.notes[true.notes["part"] == part]
+        sung = made.notes[made.notes["part"] == other]
+        same = [sounding(sung, int(note["onset"])) == int(note["pitch"]) for note in notes]
+        shares.append(float(np.mean(same)))
+    return shares
+
+
+def rolls_of(score: Score, steps: int, songs: Songs) -> np.ndarray:
+    """The whole notes of a score: ndarray[int8], shape [steps, 88]."""
+    notes = quantise(score, songs.steps_per_beat)
+    return np.sign(render_roll(notes, 0, steps, representation="notes"))
+
+
+@torch.inference_mode()
+def nats_of(writer: System, songs: Songs, song: int, score: Score) -> np.ndarray:
+    """The log-probability of each step of a score, at the places of a song: ndarray[S]."""
+    steps = int(songs.steps[song])
+    generator = writer.generator
+    notes = torch.from_numpy(rolls_of(score, steps, songs)).float()[None]
+    positions = torch.from_numpy(songs.positions(song, 0, steps))[None]
+    silence = notes.new_zeros(1, generator.context_length, notes.shape[2])
+    unused = notes.new_zeros(1, steps, generator.num_uniforms)
+    return generator.log_prob(notes, generator.initial(silence, positions), unused)[0][0].numpy()
+
+
+def nats_a_step(writer: System, songs: Songs, song: int, score: Score) -> float:
+    """The mean log-probability of a step."""
+    return float(nats_of(writer, songs, song, score).mean())
+
+
+def pieces_of(scores: list[Score], chorales: list[int], songs: Songs) -> music.Pieces:
+    """Scores as they are measured."""
+    rolls = [
+        rolls_of(score, int(songs.steps[song]), songs)
+        for score, song in zip(scores, chorales, strict=True)
+    ]
+    bars = [int(songs.bar[song]) for song in chorales]
+    return music.Pieces(rolls, bars, chorales, songs.steps_per_beat)
+
+
+def fill_table(writer: System, songs: Songs, chorales: list[int]) -> None:
+    """Print how well the bars after a gap follow from what is in it."""
+    found: dict[str, list[float]] = {}
+    for place, song in enumerate(progress(chorales, len(chorales), "fill")):
+        score = whole(songs, song)
+        lines = outline.bar_lines(score)
+        first = len(lines) // 2 - GAP // 2
+        if len(lines) < 3 * GAP:
+            continue
+        given = outline.gap(score, first, first + GAP - 1)
+        other = whole(songs, chorales[(place + 1) % len(chorales)])
+        blind = replace(given, score=before(given), stop=given.end, final=None)
+        ways = {
+            "true bars": score,
+            "64 particles": around.sample(writer, given, 1, 64, 1.0, song)[0].score,
+            "16 particles": around.sample(writer, given, 1, 16, 1.0, song)[0].score,
+            "without looking ahead": joined(
+                given, around.sample(writer, blind, 1, 2, 1.0, song)[0].score
+            ),
+            "bars of another song": joined(given, transposed(other, given, songs, song)),
+        }
+        ticks = TICKS_PER_BEAT // writer.steps_per_beat
+        end = given.end // ticks
+        after = slice(end, end + GAP * int(songs.bar[song]))
+        inside = slice(given.begin // ticks, end)
+        for name, each in ways.items():
+            nats = nats_of(writer, songs, song, each)
+            found.setdefault(name, []).append((-nats[after].mean(), -nats[inside].mean()))
+    print("\n| bars | nats a step of the four bars after them | of themselves |\n|---|---|---|")
+    for name, values in found.items():
+        after, inside = np.mean(values, 0)
+        print(f"| {name} | {after:.3f} | {inside:.3f} |")
+
+
+def before(given: Outline) -> Score:
+    """What comes before a gap."""
+    return replace(given.score, notes=given.score.notes[given.score.notes["onset"] < given.begin])
+
+
+def joined(given: Outline, other: Score) -> Score:
+    """Put the notes of another score into a gap."""
+    onset = other.notes["onset"]
+    new = other.notes[(onset >= given.begin) & (onset < given.end)]
+    new["length"] = np.minimum(new["length"], given.end - new["onset"])
+    return replace(given.score, notes=tidy(np.concatenate([given.score.notes, new])))
+
+
+def transposed(other: Score, given: Outline, songs: Songs, song: int) -> Score:
+    """Another song in the key of a song."""
+    last = other.notes[other.notes["onset"] + other.notes["length"] == other.end]["pitch"].min()
+    final = int(songs.positions(song, 0, 1)[0, FINAL])
+    shift = (final - int(last) + 6) % CLASSES - 6
+    notes = other.notes.copy()
+    notes["pitch"] = notes["pitch"].astype(int) + shift
+    return replace(other, notes=notes)
+
+
+if __name__ == "__main__":
+    main()

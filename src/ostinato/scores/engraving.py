@@ -1,0 +1,116 @@
+"""Writing notation: MusicXML with voices, key, metre and tempo, by music21."""
+
+import math
+import tempfile
+from collections.abc import Iterable
+from fractions import Fraction
+from pathlib import Path
+
+import music21
+import numpy as np
+
+from ostinato.scores.grid import STEPS, find_grid
+from ostinato.scores.parts import instrument
+from ostinato.scores.score import TICKS_PER_BEAT, Score, nearest_step
+
+NAMES = ["F", "C", "G", "D", "A", "E", "B"]
+"""The line of fifths, from which names of notes are chosen."""
+BELOW = {"major": 4, "minor": 2}
+"""How far the twelve names in use reach below the number of sharps of a key, in fifths."""
+
+
+def musicxml_bytes(score: Score) -> bytes:
+    """Write a score as MusicXML, for notation programs.
+
+    Notes are put on the nearest step of a grid that suits them, since notation has no others.
+    Where several notes of a part overlap, they are in several voices. Drums are left out.
+
+    Parameters
+    ----------
+    score : Score
+        With a note that has pitch.
+
+    Returns
+    -------
+    bytes
+    """
+    grid = find_grid(score.pitched["onset"])
+    steps = math.lcm(STEPS[0], grid.steps if grid else STEPS[0])
+    written = music21.stream.Score()
+    written.insert(0, music21.metadata.Metadata(title=score.title or "Ostinato"))
+    parts = [_part(score, part, steps) for part in np.unique(score.pitched["part"]).tolist()]
+    for part in parts:
+        written.insert(0, part)
+    key = written.analyze("key")
+    first, *_ = parts
+    for tempo in score.tempi:
+        mark = music21.tempo.MetronomeMark(number=round(tempo.bpm, 2))
+        first.insert(Fraction(tempo.tick, TICKS_PER_BEAT), mark)
+    for part in parts:
+        part.insert(0, music21.key.Key(key.tonic, key.mode))
+        for note in part.recurse().notes:
+            for pitch in note.pitches:
+                _spell(pitch, key)
+        part.makeNotation(inPlace=True)
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "score.musicxml"
+        written.write("musicxml", path)
+        return path.read_bytes()
+
+
+def _part(score: Score, number: int, steps: int) -> music21.stream.Part:
+    """Write a part, its notes in as many voices as it takes."""
+    about, notes = score.parts[number], score.notes[score.notes["part"] == number]
+    part = music21.stream.Part()
+    part.partName = about.name or instrument(about)
+    part.insert(0, music21.instrument.instrumentFromMidiProgram(about.program))
+    for metre in score.metres:
+        signature = music21.meter.TimeSignature(str(metre))
+        part.insert(Fraction(metre.tick, TICKS_PER_BEAT), signature)
+    begins = nearest_step(notes["onset"], steps)
+    ends = np.maximum(nearest_step(notes["onset"] + notes["length"], steps), begins + 1)
+    rows = zip(begins.tolist(), ends.tolist(), notes["pitch"].tolist(), strict=True)
+    voices = _voices(rows)
+    for voice in voices:
+        into = part if len(voices) == 1 else music21.stream.Voice()
+        for (begin, end), pitches in voice:
+            chord = len(pitches) > 1
+            note = music21.chord.Chord(pitches) if chord else music21.note.Note(pitches[0])
+            note.duration = music21.duration.Duration(Fraction(end - begin, steps))
+            into.insert(Fraction(begin, steps), note)
+        if into is not part:
+            part.insert(0, into)
+    return part
+
+
+Chord = tuple[tuple[int, int], list[int]]
+"""When it begins and ends, in steps, and its pitches."""
+
+
+def _voices(notes: Iterable[tuple[int, int, int]]) -> list[list[Chord]]:
+    """Divide notes among voices, each of which has a note or a chord at a time."""
+    chords: dict[tuple[int, int], list[int]] = {}
+    for begin, end, pitch in notes:
+        chords.setdefault((begin, end), []).append(pitch)
+    voices: list[list[Chord]] = []
+    # Of those that begin together, the highest comes first.
+    for times, pitches in sorted(chords.items(), key=lambda each: (each[0][0], -max(each[1]))):
+        for voice in voices:
+            if voice[-1][0][1] <= times[0]:
+                break
+        else:
+            voices.append(voice := [])
+        voice.append((times, sorted(set(pitches))))
+    return voices
+
+
+def _spell(pitch: music21.pitch.Pitch, key: music21.key.Key) -> None:
+    """Name a pitch as is usual in a key."""
+    lowest = key.sharps - BELOW[key.mode]
+    fifths = lowest + (7 * pitch.pitchClass - 1 - lowest + 1) % 12
+    midi = pitch.midi
+    letter, accidental = NAMES[(fifths + 1) % 7], (fifths + 1) // 7
+    octave = (midi - accidental) // 12 - 1
+    pitch.name = letter + ("#" * accidental if accidental > 0 else "-" * -accidental)
+    pitch.octave = octave
+    assert pitch.midi == midi

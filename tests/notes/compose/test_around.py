@@ -1,0 +1,177 @@
+"""Writing around what is given of a piece."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from making import CONFIG, DECODER, PERFORMER, WHOLE, make_score, with_drums
+
+from ostinato.core.errors import UserError
+from ostinato.notes.compose import outline
+from ostinato.notes.compose.around import sample
+from ostinato.notes.compose.outline import Outline, Plan
+from ostinato.notes.parts.given import HELD, SILENT, STRUCK
+from ostinato.notes.system import System
+from ostinato.scores.grid import with_swing
+from ostinato.scores.score import Metre, Part, Score, Tempo, tidy
+
+BEAT = 480
+TUNE = make_score([(BEAT * i + BEAT * (i > 4), BEAT, 72 + i % 5) for i in range(12)])
+"""Quarters, with a rest."""
+
+
+@pytest.fixture(scope="module")
+def system() -> System:
+    torch.manual_seed(1)
+    system = System(WHOLE, PERFORMER)
+    with torch.no_grad():  # it plays more than a model that has learned nothing
+        system.generator.sampler.sampler.sounds.bias += 1
+    return system.eval()
+
+
+def chorale() -> Score:
+    """Four voices in four bars."""
+    rows = [
+        (BEAT * beat, BEAT, pitch - (beat * (3 + voice)) % 5, 80, voice)
+        for beat in range(16)
+        for voice, pitch in enumerate((76, 70, 64, 52))
+    ]
+    parts = [Part(name) for name in ("Soprano", "Alto", "Tenor", "Bass")]
+    dtype = TUNE.notes.dtype
+    return Score(tidy(np.array(rows, dtype)), parts, [Metre(0, 4, 4)], [Tempo(0, 90.0)], "Chorale")
+
+
+def rows(notes: np.ndarray) -> list[tuple[int, ...]]:
+    return [tuple(map(int, (n["onset"], n["length"], n["pitch"]))) for n in notes]
+
+
+def sounding(score: Score, tick: int) -> np.ndarray:
+    ends = score.notes["onset"] + score.notes["length"]
+    return np.sort(score.notes["pitch"][(score.notes["onset"] <= tick) & (ends > tick)])
+
+
+@pytest.mark.parametrize("voice", [0, 1, -1])
+def test_a_melody_stays_and_the_other_voices_keep_to_their_side(system, voice):
+    [piece] = sample(system, outline.melody(TUNE, voice), particles=4)
+    assert rows(piece.score.notes[piece.given]) == rows(TUNE.notes)
+    assert len(piece.score.notes) > len(TUNE.notes) + 10
+    own = piece.score.parts.index(replace(TUNE.parts[0], name="Piano"))
+    assert own == (len(piece.score.parts) - 1 if voice == -1 else voice)
+    for onset, _, pitch in rows(TUNE.notes):
+        chord = sounding(piece.score, onset)
+        if voice == -1:
+            assert chord[0] == pitch
+        else:
+            assert (chord > pitch).sum() <= voice
+
+
+def test_each_voice_of_a_chorale_can_be_the_melody():
+    for voice, own in ((0, 0), (1, 1), (2, 2), (-1, 3)):
+        given = outline.melody(chorale(), voice)
+        assert rows(given.score.notes) == rows(chorale().notes[chorale().notes["part"] == own])
+    assert outline.melody(chorale(), -1).final == int(given.score.notes["pitch"][-1]) % 12
+
+
+@pytest.mark.parametrize(
+    ("score", "voice", "line"),
+    [
+        (make_score([]), 0, "no note to harmonise"),
+        (make_score([(0, 480, 60), (0, 480, 64)]), 0, "bar 1 has several notes at once"),
+        (make_score([(0, 480, 60), (1920, 480, 112)]), 0, "bar 2 has a note of pitch 112"),
+        (chorale(), 4, "there are 4 voices"),
+    ],
+)
+def test_what_is_no_melody_is_said(score, voice, line):
+    with pytest.raises(UserError, match=line):
+        outline.melody(score, voice)
+
+
+def test_bars_are_written_anew_and_all_others_stay(system):
+    song = chorale()
+    pieces = sample(system, outline.gap(song, 2, 3), pieces=3, particles=4, seed=2)
+    outside = (song.notes["onset"] < 4 * BEAT) | (song.notes["onset"] >= 12 * BEAT)
+    for piece in pieces:
+        assert rows(piece.score.notes[piece.given]) == rows(song.notes[outside])
+        new = piece.score.notes[~piece.given]["onset"]
+        assert new.min() >= 4 * BEAT
+        assert new.max() < 12 * BEAT
+    assert len({tuple(rows(piece.score.notes)) for piece in pieces}) == 3
+    nats = [piece.nats for piece in pieces]
+    assert nats == sorted(nats, reverse=True)
+
+
+@pytest.mark.parametrize("bars", [(0, 2), (3, 2), (4, 5)])
+def test_bars_that_do_not_exist_are_said(bars):
+    with pytest.raises(UserError, match="there are bars 1 to 4"):
+        outline.gap(chorale(), *bars)
+
+
+def test_drums_and_a_note_that_sounds_into_the_gap_stay(system):
+    song = with_drums(3)
+    notes = song.notes.copy()
+    notes["length"][(notes["onset"] == 3 * BEAT) & (notes["part"] == 0)] = 2 * BEAT
+    song = replace(song, notes=tidy(notes))
+    [piece] = sample(system, outline.gap(song, 2, 2), particles=2)
+    kept = song.drums | (song.notes["onset"] < 4 * BEAT) | (song.notes["onset"] >= 8 * BEAT)
+    assert rows(piece.score.notes[piece.given]) == rows(song.notes[kept])
+
+
+@pytest.mark.parametrize("by", ["random", "beat", "voice"])
+def test_half_of_the_notes_are_kept(system, by):
+    song = chorale()
+    given = outline.variation(song, 0.5, by)
+    assert len(given.score.notes) == len(song.notes) // 2
+    assert set(rows(given.score.notes)) <= set(rows(song.notes))
+    if by == "beat":
+        assert (given.score.notes["onset"] % (2 * BEAT) == 0).all()
+    if by == "voice":
+        assert set(given.score.notes["part"].tolist()) == {0, 1}
+    [piece] = sample(system, given, particles=4)
+    assert rows(piece.score.notes[piece.given]) == rows(given.score.notes)
+
+
+def test_new_notes_swing_as_the_song_does_and_given_ones_stay_to_the_tick(system):
+    straight = make_score([(BEAT // 2 * i, BEAT // 2, 72 + i % 5) for i in range(16)])
+    song = with_swing(straight, 2 / 3, 2)
+    given = replace(outline.melody(song), swing=(2 / 3, 2))
+    [piece] = sample(system, given, particles=4)
+    assert rows(piece.score.notes[piece.given]) == rows(song.notes)
+    new = piece.score.notes[~piece.given]["onset"] % BEAT
+    assert set(new.tolist()) <= {0, 160, 320, 400}
+    assert 320 in new
+
+
+def test_a_piece_does_not_depend_on_how_many_there_are(system):
+    given = outline.melody(TUNE)
+    alone = sample(system, given, pieces=1, particles=4, seed=5)
+    three = sample(system, given, pieces=3, particles=4, seed=5)
+    assert rows(alone[0].score.notes) in [rows(piece.score.notes) for piece in three]
+
+
+def test_systems_that_cannot_do_it_say_so():
+    torch.manual_seed(0)
+    with pytest.raises(UserError, match="cannot write around what is given"):
+        sample(System(CONFIG, DECODER).eval(), outline.melody(TUNE))
+
+
+@given(st.lists(st.tuples(st.integers(0, 60), st.integers(1, 9), st.integers(40, 90)), min_size=1))
+@settings(max_examples=50, deadline=None)
+def test_what_is_given_of_steps_is_what_is_given_of_the_piece(notes):
+    score = make_score([(120 * onset, 120 * length, pitch) for onset, length, pitch in notes])
+    plan = Plan(Outline(score, 0, score.end, score.end), 4)
+    allowed = torch.stack([each.allowed for each in plan.given]).numpy()
+    roll = np.zeros((len(allowed), 88), int)
+    for onset, length, pitch in rows(score.notes):
+        begin, end = onset // 120, (onset + length) // 120
+        roll[begin:end, pitch - 21] = -1
+        roll[begin, pitch - 21] = 1
+    assert (allowed[roll > 0] == [False, True, False]).all()
+    assert (allowed[roll < 0] == [False, False, True]).all()
+    silent = roll == 0
+    assert allowed[silent][:, [SILENT, STRUCK]].all()
+    over = silent[1:] & (roll[:-1] != 0)
+    assert not allowed[1:][over][:, HELD].any()
+    assert allowed[1:][silent[1:] & ~over][:, HELD].all()

@@ -1,0 +1,162 @@
+"""Writing around what is given: with a toy alphabet, all pieces can be enumerated."""
+
+import itertools
+import math
+
+import pytest
+import torch
+from making import positions
+
+from ostinato.notes.compose.filter import NothingFits, Particles, write_around
+from ostinato.notes.data.positions import FINAL, UNKNOWN
+from ostinato.notes.generator import Generator
+from ostinato.notes.parts.given import HELD, SILENT, STRUCK, Given
+
+KEYS, STEPS = 2, 3
+SAMPLERS = {
+    "tied": {
+        "name": "tied", "cells": 4, "hidden": 5, "radius": 2, "match_steps": 8, "match_radius": 1,
+        "dropout": 0.0, "input_dropout": 0.0,
+    },
+    "ordered": {"name": "ordered", "hidden": 6, "max_notes": 2},
+}  # fmt: skip
+MEMORY = {"name": "none", "local": 3, "aggregation": 4}
+
+
+def generator(sampler: str = "tied", metre: bool = True, memory: dict = MEMORY) -> Generator:
+    """One in float64, with random weights, that often repeats."""
+    torch.manual_seed(4)
+    config = {
+        "keys": KEYS, "representation": "notes", "metre": metre, "memory": memory,
+        "sampler": SAMPLERS[sampler], "repeating": {"lags": [1, 2], "hidden": 3},
+    }  # fmt: skip
+    model = Generator(config).double().eval()
+    for weight in model.parameters():
+        weight.data = 0.8 * torch.randn_like(weight) / math.sqrt(max(weight.shape[-1], 1))
+    return model
+
+
+def plan(steps: int = STEPS) -> torch.Tensor:
+    found = positions(0, steps=steps)[0].clone()
+    found[..., FINAL] = UNKNOWN
+    return found
+
+
+def melody(does: str) -> list[Given]:
+    """The highest key of three steps: "x" is struck, "-" is held, "." is not known."""
+    given = []
+    for each in does:
+        allowed = torch.ones(KEYS, 3, dtype=torch.bool)
+        if each != ".":
+            allowed[-1] = False
+            allowed[-1, {"x": STRUCK, "-": HELD, "0": SILENT}[each]] = True
+        given.append(Given(allowed))
+    return given
+
+
+def every_piece(steps: int = STEPS) -> torch.Tensor:
+    """All pieces: Tensor[N, steps, KEYS]."""
+    sets = torch.tensor(list(itertools.product([0.0, 1.0, -1.0], repeat=KEYS)))
+    which = torch.cartesian_prod(*[torch.arange(len(sets))] * steps)
+    return sets[which].double()
+
+
+def posterior(model: Generator, given: list[Given]) -> tuple[torch.Tensor, torch.Tensor, float]:
+    """All pieces that contain what is given, their probabilities, and that of what is given."""
+    pieces = every_piece(len(given))
+    fits = torch.stack([each.fits(pieces[:, step]) for step, each in enumerate(given)]).all(0)
+    pieces = pieces[fits]
+    total = torch.zeros(len(pieces), dtype=torch.float64)
+    for final in range(12) if model.knows_final else [UNKNOWN]:
+        where = plan(len(given)).repeat(len(pieces), 1, 1)
+        where[..., FINAL] = final
+        silence = pieces.new_zeros(len(pieces), model.context_length, KEYS)
+        unused = pieces.new_zeros(*pieces.shape[:2], model.num_uniforms)
+        nats, _ = model.log_prob(pieces, model.initial(silence, where), unused)
+        total += nats.sum(1).exp()
+    possible = total > 0
+    return pieces[possible], total[possible] / total.sum(), total.sum().item()
+
+
+def apart(model: Generator, given: list[Given], particles: int, count: int = 800) -> float:
+    """Total variation between what is written and the true distribution."""
+    pieces, true, _ = posterior(model, given)
+    written = write_around(model, given, plan(len(given)), count, particles, 1).notes.double()
+    places = {tuple(piece.flatten().tolist()): i for i, piece in enumerate(pieces)}
+    drawn = torch.zeros(len(pieces), dtype=torch.float64)
+    for piece in written:
+        drawn[places[tuple(piece.flatten().tolist())]] += 1 / count
+    return (drawn - true).abs().sum().item() / 2
+
+
+@pytest.mark.parametrize("sampler", SAMPLERS)
+@pytest.mark.parametrize("does", ["x-x", "..x", "x.x"])
+def test_more_particles_come_nearer_to_the_true_distribution(sampler, does):
+    """A melody is given, or what follows a gap."""
+    model, given = generator(sampler), melody(does)
+    distances = [apart(model, given, particles) for particles in (1, 64)]
+    # As far as 800 pieces from the true distribution are apart from it.
+    true = posterior(model, given)[1]
+    chance = (true * (1 - true) / 800).sqrt().sum().item() * math.sqrt(2 / math.pi) / 2
+    assert distances[1] < distances[0] / 2
+    assert distances[1] < chance + 0.03
+
+
+@pytest.mark.parametrize("sampler", SAMPLERS)
+@pytest.mark.parametrize("does", ["x-0", "..x"])
+def test_the_estimate_of_the_evidence_is_unbiased(sampler, does):
+    model, given = generator(sampler), melody(does)
+    true = posterior(model, given)[2]
+    found = write_around(model, given, plan(), 2000, 3, 2).evidence.exp()
+    error = found.std().item() / math.sqrt(len(found))
+    assert found.mean().item() == pytest.approx(true, abs=4 * error)
+    assert error < true / 20
+
+
+@pytest.mark.parametrize(
+    "memory",
+    [
+        {"name": "lookback", "lags": [1, 2], "hidden": [4], "clock": False},
+        {"name": "capsules", "lags": [1, 2], "capsule": 2, "aggregation": 4},
+        {"name": "latency", "delays": [1, 2], "cells": 2, "separate": True, "aggregation": 4},
+        {"name": "hierarchical", "levels": 2, "cells": 4, "aggregation": 4},
+        {"name": "transformer", "layers": 1, "width": 4, "heads": 2, "window": 4, "dropout": 0.0},
+        {
+            "name": "history_user", "lags": [1, 2], "history_as_input": True, "local": 3, "read": 3,
+            "aggregation": 4,
+        },
+    ],
+    ids=lambda memory: memory["name"],
+)  # fmt: skip
+def test_particles_keep_their_own_past_in_every_memory(memory):
+    """The state of each is the one that its notes lead to."""
+    model, given = generator("tied", memory=memory), melody("x.-x..x.")
+    swarm, where = Particles(model, plan(9), 2, 16, 1), plan(9)
+    with torch.inference_mode():
+        for each in given:
+            swarm.draw(each, 1.0)
+        pasts = len(swarm.state.past)
+        notes, finals = swarm.traced(torch.arange(pasts))
+        where = where.repeat(pasts, 1, 1)
+        where[..., FINAL] = finals[:, None]
+        begin = model.initial(notes.new_zeros(pasts, model.context_length, KEYS), where)
+        unused = notes.new_zeros(pasts, 8, model.num_uniforms)
+        _, state = model.log_prob(notes, begin, unused)
+        following = torch.tensor([[[1.0, 0.0]]]).double().expand(pasts, -1, -1)
+        found, expected = (
+            model.log_prob(following, each, unused[:, :1])[0] for each in (swarm.state, state)
+        )
+    assert pasts > 10
+    assert len(found.unique()) > 10
+    torch.testing.assert_close(found, expected)
+
+
+def test_what_cannot_be_written_is_said():
+    model = generator("ordered", metre=False)
+    silent = torch.zeros(KEYS, 3, dtype=torch.bool)
+    silent[:, SILENT] = True
+    held = silent.clone()
+    held[0] = torch.tensor([False, False, True])
+    with pytest.raises(NothingFits) as error:
+        write_around(model, [*melody("."), Given(silent), Given(held)], plan(), 1, 4, 1)
+    assert error.value.step == 2
