@@ -3,8 +3,7 @@
     python bench/harmonise.py
     python bench/harmonise.py --what evidence --particles 16 64 --pieces 8
 
-Run it after `dvc repro`: it uses data/dataset and the models in models/. See docs/around.md for
-what is in the tables, and bench/harmonise.md for what was tried.
+Run it after `dvc repro`: it uses data/dataset and the models in models/.
 """
 
 import argparse

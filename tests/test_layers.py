@@ -115,7 +115,16 @@ def test_nothing_reads_or_writes_pickles():
 @pytest.mark.parametrize("path", PATHS, ids=lambda p: p.relative_to(ROOT).as_posix())
 def test_every_module_lies_in_a_room(path):
     parts = path.relative_to(ROOT / "src/ostinato").parts
-    above = "__init__ cli experiments folders improvising songs speakers writing".split()
+    above = [
+        "__init__",
+        "cli",
+        "experiments",
+        "folders",
+        "improvising",
+        "songs",
+        "speakers",
+        "writing",
+    ]
     assert parts[0] in {*ROOMS, *(f"{name}.py" for name in above)}
     if parts[0] in KINDS and parts[1] != "__init__.py":
         assert parts[1].removesuffix(".py") in ORDER

@@ -20,9 +20,7 @@ OVERVIEW = """\
 Ostinato learns to write music from your own scores and recordings.
 
   ostinato continue SONG -o NEW.mid   go on from a song: MIDI, MusicXML, ABC or Humdrum
-  ostinato harmonise TUNE -o NEW.mid  write voices around a melody
-  ostinato fill SONG --bars 9-12 -o NEW.mid  write some bars anew, which join at both ends
-  ostinato vary SONG -o NEW.mid       keep half of the notes, and draw the others again
+  ostinato harmonise TUNE -o NEW.mid  write voices around a melody; fill: some bars; vary: half
   ostinato train FOLDER -o OUT        learn the songs in a folder, and write eight pieces
   ostinato check FOLDER               say what would be learned of them, and what not, and why
   ostinato improvise SOUND -o NEW.wav go on from the first ten seconds of a recording
@@ -415,19 +413,19 @@ def _write_around(options: argparse.Namespace, outline: str, *arguments: Any) ->
 
     from ostinato import writing
     from ostinato.core import devices
+    from ostinato.core.seeds import derive
 
     try:
         given = getattr(writing, outline)(song, *arguments)
     except UserError as error:
         raise UserError(f"{options.song}: {error}") from error
-    device = devices.prepare(torch.get_num_threads(), options.seed, options.device)
+    seed = derive(options.seed, "around")
+    device = devices.prepare(torch.get_num_threads(), seed, options.device, double=True)
     writer = writing.Writer.load(options.models, device)
-    pieces = writer.sample(
-        given, options.pieces, options.particles, options.temperature, options.seed
-    )
+    pieces = writer.sample(given, options.pieces, options.particles, options.temperature, seed)
     for number, piece in enumerate(pieces, 1):
         path = options.output
-        if len(pieces) > 1:
+        if options.pieces > 1:
             path = path.with_stem(f"{path.stem}-{number}")
         songs.write(path, piece.score)
         print(f"{path}: log-probability {piece.nats:.1f}, of what was given {piece.evidence:.1f}")

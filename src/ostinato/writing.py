@@ -2,7 +2,8 @@
 
 from pathlib import Path
 
-from ostinato.writing import Writer, melody, read, write
+from ostinato.songs import read, write
+from ostinato.writing import Writer, melody
 
 writer = Writer.load(Path("models"))
 tune = melody(read(Path("tune.abc")), "soprano")

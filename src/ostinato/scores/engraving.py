@@ -9,7 +9,8 @@ from pathlib import Path
 import music21
 import numpy as np
 
-from ostinato.scores.grid import STEPS, find_grid
+from ostinato.core.errors import UserError
+from ostinato.scores.grid import STEPS, STRAIGHT, find_grid, without_swing
 from ostinato.scores.parts import instrument
 from ostinato.scores.score import TICKS_PER_BEAT, Score, nearest_step
 
@@ -23,18 +24,27 @@ def musicxml_bytes(score: Score) -> bytes:
     """Write a score as MusicXML, for notation programs.
 
     Notes are put on the nearest step of a grid that suits them, since notation has no others.
-    Where several notes of a part overlap, they are in several voices. Drums are left out.
+    Where several notes of a part overlap, they are in several voices. Swing is written straight.
+    Drums are left out.
 
     Parameters
     ----------
     score : Score
-        With a note that has pitch.
 
     Returns
     -------
     bytes
+
+    Raises
+    ------
+    UserError
+        If there is no such note.
     """
+    if not len(score.pitched):
+        raise UserError("MusicXML is written of notes that have pitch, and there are none")
     grid = find_grid(score.pitched["onset"])
+    if grid and grid.swing != STRAIGHT:
+        score = without_swing(score, grid.swing, grid.unit)
     steps = math.lcm(STEPS[0], grid.steps if grid else STEPS[0])
     written = music21.stream.Score()
     written.insert(0, music21.metadata.Metadata(title=score.title or "Ostinato"))
@@ -107,10 +117,8 @@ def _voices(notes: Iterable[tuple[int, int, int]]) -> list[list[Chord]]:
 def _spell(pitch: music21.pitch.Pitch, key: music21.key.Key) -> None:
     """Name a pitch as is usual in a key."""
     lowest = key.sharps - BELOW[key.mode]
-    fifths = lowest + (7 * pitch.pitchClass - 1 - lowest + 1) % 12
-    midi = pitch.midi
+    fifths = lowest + (7 * pitch.pitchClass - lowest) % 12
     letter, accidental = NAMES[(fifths + 1) % 7], (fifths + 1) // 7
-    octave = (midi - accidental) // 12 - 1
+    octave = (pitch.midi - accidental) // 12 - 1
     pitch.name = letter + ("#" * accidental if accidental > 0 else "-" * -accidental)
     pitch.octave = octave
-    assert pitch.midi == midi

@@ -130,6 +130,8 @@ def test_half_of_the_notes_are_kept(system, by):
     if by == "voice":
         assert set(given.score.notes["part"].tolist()) == {0, 1}
     [piece] = sample(system, given, particles=4)
+    new = piece.score.notes[~piece.given]
+    assert set(new["part"].tolist()) >= ({2, 3} if by == "voice" else {0, 3})
     assert rows(piece.score.notes[piece.given]) == rows(given.score.notes)
 
 
@@ -161,7 +163,7 @@ def test_systems_that_cannot_do_it_say_so():
 @settings(max_examples=50, deadline=None)
 def test_what_is_given_of_steps_is_what_is_given_of_the_piece(notes):
     score = make_score([(120 * onset, 120 * length, pitch) for onset, length, pitch in notes])
-    plan = Plan(Outline(score, 0, score.end, score.end), 4)
+    plan = Plan(Outline(score, score, 0, score.end, score.end), 4)
     allowed = torch.stack([each.allowed for each in plan.given]).numpy()
     roll = np.zeros((len(allowed), 88), int)
     for onset, length, pitch in rows(score.notes):
@@ -175,3 +177,53 @@ def test_what_is_given_of_steps_is_what_is_given_of_the_piece(notes):
     over = silent[1:] & (roll[:-1] != 0)
     assert not allowed[1:][over][:, HELD].any()
     assert allowed[1:][silent[1:] & ~over][:, HELD].all()
+
+
+def test_a_whole_song_is_written_anew_in_its_voices(system):
+    [piece] = sample(system, outline.gap(chorale(), 1, 4), particles=4)
+    assert not piece.given.any()
+    assert set(piece.score.notes["part"].tolist()) == {0, 1, 2, 3}
+
+
+def test_without_notes_of_its_own_a_piano_plays_beside_the_drums(system):
+    song = with_drums(3)
+    [piece] = sample(system, outline.variation(replace(song, notes=song.notes[song.drums]), 0.5))
+    assert (piece.score.notes["part"][~piece.given] == 3).all()
+    assert [part.name for part in piece.score.parts] == ["Lead", "Bass", "Kit", "Piano"]
+    assert not piece.score.drums[~piece.given].any()
+
+
+@pytest.mark.parametrize("name", ["lstm", "dynamics"])
+def test_velocities_are_learned_where_they_are(name):
+    torch.manual_seed(1)
+    learned = System(WHOLE, PERFORMER | {"velocity": {"name": name, "hidden": 4}}).eval()
+    [piece] = sample(learned, outline.melody(TUNE), particles=2)
+    assert rows(piece.score.notes[piece.given]) == rows(TUNE.notes)
+    assert len(np.unique(piece.score.notes["velocity"][~piece.given])) > 1
+
+
+def test_two_notes_of_a_melody_may_be_on_one_step(system):
+    ornament = make_score([(0, 30, 72), (30, 450, 74), (480, 480, 72)])
+    [piece] = sample(system, outline.melody(ornament), particles=4)
+    assert rows(piece.score.notes[piece.given]) == rows(ornament.notes)
+
+
+def test_new_notes_leave_room_for_given_ones_that_are_late(system):
+    late = make_score([(480 * i + 10, 470, 72 + i % 5) for i in range(8)])
+    [piece] = sample(system, outline.variation(late, 0.5), particles=4)
+    notes = piece.score.notes
+    for pitch in np.unique(notes["pitch"]):
+        own = notes[notes["pitch"] == pitch]
+        assert (own["onset"][1:] >= own["onset"][:-1] + own["length"][:-1]).all()
+    assert piece.given.sum() == 4
+
+
+def test_a_pickup_is_bar_1_and_what_comes_before_it_stays_silent(system):
+    song = make_score([(480 * beat, 480, 60 + beat % 7) for beat in range(3, 16)])
+    [piece] = sample(system, outline.gap(song, 1, 1), particles=4)
+    assert piece.score.notes["onset"].min() >= 3 * 480
+
+
+def test_the_final_is_known_if_the_end_is_given():
+    assert outline.gap(chorale(), 2, 2).final == int(chorale().notes["pitch"][-4:].min()) % 12
+    assert outline.gap(chorale(), 4, 4).final is None

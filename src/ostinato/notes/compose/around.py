@@ -11,21 +11,21 @@ from ostinato.core.errors import UserError
 from ostinato.core.progress import tell
 from ostinato.notes.compose import voices
 from ostinato.notes.compose.bands import by_height
-from ostinato.notes.compose.compose import in_parts, midi_velocities, notes_of
-from ostinato.notes.compose.filter import NothingFits, Written, write_around
+from ostinato.notes.compose.compose import midi_velocities, notes_of
+from ostinato.notes.compose.filter import FEWEST, NothingFits, Written, write_around
 from ostinato.notes.compose.outline import Outline, Plan, place
 from ostinato.notes.data import rolls
 from ostinato.notes.data.positions import FINAL
 from ostinato.notes.performer import VELOCITY
 from ostinato.notes.system import System
 from ostinato.scores.grid import with_swing
-from ostinato.scores.score import TICKS_PER_BEAT, Part, Score, voices_of
+from ostinato.scores.score import TICKS_PER_BEAT, Part, Score, tidy, voices_of
 
-FEWEST = 2.0
-"""With a smaller effective number of particles, hardly anything fits what is given."""
+PATIENCE = 64
+"""Where hardly any particle fits what is given, so many times as many are drawn, at most."""
 NAMES = "Soprano", "Alto", "Tenor", "Bass"
 MOST_VOICES = 5
-USUAL = 0.95
+USUAL = 0.8
 """There are so many voices that this share of the steps has no more notes."""
 
 
@@ -88,14 +88,17 @@ def sample(
     positions = torch.from_numpy(plan.positions).to(device)
     try:
         written = write_around(
-            system.generator, steps, positions, pieces, particles, seed, temperature
+            system.generator, steps, positions, pieces, particles, seed, temperature, PATIENCE
         )
     except NothingFits as nothing:
         where = _where(given, nothing.step, system)
         raise UserError(f"{where}: nothing that the model can write fits what is given") from None
     _warn(written, given, system)
     nats = _nats(system, written, positions)
+    if failed := int(written.evidence.isinf().sum()):
+        tell(f"{failed} of {pieces} pieces could not go on, and are left out")
     order = nats.argsort(descending=True)
+    order = order[~written.evidence[order].isinf()]
     return [
         Piece(
             *_score(system, given, plan, written.notes[i], seed), nats[i].item(),
@@ -117,7 +120,7 @@ def check(system: System) -> None:
 
 
 def _where(given: Outline, step: int, system: System) -> str:
-    return place(given.score, step * TICKS_PER_BEAT // system.steps_per_beat)
+    return place(given.song, step * TICKS_PER_BEAT // system.steps_per_beat)
 
 
 def _warn(written: Written, given: Outline, system: System) -> None:
@@ -146,21 +149,82 @@ def _score(
 ) -> tuple[Score, np.ndarray]:
     """Put new notes, Tensor[S, K], into a score; also say which notes were given."""
     roll = np.where(plan.roll, 0, midi_velocities(_played(system, given, plan, notes, seed)))
-    score, old, parts = given.score, given.score.notes, given.score.parts
-    new = notes_of(roll, score.metres[-1], system.steps_per_beat, system.representation)
+    song, old, parts = given.song, given.score.notes.copy(), list(given.score.parts)
+    new = notes_of(roll, song.metres[-1], system.steps_per_beat, system.representation)
     if given.swing:
-        new = with_swing(replace(score, notes=new), *given.swing).notes
+        new = with_swing(replace(song, notes=new), *given.swing).notes
     if given.voice is not None:
-        new, old, parts = _in_voices(new, score, given.voice, roll)
-    elif own := voices_of(score):
-        new = in_parts(new, voices.silent(len(own)), own)
-    elif len(score.pitched):
-        new = by_height(new, score, given.begin, score.metres[-1].bar)
-    both = np.concatenate([old, new])
+        parts, own = _around(given.voice, parts[0], roll)
+        old["part"] = own
+        # The voice that is given has no other notes.
+        new = _in_voices(new, old, [place for place in range(len(parts)) if place != own])
+    elif own := voices_of(song):
+        new = _in_voices(new, old, own)
+    elif len(song.pitched):
+        new = by_height(new, song, given.begin, song.metres[-1].bar)
+    else:
+        new["part"] = len(parts)
+        parts.append(Part("Piano"))
+    both = np.concatenate([old, _apart(new, old)])
     order = np.lexsort((both["part"], both["pitch"], both["onset"]))
-    return replace(score, notes=both[order], parts=parts), (np.arange(len(both)) < len(old))[order]
+    is_old = (np.arange(len(both)) < len(old))[order]
+    return replace(given.score, notes=both[order], parts=parts), is_old
 
 
+def _around(voice: int, part: Part, roll: np.ndarray) -> tuple[list[Part], int]:
+    """Choose voices around one that is given: all parts, the highest first, and which is its."""
+    counts = (roll != 0).sum(1)
+    sounding = counts[counts > 0]
+    count = int(np.quantile(sounding, USUAL)) if len(sounding) else 0
+    count = min(max(count, 1), MOST_VOICES)
+    own = count if voice == -1 else min(voice, count)
+    names = NAMES if count == len(NAMES) - 1 else [f"Voice {i + 1}" for i in range(count + 1)]
+    parts = [replace(part, name=name) for name in names]
+    if part.name:
+        parts[own] = part
+    return parts, own
+
+
+def _in_voices(new: np.ndarray, old: np.ndarray, places: list[int]) -> np.ndarray:
+    """Divide new notes among voices, some notes of which are given.
+
+    Parameters
+    ----------
+    new, old : ndarray[NOTE]
+    places : list of int
+        The part of each voice, the highest first.
+
+    Returns
+    -------
+    ndarray[NOTE]
+    """
+    voice = {part: number for number, part in enumerate(places)}
+    old = old[np.isin(old["part"], places)]
+    both = np.concatenate([old, new])
+    known = np.array([*map(voice.get, old["part"].tolist()), *[-1] * len(new)], int)
+    order = np.lexsort((both["pitch"], both["onset"]))
+    found = np.empty(len(both), int)
+    found[order] = voices.separate(both[order], voices.silent(len(places)), known[order])
+    divided = new.copy()
+    divided["part"] = np.array(places)[found[len(old) :]]
+    return tidy(divided)
+
+
+def _apart(new: np.ndarray, old: np.ndarray) -> np.ndarray:
+    """Shorten new notes that overlap given ones of their part and pitch, which may be off steps."""
+    begin = new["onset"].astype(int)
+    end = begin + new["length"]
+    for note in old:
+        same = (new["part"] == note["part"]) & (new["pitch"] == note["pitch"])
+        first, last = int(note["onset"]), int(note["onset"]) + int(note["length"])
+        end = np.where(same & (begin < first), np.minimum(end, first), end)
+        begin = np.where(same & (begin >= first), np.maximum(begin, last), begin)
+    kept = new[end > begin].copy()
+    kept["onset"], kept["length"] = begin[end > begin], (end - begin)[end > begin]
+    return kept
+
+
+@torch.inference_mode()
 def _played(system: System, given: Outline, plan: Plan, notes: Tensor, seed: int) -> Tensor:
     """Say how hard keys are struck: Tensor[S, 88] of velocities, negative where they are held."""
     performer = system.performer
@@ -179,32 +243,3 @@ def _played(system: System, given: Outline, plan: Plan, notes: Tensor, seed: int
         played.append(torch.where(known[now] != 0, known[now], found[0]))
         state = performer.follow(played[-1][None], state)
     return torch.cat(played)
-
-
-def _in_voices(
-    new: np.ndarray, score: Score, voice: int, roll: np.ndarray
-) -> tuple[np.ndarray, np.ndarray, list[Part]]:
-    """Divide new notes among voices around the one that is given.
-
-    Returns
-    -------
-    new, old : ndarray[NOTE]
-        With their parts.
-    parts : list of Part
-        The highest first.
-    """
-    counts = (roll != 0).sum(1)
-    sounding = counts[counts > 0]
-    count = int(np.quantile(sounding, USUAL)) if len(sounding) else 0
-    count = min(max(count, 1), MOST_VOICES)
-    own = count if voice == -1 else min(voice, count)
-    places = [place for place in range(count + 1) if place != own]
-    new, old = in_parts(new, voices.silent(count), places), score.notes.copy()
-    old["part"] = own
-    names = NAMES if count == len(NAMES) - 1 else [f"Voice {i + 1}" for i in range(count + 1)]
-    [part] = score.parts
-    parts = [
-        replace(part, name=part.name if i == own and part.name else names[i])
-        for i in range(count + 1)
-    ]
-    return new, old, parts

@@ -3,8 +3,8 @@
 Particles are pieces that are written step after step. At each step, what is not given is drawn, and
 a particle's weight is multiplied by the probability of what is given. When few particles have most
 of the weight, they are drawn anew in proportion to it (Gordon, Salmond and Smith 1993; systematic
-resampling: Kitagawa 1996). What is left is a sample of the pieces that contain what is given, and
-the product of the mean weights an unbiased estimate of the probability of what is given.
+resampling: Kitagawa 1996). At temperature 1, what is left is a sample of the pieces that contain
+what is given, and the product of the mean weights an unbiased estimate of its probability.
 
 Particles with the same past are computed once. There are few of these, as most steps hold what
 sounds, and resampling repeats particles.
@@ -33,6 +33,11 @@ KNOWN = 16
 FORESIGHT = 8
 """So many times as many particles are drawn where a note is struck that is given, since only some
 of the chords that are drawn below it fit it."""
+MOST = 2**17
+"""So many draws at a step, at most, of all pieces together."""
+FEWEST, MORE = 2.0, 4
+"""With a smaller effective number of particles, hardly any fit what is given; so many times as many
+are drawn then."""
 
 
 class Written(NamedTuple):
@@ -45,7 +50,8 @@ class Written(NamedTuple):
     finals : Tensor[G] of int64
         The final of each, or UNKNOWN.
     evidence : Tensor[G]
-        Estimates of the log-probability of what is given, in nats.
+        Estimates of the log-probability of what is given, in nats; minus infinity for a piece that
+        could not go on.
     effective : Tensor[G, S]
         The effective number of particles at each step.
     """
@@ -99,9 +105,9 @@ class Particles:
     ):
         self._generator, self._seed = generator, seed
         device = positions.device
-        finals = torch.arange(CLASSES, device=device)
-        if not generator.knows_final:
-            finals = torch.full_like(finals[:1], UNKNOWN)
+        finals, final = torch.arange(CLASSES, device=device), positions[:1, FINAL]
+        if not generator.knows_final or final != UNKNOWN:
+            finals = final
         plan = positions.repeat(len(finals), 1, 1)
         plan[..., FINAL] = finals[:, None]
         like = next(generator.parameters())
@@ -111,7 +117,8 @@ class Particles:
         self.state = generator.initial(silence, plan)
         places = torch.arange(particles, device=device)
         lots = torch.stack([self._lots((1,), "final", piece) for piece in range(pieces)])
-        self.where = ((places + lots.to(device)) / particles * len(finals)).long()
+        shares = (places + lots.double().to(device)) / particles
+        self.where = (shares * len(finals)).long().clamp(max=len(finals) - 1)
         self.nats = torch.zeros(pieces, particles, dtype=torch.float64, device=device)
         self.evidence = self.nats.new_zeros(pieces)
         # For each step so far, the notes of each past, and which past of the step before it has.
@@ -136,22 +143,24 @@ class Particles:
         price = self._generator.nats_of_final(self.state.positions[:, : len(notes)])
         nats, self.state = self._generator.log_prob(heard, self.state, unused)
         same = torch.arange(pasts, device=notes.device)
+        every = list(range(len(self.where)))
         # Each final has its particles from the beginning.
         for step, now in enumerate((nats + price).double().unbind(1)):
-            self.nats = self.nats + now[self.where]
-            effective = self._weigh()
+            self.nats = self._weighed(self.nats + now[self.where], every)
             self._steps.append((same, heard[:, step]))
-            yield effective
-        chosen = self._chosen(self.nats.shape[1])
+            yield _effective(self.nats)
+        chosen, self.nats = self._chosen(self.nats, self.nats.shape[1], "heard", every)
         self._keep(self.where.gather(1, chosen), None)
 
-    def draw(self, given: Given, temperature: float) -> Tensor:
+    def draw(self, given: Given, temperature: float, patience: int = 1) -> Tensor:
         """Go on with a step of which something is given.
 
         Parameters
         ----------
         given : Given
         temperature : float
+        patience : int
+            See `write_around`.
 
         Returns
         -------
@@ -160,56 +169,76 @@ class Particles:
         """
         pieces, particles = self.where.shape
         struck = (given.allowed[:, STRUCK] & (given.allowed.sum(1) == 1)).any()
-        times = FORESIGHT if struck else 1
-        step, where = len(self._steps), self.where.repeat_interleave(times, 1)
-        shape = (where.shape[1], self._generator.num_uniforms)
-        lots = torch.cat([self._lots(shape, "step", step, piece) for piece in range(pieces)])
-        notes, nats, self.state = self._generator.step_given(
-            self.state, given, where.flatten(), lots.to(self.state.past), temperature
-        )
-        self.nats = self.nats.repeat_interleave(times, 1) + nats.view(where.shape)
-        found = self._weigh()
-        notes = notes.view(*where.shape, -1)
-        chosen = self._chosen(particles)
-        notes = notes.gather(1, chosen[..., None].expand(-1, -1, notes.shape[2]))
-        self._keep(where.gather(1, chosen), notes)
-        return found.clamp(max=particles)
+        times, step = FORESIGHT if struck else 1, len(self._steps)
+        most = max(times, min(times * patience, MOST // (pieces * particles)))
+        before = self.nats.clone()
+        where, effective = self.where.clone(), self.nats.new_zeros(pieces)
+        found = self.nats.new_zeros(*where.shape, self._generator.keys, dtype=torch.int8)
+        left = list(range(pieces))
+        while left:
+            tried = self.where[left].repeat_interleave(times, 1)
+            shape, names = (tried.shape[1], self._generator.num_uniforms), ("step", step, times)
+            lots = torch.cat([self._lots(shape, *names, piece) for piece in left])
+            notes, nats, state = self._generator.step_given(
+                self.state, given, tried.flatten(), lots.to(self.state.past), temperature
+            )
+            nats = before[left].repeat_interleave(times, 1) + nats.view(tried.shape)
+            fit = _effective(nats)
+            done = torch.full_like(fit, True, dtype=torch.bool) if times >= most else fit >= FEWEST
+            kept = [piece for piece, enough in zip(left, done.tolist(), strict=True) if enough]
+            left = [piece for piece in left if piece not in kept]
+            times *= MORE
+            if not kept:
+                continue
+            nats = self._weighed(nats[done], kept)
+            chosen, self.nats[kept] = self._chosen(nats, particles, "drawn", kept)
+            where[kept] = tried[done].gather(1, chosen)
+            notes = notes.view(*tried.shape, -1)[done].to(torch.int8)
+            found[kept] = notes.gather(1, chosen[..., None].expand(-1, -1, notes.shape[2]))
+            effective[kept] = fit[done]
+        self.state = state
+        self._keep(where, found)
+        return effective.clamp(max=particles)
 
     def _lots(self, shape: tuple[int, ...], *names: str | int) -> Tensor:
         return noise.uniforms(shape, self._seed, *names)
 
-    def _effective(self) -> Tensor:
-        weights = self.nats.exp()
-        return weights.sum(1).square() / weights.square().sum(1)
-
-    def _weigh(self) -> Tensor:
-        """Divide weights by their means, which are evidence; return the effective numbers."""
-        means = self.nats.logsumexp(1) - math.log(self.nats.shape[1])
-        if not means.isfinite().all():
+    def _weighed(self, nats: Tensor, pieces: Sequence[int]) -> Tensor:
+        """Divide weights of some pieces by their means, which are evidence."""
+        means = nats.logsumexp(1) - math.log(nats.shape[1])
+        self.evidence[pieces] += means
+        if self.evidence.isinf().all():
             raise NothingFits(len(self._steps))
-        self.evidence = self.evidence + means
-        self.nats = self.nats - means[:, None]
-        return self._effective()
+        # Particles of a piece that cannot go on all count alike; it is left out in the end.
+        return torch.where(means.isinf()[:, None], 0.0, nats - means[:, None])
 
-    def _chosen(self, count: int) -> Tensor:
-        """Choose particles: Tensor[G, count] of int64.
+    def _chosen(
+        self, nats: Tensor, count: int, why: str, pieces: Sequence[int]
+    ) -> tuple[Tensor, Tensor]:
+        """Choose particles of some pieces.
 
         They are drawn in proportion to their weights, or stay if there are as many and few of them
         have little weight.
+
+        Returns
+        -------
+        chosen : Tensor[len(pieces), count] of int64
+        nats : Tensor[len(pieces), count]
+            Their weights.
         """
-        pieces, step = len(self.nats), len(self._steps)
-        stay = self._effective() >= LEAST * count
-        if self.nats.shape[1] != count:
+        step = len(self._steps)
+        stay = _effective(nats) >= LEAST * count
+        if nats.shape[1] != count:
             stay = torch.zeros_like(stay)
-        lots = torch.stack([self._lots((1,), "again", step, piece) for piece in range(pieces)])
-        cumulative = self.nats.exp().cumsum(1)
+        lots = torch.cat([self._lots((1, 1), why, step, piece) for piece in pieces])
+        cumulative = nats.exp().cumsum(1)
         places = (torch.arange(count) + lots.double()).to(cumulative.device) / count
         points = places * cumulative[:, -1:]
         chosen = torch.searchsorted(cumulative, points, right=True)
         chosen = chosen.clamp(max=cumulative.shape[1] - 1)
         same = torch.arange(count, device=chosen.device)
-        self.nats = torch.where(stay[:, None], self.nats[:, :count], 0.0)
-        return torch.where(stay[:, None], same, chosen)
+        kept = torch.where(stay[:, None], nats[:, :count], 0.0)
+        return torch.where(stay[:, None], same, chosen), kept
 
     def _keep(self, where: Tensor, notes: Tensor | None) -> None:
         """Keep some pasts, Tensor[G, N], each followed by the notes of a step, Tensor[G, N, K]."""
@@ -230,7 +259,8 @@ class Particles:
 
     def pieces(self) -> tuple[Tensor, Tensor]:
         """Draw a particle for each piece: its notes and its final, as `traced` returns them."""
-        return self.traced(self.where.gather(1, self._chosen(1))[:, 0])
+        chosen, _ = self._chosen(self.nats, 1, "last", range(len(self.where)))
+        return self.traced(self.where.gather(1, chosen)[:, 0])
 
     def traced(self, past: Tensor) -> tuple[Tensor, Tensor]:
         """Trace pasts, Tensor[P] of int64, back to the beginning.
@@ -256,6 +286,7 @@ def write_around(
     particles: int,
     seed: int,
     temperature: float = 1.0,
+    patience: int = 1,
 ) -> Written:
     """Write pieces around what is given of them.
 
@@ -274,6 +305,9 @@ def write_around(
     seed : int
     temperature : float
         Of what is drawn. How well it goes with what is given is judged at temperature 1.
+    patience : int
+        Where hardly any particle fits, so many times as many are drawn, at most. Only with 1 is the
+        estimate of the evidence exactly unbiased.
 
     Returns
     -------
@@ -282,7 +316,7 @@ def write_around(
     Raises
     ------
     NothingFits
-        If nothing that can be drawn contains what is given.
+        If no particle of any piece could go on.
     """
     swarm = Particles(generator, positions, pieces, particles, seed)
     effective: list[Tensor] = []
@@ -291,8 +325,18 @@ def write_around(
         if given[first].everything:
             effective += swarm.hear(torch.stack([_notes(each) for each in given[first:last]]))
         else:
-            effective.append(swarm.draw(given[first], temperature))
+            effective.append(swarm.draw(given[first], temperature, patience))
     return Written(*swarm.pieces(), swarm.evidence, torch.stack(effective, 1))
+
+
+def _effective(nats: Tensor) -> Tensor:
+    """The effective number of particles, 1 / the sum of squared shares; 0 if none has any weight.
+
+    Tensor[G, N] to Tensor[G].
+    """
+    largest = nats.amax(1, keepdim=True)
+    weights = (nats - largest.masked_fill(largest.isinf(), 0.0)).exp()
+    return weights.sum(1).square() / weights.square().sum(1).clamp_min(1.0)
 
 
 def _parts(given: Sequence[Given]) -> list[tuple[int, int]]:

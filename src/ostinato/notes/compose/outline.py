@@ -6,19 +6,23 @@ import numpy as np
 import torch
 
 from ostinato.core.errors import UserError
+from ostinato.core.seeds import derive
 from ostinato.notes.data import rolls
 from ostinato.notes.data.dataset import bars_of, beat_of, quantise
 from ostinato.notes.data.positions import UNKNOWN, Positions
 from ostinato.notes.parts.given import ANY, HELD, STRUCK, Given
-from ostinato.scores.grid import without_swing
+from ostinato.scores.grid import straightened, without_swing
 from ostinato.scores.parts import MELODY, chosen
-from ostinato.scores.score import TICKS_PER_BEAT, Score, voices_of
+from ostinato.scores.score import TICKS_PER_BEAT, Score, nearest_step, voices_of
 
 VOICES = {"soprano": 0, "alto": 1, "tenor": 2, "bass": -1}
 """Voices that may be given, by where they stand from above; the bass stands below all others."""
 
 AFTER = 8
 """So many bars after those that are written count."""
+
+FINE = 12
+"""Steps in a beat on which notes stand when beats are compared."""
 
 RANDOM, BEAT, VOICE = "random", "beat", "voice"
 """What notes are kept: any, those on the strongest beats, or those of the highest voices."""
@@ -30,8 +34,10 @@ class Outline:
 
     Attributes
     ----------
+    song : Score
+        What it is of.
     score : Score
-        The piece with the notes alone that are given, and as they stay.
+        The song with the notes alone that are given, and as they stay.
     begin, end : int
         New notes begin between these ticks.
     stop : int
@@ -44,6 +50,7 @@ class Outline:
         How the score swings; see `ostinato.scores.grid.with_swing`. New notes will, too.
     """
 
+    song: Score
     score: Score
     begin: int
     end: int
@@ -96,7 +103,7 @@ def melody(score: Score, voice: int = 0) -> Outline:
         raise UserError(f"a melody is wanted, and {where} has several notes at once")
     given = replace(score, notes=notes, parts=[part])
     final = int(notes["pitch"][-1]) % rolls.CLASSES if voice == -1 else None
-    return Outline(given, int(notes["onset"][0]), given.end, given.end, voice, final)
+    return Outline(given, given, int(notes["onset"][0]), given.end, given.end, voice, final)
 
 
 def gap(score: Score, first: int, last: int) -> Outline:
@@ -125,12 +132,14 @@ def gap(score: Score, first: int, last: int) -> Outline:
     begin, end = lines[first - 1], lines[last]
     new = (score.notes["onset"] >= begin) & (score.notes["onset"] < end) & ~score.drums
     given = replace(score, notes=score.notes[~new])
-    pitched, stop = score.pitched, score.end
+    pitched = score.pitched
+    begin = max(begin, int(pitched["onset"].min(initial=end - 1))) if first == 1 else begin
     ends = pitched["onset"] + pitched["length"]
+    stop = int(ends.max(initial=end))
     last_chord = pitched[ends == ends.max(initial=0)]
     known = len(last_chord) and (last_chord["onset"] >= end).all()
     final = int(last_chord["pitch"].min()) % rolls.CLASSES if known else None
-    return Outline(given, begin, min(end, stop), stop, None, final)
+    return Outline(score, given, begin, min(end, stop), stop, None, final)
 
 
 def variation(score: Score, keep: float, by: str = RANDOM, seed: int = 1) -> Outline:
@@ -165,23 +174,26 @@ def variation(score: Score, keep: float, by: str = RANDOM, seed: int = 1) -> Out
             raise UserError("it does not consist of voices; vary it by beat, or at random")
         kept = np.isin(notes["part"], voices[: round(keep * len(voices))])
     else:
-        rng = np.random.default_rng(seed)
+        rng = np.random.default_rng(derive(seed, "variation"))
         order = rng.permutation(len(notes))
         if by == BEAT:
             order = order[np.argsort(_weakness(score, notes)[order], kind="stable")]
         kept = np.isin(np.arange(len(notes)), order[:count])
     mask = score.drums
     mask[pitched[kept]] = True
-    first = int(notes["onset"].min()) if len(notes) else 0
-    return Outline(replace(score, notes=score.notes[mask]), first, score.end, score.end)
+    first, stop = 0, score.end
+    if len(notes):
+        first, stop = int(notes["onset"].min()), int((notes["onset"] + notes["length"]).max())
+    return Outline(score, replace(score, notes=score.notes[mask]), first, stop, stop)
 
 
 def bar_lines(score: Score) -> list[int]:
     """List where the bars of a score begin, in ticks, and where the last one ends."""
-    lines, ends = [], [*(metre.tick for metre in score.metres[1:]), score.end]
-    for metre, end in zip(score.metres, ends, strict=True):
-        lines += range(metre.tick, max(end, metre.tick), metre.bar)
-    return [*lines, lines[-1] + score.metres[-1].bar] if lines else [0]
+    metres = [metre for metre in score.metres if metre.tick < score.end]
+    lines, ends = [], [*(metre.tick for metre in metres[1:]), score.end]
+    for metre, end in zip(metres, ends, strict=True):
+        lines += range(metre.tick, end, metre.bar)
+    return [*lines, lines[-1] + metres[-1].bar] if lines else [0]
 
 
 def place(score: Score, tick: int) -> str:
@@ -202,10 +214,10 @@ def _on_keyboard(notes: np.ndarray, score: Score) -> None:
 
 def _weakness(score: Score, notes: np.ndarray) -> np.ndarray:
     """Rank places in the bar: 0 for its beginning, 1 for its middle, 2 for beats, and so on."""
-    lines = np.array(bar_lines(score))
-    inside = notes["onset"] - lines[np.searchsorted(lines, notes["onset"], "right") - 1]
-    begins = [metre.tick for metre in score.metres]
-    metre = np.searchsorted(begins, notes["onset"], "right") - 1
+    lines, begins = np.array(bar_lines(score)), [metre.tick for metre in score.metres]
+    onset = nearest_step(notes["onset"], FINE) * (TICKS_PER_BEAT // FINE)
+    inside = onset - lines[np.searchsorted(lines, onset, "right") - 1]
+    metre = np.searchsorted(begins, onset, "right") - 1
     weakness = np.full(len(notes), 5)
     for number, each in enumerate(score.metres):
         beat = beat_of(each)
@@ -242,15 +254,16 @@ class Plan:
 
     def __init__(self, outline: Outline, steps_per_beat: int):
         score = outline.score
-        ticks = TICKS_PER_BEAT // steps_per_beat
         metres = [metre for metre in score.metres if metre.tick < max(outline.stop, 1)]
         try:
             bars = bars_of(metres, steps_per_beat)
         except ValueError as error:
             steps = f"of which there are {steps_per_beat} in a quarter note"
             raise UserError(f"{error}, {steps}") from error
-        self.begin, self.end = (round(t / ticks) for t in (outline.begin, outline.end))
-        stop = -(-outline.stop // ticks)
+        times = np.array([outline.begin, outline.end, outline.stop])
+        if outline.swing:
+            times = np.rint(straightened(times, *outline.swing) * TICKS_PER_BEAT)
+        self.begin, self.end, stop = nearest_step(times, steps_per_beat).tolist()
         bar = max((each for each in bars if each.step <= self.end), key=lambda each: each.step).bar
         steps = min(stop, self.end + AFTER * bar)
         straight = without_swing(score, *outline.swing) if outline.swing else score
@@ -278,7 +291,7 @@ class Plan:
         if voice is None:
             return [Given(torch.from_numpy(each)) for each in allowed]
         given, sounding = [], np.flatnonzero(known.any(1))
-        keys = known.argmax(1)
+        keys = known.argmax(1) if voice == -1 else rolls.KEYS - 1 - known[:, ::-1].argmax(1)
         for step, each in enumerate(allowed):
             # Where it rests, a voice stays where it was.
             near = sounding[max(np.searchsorted(sounding, step, "right") - 1, 0)]

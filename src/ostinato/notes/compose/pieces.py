@@ -9,6 +9,7 @@ import numpy as np
 from joblib import Parallel, delayed
 
 from ostinato.core import devices, files
+from ostinato.core.errors import UserError
 from ostinato.core.params import Compose
 from ostinato.core.progress import progress
 from ostinato.core.seeds import derive
@@ -29,6 +30,7 @@ from ostinato.notes.data.positions import Bars
 from ostinato.notes.data.songs import Songs
 from ostinato.notes.system import System
 from ostinato.scores import given, picture, plotting, synthesis
+from ostinato.scores.grid import with_swing
 from ostinato.scores.midi import midi_bytes
 from ostinato.scores.score import NOTE, TICKS_PER_BEAT, Metre, Part, Score, Tempo, tidy
 from ostinato.scores.wav import write_wav
@@ -138,15 +140,20 @@ def _written_around(
     writer: System, songs: Songs, count: int, settings: Compose, seed: int, first: int
 ) -> Made:
     """Write around a voice of songs, or in the middle of them."""
-    for number, song in enumerate(chosen_songs(songs, count, seed, first), first):
-        score = beginning_of(songs, int(song), settings.bars, settings.tempo)
+    for number, song in enumerate(chosen_songs(songs, count, seed, first).tolist(), first):
+        score, swing = beginning_of(songs, song, settings.bars, settings.tempo), songs.swing[song]
+        if swing:
+            score = with_swing(score, *swing)
         if settings.given == BARS:
             outer = len(outline.bar_lines(score)) // 4
             known = outline.gap(score, outer + 1, len(outline.bar_lines(score)) - 1 - outer)
             what = given.outside(known.begin, known.end)
         else:
-            known = outline.melody(score, -1 if settings.given == "bass" else 0)
-        known = replace(known, swing=songs.swing[song])
+            try:
+                known = outline.melody(score, -1 if settings.given == "bass" else 0)
+            except UserError as error:
+                raise UserError(f"compose.given: {songs.title[song]}: {error}") from error
+        known = replace(known, swing=swing)
         [piece] = around.sample(
             writer,
             known,
@@ -160,7 +167,7 @@ def _written_around(
             what = given.part(int(score.notes["part"][piece.given][0]))
         title = f"piece-{number + 1:02d}, {settings.given} of {songs.title[song]}"
         steps = -(-score.end * songs.steps_per_beat // TICKS_PER_BEAT)
-        yield int(song), replace(score, title=title), what, steps
+        yield song, replace(score, title=title), what, steps
 
 
 def beginning_of(songs: Songs, song: int, bars: int, tempo: float) -> Score:

@@ -38,13 +38,15 @@ def silent(count: int) -> Voices:
     return Voices(np.full(count, np.nan), np.zeros(count, int))
 
 
-def separate(notes: np.ndarray, before: Voices) -> np.ndarray:
+def separate(notes: np.ndarray, before: Voices, known: np.ndarray | None = None) -> np.ndarray:
     """Divide notes among voices.
 
     Parameters
     ----------
     notes : ndarray[NOTE]
         Sorted by onset and pitch.
+    known : ndarray[int64], optional
+        The voices of notes that are in one already; -1 for others.
     before : Voices
         Where the voices are before the first note. There are n! ways to divide a chord among n
         voices, so there should not be more than six.
@@ -55,12 +57,13 @@ def separate(notes: np.ndarray, before: Voices) -> np.ndarray:
         The voice of each note, 0 for the highest. Where more notes sound at once than there are
         voices, a voice sings several.
     """
+    known = np.full(len(notes), -1) if known is None else known
     surplus = _surplus(notes, before)
     found = np.zeros(len(notes), np.int64)
-    found[~surplus] = _search(notes[~surplus], before)
+    found[~surplus] = _search(notes[~surplus], before, known[~surplus])
     for note in np.flatnonzero(surplus):
         found[note] = found[_nearest(notes, note, ~surplus)]
-    return found
+    return np.where(known >= 0, known, found)
 
 
 def _surplus(notes: np.ndarray, before: Voices) -> np.ndarray:
@@ -87,7 +90,7 @@ def _nearest(notes: np.ndarray, note: int, among: np.ndarray) -> int:
     return int(np.lexsort((distance, ~sounds, ~among))[0])
 
 
-def _search(notes: np.ndarray, before: Voices) -> np.ndarray:
+def _search(notes: np.ndarray, before: Voices, known: np.ndarray) -> np.ndarray:
     """Find the voices of notes, of which no more sound at once than there are voices."""
     if not len(notes):
         return np.zeros(0, int)
@@ -97,8 +100,11 @@ def _search(notes: np.ndarray, before: Voices) -> np.ndarray:
     steps: list[tuple[np.ndarray, np.ndarray]] = []
     for onset, first, last in zip(onsets, firsts, [*firsts[1:], len(notes)], strict=True):
         chord = notes[first:last]
-        ways = _ways(voices, len(chord))
+        ways, own = _ways(voices, len(chord)), known[first:last]
+        as_known = ((own < 0) | (ways == own)).all(1)
         free = (end[:, ways] <= onset).all(-1)
+        # A note that is known may begin where its voice still sings another one.
+        free &= as_known if free[:, as_known].any() else True
         source, way = np.nonzero(free)
         chosen, rows = ways[way], np.arange(len(way))[:, None]
         moved = np.abs(chord["pitch"] - pitch[source[:, None], chosen])

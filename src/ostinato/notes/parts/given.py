@@ -41,11 +41,6 @@ class Given(NamedTuple):
         """Whether nothing is left to draw."""
         return bool((self.allowed.sum(1) == 1).all())
 
-    @property
-    def nothing(self) -> bool:
-        """Whether everything is left to draw."""
-        return bool(self.allowed.all()) and self.above >= ANY
-
     def fits(self, notes: Tensor) -> Tensor:
         """Tell which notes are those that are given, and others that are allowed.
 
@@ -128,6 +123,8 @@ def draw_given(
     nats = torch.zeros(len(where), dtype=torch.float64, device=where.device)
     rows = torch.arange(len(where), device=where.device)
     for place in range(uniforms.shape[1]):
+        if not len(rows):
+            break
         seen = torch.cat([where[rows, None], drawn[rows].long()], 1)
         alike, same = torch.unique(seen, dim=0, return_inverse=True)
         context, so_far = alike[:, 0], alike[:, 1:].to(uniforms)
@@ -139,14 +136,10 @@ def draw_given(
         nats[rows] += weights[same]
         alive = weights.isfinite()[same]
         rows, same = rows[alive], same[alive]
-        if not len(rows):
-            break
         outcome = draw_at(by_part(allowed, temperature)[same], uniforms[rows, place], 1.0)
         more = outcome < 2 * keys
         rows, outcome = rows[more], outcome[more]
         drawn[rows, outcome % keys] = torch.where(outcome < keys, 1, -1).to(torch.int8)
-        if not len(rows):
-            break
     notes = drawn.to(uniforms)
     # A sampler that draws so many notes at most may not have come to all that are given.
     return notes, nats.masked_fill(~given.fits(notes), -torch.inf)
