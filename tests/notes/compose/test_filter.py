@@ -92,7 +92,7 @@ def apart(model: Generator, given: list[Given], particles: int, count: int = 800
 
 
 @pytest.mark.parametrize("sampler", SAMPLERS)
-@pytest.mark.parametrize("does", ["x-x", "..x", "x.x", ".X.", "X.X", "..X"])
+@pytest.mark.parametrize("does", ["x-x", "..x", "X.X"])
 def test_more_particles_come_nearer_to_the_true_distribution(sampler, does):
     """A melody is given, or what follows a gap."""
     model, given = generator(sampler), melody(does)
@@ -105,7 +105,7 @@ def test_more_particles_come_nearer_to_the_true_distribution(sampler, does):
 
 
 @pytest.mark.parametrize("sampler", SAMPLERS)
-@pytest.mark.parametrize("does", ["x-0", "..x", ".X.", ".XX"])
+@pytest.mark.parametrize("does", ["x-0", ".XX"])
 def test_the_estimate_of_the_evidence_is_unbiased(sampler, does):
     model, given = generator(sampler), melody(does)
     true = posterior(model, given)[2]

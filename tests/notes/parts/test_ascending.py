@@ -157,7 +157,7 @@ def test_the_temperature_of_whole_notes_leaves_rhythm_alone_down_to_one_half():
     probs = probs.double()
 
     def found(temperature: float) -> torch.Tensor:
-        return ascending._by_part(probs.log(), temperature).exp()
+        return ascending.by_part(probs.log(), temperature).exp()
 
     def between(*shares: float) -> torch.Tensor:
         squares = torch.tensor(shares).double().square()
