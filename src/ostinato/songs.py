@@ -53,9 +53,10 @@ def check_output(path: Path) -> None:
 def write(path: Path, score: "Score") -> None:
     """Write a score as MIDI, sound (WAV) or notation (MusicXML), by the name of the file."""
     check_output(path)
+    from ostinato.core import files
+
     kind = path.suffix.lower()
     if kind in MIDI:
-        from ostinato.core import files
         from ostinato.scores.midi import midi_bytes
 
         files.write(path, midi_bytes(score))
@@ -65,7 +66,6 @@ def write(path: Path, score: "Score") -> None:
 
         write_wav(path, render(score))
     else:
-        from ostinato.core import files
         from ostinato.scores.engraving import musicxml_bytes
 
         files.write(path, musicxml_bytes(score))

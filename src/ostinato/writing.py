@@ -74,11 +74,9 @@ class Writer:
         Raises
         ------
         UserError
-            If one is missing, or if they can't write around what is given.
+            If one is missing.
         """
-        writer = system.load(models / "generator", models / "decoder").to(device)
-        around.check(writer)
-        return cls(writer)
+        return cls(system.load(models / "generator", models / "decoder").to(device))
 
     def sample(
         self,

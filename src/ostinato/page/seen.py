@@ -11,7 +11,7 @@ from matplotlib.image import imsave
 from ostinato.core import files
 from ostinato.scores import given
 from ostinato.scores.parts import instrument
-from ostinato.scores.score import Score, seconds
+from ostinato.scores.score import Score, bar_ticks, seconds
 from ostinato.sound.report import measures
 
 COLUMNS = 1200
@@ -20,13 +20,7 @@ COLUMNS = 1200
 
 def bar_lines(score: Score) -> list[float]:
     """Find when the bars of a score begin, until its last note ends: seconds."""
-    ends = [*(metre.tick for metre in score.metres[1:]), max(score.end, 1)]
-    ticks = [
-        tick
-        for metre, end in zip(score.metres, ends, strict=True)
-        for tick in range(metre.tick, min(end, max(score.end, 1)), max(metre.bar, 1))
-    ]
-    return _rounded(seconds(score, np.array(ticks)))
+    return _rounded(seconds(score, np.array(bar_ticks(score))))
 
 
 def roll_of(score: Score, known: str = "") -> dict[str, Any]:

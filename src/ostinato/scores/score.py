@@ -192,6 +192,16 @@ def nearest_step(ticks: np.ndarray, steps_per_beat: int) -> np.ndarray:
     return (doubled + TICKS_PER_BEAT) // (2 * TICKS_PER_BEAT)
 
 
+def bar_ticks(score: Score) -> list[int]:
+    """List where the bars of a score begin, in ticks; at least one does."""
+    ends = [*(metre.tick for metre in score.metres[1:]), score.end]
+    return [
+        tick
+        for metre, end in zip(score.metres, ends, strict=True)
+        for tick in range(metre.tick, min(end, max(score.end, 1)), max(metre.bar, 1))
+    ] or [0]
+
+
 def seconds(score: Score, ticks: np.ndarray) -> np.ndarray:
     """Convert ticks to seconds: an array of integers to float64 of the same shape."""
     begins = np.array([tempo.tick for tempo in score.tempi])

@@ -173,3 +173,11 @@ def test_where_hardly_any_particle_fits_more_are_drawn():
     )
     assert (few.effective < 2).sum() > 5
     assert (many.effective < 2).sum() == 0
+
+
+@pytest.mark.parametrize("does", ["x..", "X.X"])
+def test_pieces_end_on_the_final_that_is_given(does):
+    where = plan()
+    assert len(write_around(generator(), melody(does), where, 30, 12, 1).finals.unique()) > 1
+    where[:, FINAL] = 5
+    assert write_around(generator(), melody(does), where, 30, 12, 1).finals.tolist() == [5] * 30

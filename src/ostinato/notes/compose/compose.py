@@ -19,7 +19,7 @@ from ostinato.notes.compose.bands import by_height, drums_again
 from ostinato.notes.compose.learning import continue_learning
 from ostinato.notes.compose.voices import Voices
 from ostinato.notes.data import rolls
-from ostinato.notes.data.dataset import bars_of, quantise
+from ostinato.notes.data.dataset import quantise, whole_bars
 from ostinato.notes.data.fragments import FRAGMENT, window
 from ostinato.notes.data.positions import FINAL, Bars, Positions
 from ostinato.notes.data.songs import Songs
@@ -374,11 +374,7 @@ def continue_score(system: System, score: Score, bars: int, temperature: float, 
     ticks = TICKS_PER_BEAT // system.steps_per_beat
     end = score.end
     metres = [metre for metre in score.metres if metre.tick < end]
-    try:
-        before = bars_of(metres, system.steps_per_beat)
-    except ValueError as error:
-        steps = f"of which there are {system.steps_per_beat} in a quarter note"
-        raise UserError(f"{error}, {steps}") from error
+    before = whole_bars(metres, system.steps_per_beat)
     given = Positions(before, -(-end // ticks)).steps
     heard = quantise(score, system.steps_per_beat)
     roll = rolls.render_roll(heard, 0, given, representation=system.representation)

@@ -297,7 +297,7 @@ def write_around(
     given : sequence of Given
         Of each of S steps.
     positions : Tensor[S, 10] of int64
-        Where these stand, without a final.
+        Where these stand. If they have a final, pieces end on it; otherwise, it is drawn.
     pieces : int
         G. Each has its own particles, and its own random numbers.
     particles : int

@@ -8,12 +8,12 @@ import torch
 from ostinato.core.errors import UserError
 from ostinato.core.seeds import derive
 from ostinato.notes.data import rolls
-from ostinato.notes.data.dataset import bars_of, beat_of, quantise
+from ostinato.notes.data.dataset import beat_of, quantise, whole_bars
 from ostinato.notes.data.positions import UNKNOWN, Positions
 from ostinato.notes.parts.given import ANY, HELD, STRUCK, Given
 from ostinato.scores.grid import straightened, without_swing
 from ostinato.scores.parts import MELODY, chosen
-from ostinato.scores.score import TICKS_PER_BEAT, Score, nearest_step, voices_of
+from ostinato.scores.score import TICKS_PER_BEAT, Score, bar_ticks, nearest_step, voices_of
 
 VOICES = {"soprano": 0, "alto": 1, "tenor": 2, "bass": -1}
 """Voices that may be given, by where they stand from above; the bass stands below all others."""
@@ -189,11 +189,9 @@ def variation(score: Score, keep: float, by: str = RANDOM, seed: int = 1) -> Out
 
 def bar_lines(score: Score) -> list[int]:
     """List where the bars of a score begin, in ticks, and where the last one ends."""
-    metres = [metre for metre in score.metres if metre.tick < score.end]
-    lines, ends = [], [*(metre.tick for metre in metres[1:]), score.end]
-    for metre, end in zip(metres, ends, strict=True):
-        lines += range(metre.tick, end, metre.bar)
-    return [*lines, lines[-1] + metres[-1].bar] if lines else [0]
+    lines = bar_ticks(score)
+    last = [metre for metre in score.metres if metre.tick <= lines[-1]][-1]
+    return [*lines, lines[-1] + last.bar] if score.end else [0]
 
 
 def place(score: Score, tick: int) -> str:
@@ -255,32 +253,28 @@ class Plan:
     def __init__(self, outline: Outline, steps_per_beat: int):
         score = outline.score
         metres = [metre for metre in score.metres if metre.tick < max(outline.stop, 1)]
-        try:
-            bars = bars_of(metres, steps_per_beat)
-        except ValueError as error:
-            steps = f"of which there are {steps_per_beat} in a quarter note"
-            raise UserError(f"{error}, {steps}") from error
+        bars = whole_bars(metres, steps_per_beat)
         times = np.array([outline.begin, outline.end, outline.stop])
         if outline.swing:
             times = np.rint(straightened(times, *outline.swing) * TICKS_PER_BEAT)
-        self.begin, self.end, stop = nearest_step(times, steps_per_beat).tolist()
-        bar = max((each for each in bars if each.step <= self.end), key=lambda each: each.step).bar
-        steps = min(stop, self.end + AFTER * bar)
+        begin, end, stop = nearest_step(times, steps_per_beat).tolist()
+        bar = max((each for each in bars if each.step <= end), key=lambda each: each.step).bar
+        steps = min(stop, end + AFTER * bar)
         straight = without_swing(score, *outline.swing) if outline.swing else score
         notes = quantise(straight, steps_per_beat)
         self.roll = rolls.render_roll(notes, 0, steps, representation="notes")
-        first = min([self.begin, *notes["onset"][:1].tolist()])
+        first = min([begin, *notes["onset"][:1].tolist()])
         final = UNKNOWN if outline.final is None else outline.final
         self.positions = Positions(bars, stop, first, stop, final)(0, steps)
-        self.given = self._given(bar, outline.voice)
+        self.given = self._given(begin, end, bar, outline.voice)
 
-    def _given(self, bar: int, voice: int | None) -> list[Given]:
+    def _given(self, begin: int, end: int, bar: int, voice: int | None) -> list[Given]:
         roll, known, steps = self.roll, self.roll != 0, np.arange(len(self.roll))
         allowed = np.ones((*roll.shape, 3), bool)
-        outside = (steps < self.begin) | (steps >= self.end)
+        outside = (steps < begin) | (steps >= end)
         allowed[outside, :, STRUCK] = False
         # What is new may sound on for a bar.
-        allowed[outside & ~((steps >= self.end) & (steps < self.end + bar)), :, HELD] = False
+        allowed[outside & ~((steps >= end) & (steps < end + bar)), :, HELD] = False
         # A note that is given does not last longer.
         over = np.zeros_like(known)
         over[1:] = known[:-1] & ~known[1:]

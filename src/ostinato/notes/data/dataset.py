@@ -220,6 +220,21 @@ def bars_of(metres: Sequence[Metre], steps_per_beat: int) -> list[Bars]:
     return found
 
 
+def whole_bars(metres: Sequence[Metre], steps_per_beat: int) -> list[Bars]:
+    """Convert time signatures to bars, as `bars_of`, for a person's song.
+
+    Raises
+    ------
+    UserError
+        When a bar is not a whole number of steps.
+    """
+    try:
+        return bars_of(metres, steps_per_beat)
+    except ValueError as error:
+        steps = f"of which there are {steps_per_beat} in a quarter note"
+        raise UserError(f"{error}, {steps}") from error
+
+
 def metres_of(bars: Sequence[Bars], steps_per_beat: int) -> list[Metre]:
     """Find time signatures that `bars_of` converts to some bars."""
     found = []
