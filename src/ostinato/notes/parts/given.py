@@ -58,6 +58,16 @@ class Given(NamedTuple):
         above = (notes[..., self.key + 1 :] != 0).sum(-1)
         return self.allowed[keys, does].all(-1) & (above <= self.above)
 
+    def next_needed(self, last: Tensor) -> Tensor:
+        """Find the lowest key from `last` on that has to sound; K if there is none.
+
+        Tensor[M] of int64 to the same.
+        """
+        count = len(self.allowed)
+        keys = torch.arange(count, device=last.device)
+        needed = (~self.allowed[:, SILENT]) & (keys >= last[:, None])
+        return torch.where(needed, keys, count).amin(1)
+
     def outcomes(self, drawn: Tensor, last: Tensor) -> Tensor:
         """Tell which outcomes of a draw are allowed, with keys drawn from the lowest on.
 
@@ -76,8 +86,7 @@ class Given(NamedTuple):
         count = len(self.allowed)
         keys = torch.arange(count, device=drawn.device)
         # No key that has to sound is passed over.
-        needed = (~self.allowed[:, SILENT]) & (keys >= last[:, None])
-        first = torch.where(needed, keys, count).amin(1, keepdim=True)
+        first = self.next_needed(last)[:, None]
         can = (keys >= last[:, None]) & (keys <= first)
         above = (drawn[:, self.key + 1 :] != 0).sum(1, keepdim=True)
         can &= (above < self.above) | (keys <= self.key)

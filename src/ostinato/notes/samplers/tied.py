@@ -55,6 +55,9 @@ LOWER = 4
 NOWHERE = -1000
 """Stands for a key that does not exist."""
 
+GIVEN = 2**6
+"""Number of draws computed at once when something is given: those with as many keys left."""
+
 LATELY = 32
 """Steps over which the fullest chord is found: that of most keys, the last one of several."""
 
@@ -250,7 +253,7 @@ class Model(Sampler):
     ) -> tuple[Tensor, Tensor, State]:
         context, state = self._context(features, past, state, self._every(past))
         context = context.view(len(past), self.keys, -1)
-        logits = self._draws(context, past[:, -1], _fullest(past, 1)[0][:, 0])
+        logits = self._draws(context, past[:, -1], _fullest(past, 1)[0][:, 0], given)
         notes, nats = draw_given(logits, given, where, uniforms, temperature)
         return notes, nats, state
 
@@ -327,7 +330,7 @@ class Model(Sampler):
         return ascending.draw_notes(logits, silence, flat, temperature).view(uniforms.shape)
 
     def _draws(
-        self, context: Tensor, before: Tensor, fullest: Tensor
+        self, context: Tensor, before: Tensor, fullest: Tensor, given: Given | None = None
     ) -> Callable[[Tensor, Tensor, int, Tensor], Tensor]:
         """Prepare the logits of draws, for `ascending.draw_notes`.
 
@@ -338,6 +341,9 @@ class Model(Sampler):
             The notes of the steps before.
         fullest : Tensor[N, K]
             From `_fullest`.
+        given : Given, optional
+            Keys above the next one that has to sound are not computed. The logits of these are of
+            no use, but together as probable as they would be.
 
         Returns
         -------
@@ -348,30 +354,39 @@ class Model(Sampler):
         # Cumulative sums are a matrix product: cumsum of floats is not deterministic on CUDA.
         lower = torch.ones(self.keys, self.keys, device=context.device).triu()
 
-        def deciding(where: Tensor, drawn: Tensor, above: int = 0) -> Tensor:
+        def deciding(where: Tensor, drawn: Tensor, last: Tensor | None = None) -> Tensor:
+            above, until = 0, self.keys
+            if last is not None:
+                above = int(last.min())
+                if given is not None:
+                    until = min(int(given.next_needed(last).max()) + 1, until)
+            left = slice(above, until)
             below = (
-                each[..., above:, :] for each in self._lower(drawn, before[where], fullest[where])
+                each[..., left, :] for each in self._lower(drawn, before[where], fullest[where])
             )
-            hidden = self._hidden(context[where, above:], list(below))
-            return functional.pad(self._logits(hidden), (0, 0, above, 0))
+            hidden = self._hidden(context[where, left], list(below))
+            return functional.pad(self._logits(hidden), (0, 0, above, self.keys - until))
 
         contexts = torch.arange(len(context), device=context.device).split(CACHED)
         nothing = torch.zeros_like(before[:CACHED])
-        first = torch.cat([deciding(part, nothing[: len(part)]) for part in contexts])
+        lowest = torch.zeros(len(nothing), dtype=torch.int64, device=context.device)
+        first = torch.cat([
+            deciding(part, nothing[: len(part)], lowest[: len(part)]) for part in contexts
+        ])  # fmt: skip
 
         def logits(drawn: Tensor, last: Tensor, number: int, rows: Tensor) -> Tensor:
             where = rows % len(context)
             if not number:
                 # Nothing has been drawn, so all draws in a context begin with equal logits.
                 found = first[where]
-            elif len(rows) <= ascending.FEW:
+            elif given is None and len(rows) <= ascending.FEW:
                 found = deciding(where, drawn)
             else:
                 # Keys up to the last are decided; rows go on together that have as many left.
                 order = last.argsort()
                 parts = [
-                    deciding(where[part], drawn[part], int(last[part[0]]))
-                    for part in order.split(CACHED)
+                    deciding(where[part], drawn[part], last[part])
+                    for part in order.split(CACHED if given is None else GIVEN)
                 ]
                 found = torch.empty_like(first[where]).index_copy(0, order, torch.cat(parts))
             decided, past = place < last[:, None], before[where]
