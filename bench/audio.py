@@ -30,12 +30,12 @@ from audio_continuations import (
 )
 from audio_elsewhere import elsewhere_table
 from audio_speed import speed_table
+from kept import trained
 from torch import nn
 
 from ostinato import improvising
-from ostinato.core import cache, devices, files, models, training
+from ostinato.core import devices, files, training
 from ostinato.core.params import Params, read_params
-from ostinato.core.training import Task
 from ostinato.scores.wav import RATE
 from ostinato.sound.data.sound import Sounds
 from ostinato.sound.fit.autoencoder import autoencoder_task
@@ -96,18 +96,6 @@ def chosen(params: Params, section: str, kind: str) -> Params:
     """The same parameters with another model chosen."""
     part = getattr(params, section).model_copy(update={"kind": kind})
     return params.model_copy(update={section: part})
-
-
-def trained(task: Task) -> nn.Module:
-    """Train a model, unless the cache has it from an earlier run."""
-    cache.remove_old(cache.folder("bench"))
-    folder = cache.folder("bench") / training.fingerprint(task)
-    if not (folder / "config.json").exists():
-        training.fit(task)
-        models.write_model(folder, task.model, task.config)
-    _, weights = models.read_model(folder)
-    models.load_weights(task.model, weights, folder)
-    return task.model.eval()
 
 
 def score_creator_of(params: Params, kind: str) -> nn.Module:

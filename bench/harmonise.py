@@ -12,10 +12,14 @@ import time
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
+from typing import TypeVar
 
+import masked
 import numpy as np
 import torch
+from joblib import Parallel, delayed
 
 from ostinato.core import devices
 from ostinato.core.params import read_params
@@ -53,9 +57,7 @@ def main() -> None:
     devices.prepare(params.threads, params.seed)
     writer = system.load(Path("models/generator"), Path("models/decoder"))
     songs = Songs(Path("data/dataset"), writer.representation)
-    chorales = [
-        song for song in songs.of("test") if len(voices_of(whole(songs, song))) == 1 + len(VOICES)
-    ][: options.pieces]
+    chorales = four_voices(songs, "test")[: options.pieces]
     print(f"{len(chorales)} chorales")
     if "evidence" in options.what:
         evidence_table(writer, songs, chorales, options.particles)
@@ -65,35 +67,59 @@ def main() -> None:
         fill_table(writer, songs, chorales)
 
 
+def four_voices(songs: Songs, split: str) -> list[int]:
+    """The chorales of a split: its songs for four voices."""
+    count = 1 + len(VOICES)
+    return [song for song in songs.of(split) if len(voices_of(whole(songs, song))) == count]
+
+
 def whole(songs: Songs, song: int) -> Score:
     """Write all of a song as a score."""
     return beginning_of(songs, song, LONGEST, 100.0)
 
 
+Found = TypeVar("Found")
+
+
+def of_each(task: Callable[[int], Found], chorales: list[int], name: str) -> list[Found]:
+    """Do something with each chorale, one on each core."""
+    params = read_params(Path("params.yaml"))
+
+    def alone(song: int) -> Found:
+        devices.prepare(1, params.seed)
+        return task(song)
+
+    work = Parallel(params.threads, return_as="generator")(map(delayed(alone), chorales))
+    return list(progress(work, len(chorales), name))
+
+
 def evidence_table(writer: System, songs: Songs, chorales: list[int], particles: list[int]) -> None:
     """Print what the filter says of the probability of sopranos, with more and more particles."""
+
+    def task(song: int, count: int) -> tuple[smc.Written, float]:
+        plan = Plan(outline.melody(whole(songs, song)), writer.steps_per_beat)
+        positions = torch.from_numpy(plan.positions)
+        begin = time.perf_counter()
+        written = smc.write_around(writer.generator, plan.given, positions, 1, count, song)
+        return written, time.perf_counter() - begin
+
     heads = (
         "particles",
         "log-probability of the soprano, nats",
         "a step",
         "effective number, median",
+        "steps with less than 2",
+        "seconds a chorale on one core, median",
     )
-    heads += "steps with less than 2", "seconds a chorale, median"
     print(f"\n| {' | '.join(heads)} |\n{'|---' * len(heads)}|")
     for count in particles:
-        nats, effective, times, steps = [], [], [], 0
-        for song in progress(chorales, len(chorales), f"{count} particles"):
-            plan = Plan(outline.melody(whole(songs, song)), writer.steps_per_beat)
-            positions = torch.from_numpy(plan.positions)
-            begin = time.perf_counter()
-            written = smc.write_around(writer.generator, plan.given, positions, 1, count, song)
-            times.append(time.perf_counter() - begin)
-            nats.append(written.evidence.item())
-            steps += len(plan.given)
-            effective.append(written.effective[0])
-        every = torch.cat(effective)
+        done, times = zip(
+            *of_each(partial(task, count=count), chorales, f"{count} particles"), strict=True
+        )
+        nats = [written.evidence.item() for written in done]
+        every = torch.cat([written.effective[0] for written in done])
         print(
-            f"| {count} | {statistics.mean(nats):.1f} | {sum(nats) / steps:.3f} "
+            f"| {count} | {statistics.mean(nats):.1f} | {sum(nats) / len(every):.3f} "
             f"| {every.median().item():.1f} | {100 * (every < 2).double().mean().item():.1f} % "
             f"| {statistics.median(times):.1f} |",
             flush=True,
@@ -106,22 +132,23 @@ Harmonise = Callable[[int, Outline], Score]
 def quality_table(writer: System, songs: Songs, chorales: list[int]) -> None:
     """Print how near harmonisations are to Bach's, and whether they can be told from these."""
     usual = UsualChords(songs)
+    masks = Masks(songs)
     ways: dict[str, Harmonise] = {
         "Bach": lambda song, given: whole(songs, song),
         "64 particles, temperature 1": particles(writer, 64, 1.0),
         "64 particles, temperature 0.8": particles(writer, 64, 0.8),
         "64 particles, temperature 0.5": particles(writer, 64, 0.5),
         f"best of {BEST_OF}": best_of(writer, BEST_OF),
+        "trained on masks": masks,
         "the usual chord": usual,
     }
     real = pieces_of([whole(songs, song) for song in chorales], chorales, songs)
     print("\n| sopranos harmonised | alto | tenor | bass | log-probability a step |", end=" ")
     print("told from Bach's |\n|---" + "|---" * 5 + "|")
     for name, way in ways.items():
-        made = [
-            way(song, outline.melody(whole(songs, song)))
-            for song in progress(chorales, len(chorales), name)
-        ]
+        made = of_each(
+            lambda song, way=way: way(song, outline.melody(whole(songs, song))), chorales, name
+        )
         same = np.mean([
             agreement(whole(songs, song), score)
             for song, score in zip(chorales, made, strict=True)
@@ -198,6 +225,54 @@ class UsualChords:
         return replace(given.score, notes=tidy(np.array(rows, NOTE)), parts=parts)
 
 
+class Masks:
+    """Harmonises with a model that is trained on masks; see `masked`."""
+
+    def __init__(self, songs: Songs):
+        self._songs = songs
+        params = read_params(Path("params.yaml"))
+        self._model = masked.fitted(
+            *([sung(songs, song) for song in four_voices(songs, split)]
+              for split in ("train", "valid")),
+            songs.folder / "notes.npy",
+            params.generator.training,
+            params.seed,
+        )  # fmt: skip
+
+    def __call__(self, song: int, given: Outline) -> Score:
+        """Harmonise a melody. Voices that stay are struck again where the melody is."""
+        soprano, *lower = masked.harmonised(self._model, sung(self._songs, song)[0], song)
+        ticks = TICKS_PER_BEAT // self._songs.steps_per_beat
+        struck = np.zeros(len(soprano) + 1, bool)
+        struck[(given.score.notes["onset"] // ticks).astype(int)] = True
+        notes, velocity = [given.score.notes], given.score.notes["velocity"][0]
+        for part, voice in enumerate(lower, 1):
+            new = struck[:-1] | (np.diff(voice, prepend=0) != 0)
+            begins = np.flatnonzero(new)
+            lengths = np.diff(begins, append=len(voice))
+            rows = [
+                (begin * ticks, length * ticks, voice[begin], velocity, part)
+                for begin, length in zip(begins, lengths, strict=True)
+                if voice[begin]
+            ]
+            notes.append(np.array(rows, NOTE))
+        parts = [given.score.parts[0]] * (1 + len(VOICES))
+        return replace(given.score, notes=tidy(np.concatenate(notes)), parts=parts)
+
+
+def sung(songs: Songs, song: int) -> np.ndarray:
+    """What each voice of a chorale sings: ndarray[int64], shape [4, steps], pitches or 0."""
+    score = whole(songs, song)
+    notes = score.notes
+    found = np.zeros((1 + len(VOICES), int(songs.steps[song])), np.int64)
+    ticks = TICKS_PER_BEAT // songs.steps_per_beat
+    for voice, part in enumerate(voices_of(score)):
+        for note in notes[notes["part"] == part]:
+            begin, end = note["onset"] // ticks, (note["onset"] + note["length"]) // ticks
+            found[voice, begin:end] = note["pitch"]
+    return found
+
+
 def sounding(voice: np.ndarray, tick: int) -> int | None:
     """The pitch that a voice sings at a tick."""
     on = voice[(voice["onset"] <= tick) & (voice["onset"] + voice["length"] > tick)]
@@ -253,15 +328,13 @@ def pieces_of(scores: list[Score], chorales: list[int], songs: Songs) -> music.P
 
 def fill_table(writer: System, songs: Songs, chorales: list[int]) -> None:
     """Print how well the bars after a gap follow from what is in it."""
-    found: dict[str, list[float]] = {}
-    for place, song in enumerate(progress(chorales, len(chorales), "fill")):
+    following = dict(zip(chorales, chorales[1:] + chorales[:1], strict=True))
+
+    def task(song: int) -> dict[str, tuple[float, float]]:
         score = whole(songs, song)
-        lines = outline.bar_lines(score)
-        first = len(lines) // 2 - GAP // 2
-        if len(lines) < 3 * GAP:
-            continue
+        first = len(outline.bar_lines(score)) // 2 - GAP // 2
         given = outline.gap(score, first, first + GAP - 1)
-        other = whole(songs, chorales[(place + 1) % len(chorales)])
+        other = whole(songs, following[song])
         blind = replace(given, score=before(given), stop=given.end, final=None)
         ways = {
             "true bars": score,
@@ -276,12 +349,14 @@ def fill_table(writer: System, songs: Songs, chorales: list[int]) -> None:
         end = given.end // ticks
         after = slice(end, end + GAP * int(songs.bar[song]))
         inside = slice(given.begin // ticks, end)
-        for name, each in ways.items():
-            nats = nats_of(writer, songs, song, each)
-            found.setdefault(name, []).append((-nats[after].mean(), -nats[inside].mean()))
+        nats = {name: nats_of(writer, songs, song, each) for name, each in ways.items()}
+        return {name: (-each[after].mean(), -each[inside].mean()) for name, each in nats.items()}
+
+    long = [song for song in chorales if len(outline.bar_lines(whole(songs, song))) >= 3 * GAP]
+    found = of_each(task, long, "fill")
     print("\n| bars | nats a step of the four bars after them | of themselves |\n|---|---|---|")
-    for name, values in found.items():
-        after, inside = np.mean(values, 0)
+    for name in found[0]:
+        after, inside = np.mean([each[name] for each in found], 0)
         print(f"| {name} | {after:.3f} | {inside:.3f} |")
 
 

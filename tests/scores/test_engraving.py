@@ -80,3 +80,21 @@ def test_drums_are_left_out(tmp_path):
     again = read_back(score, tmp_path)
     assert [part.name for part in again.parts] == ["Lead", "Bass"]
     assert len(again.notes) == len(score.pitched)
+
+
+def test_every_part_has_whole_bars_of_notes_and_rests_after_the_pickup(tmp_path):
+    rows = [(1440, 480, 72, 80, 0), (1920, 960, 74, 80, 0), (3840, 480, 72, 80, 0)]
+    rows += [(2400, 480, 48, 80, 1)]
+    parts = [Part("Soprano"), Part("Bass")]
+    notes = tidy(np.array(rows, NOTE))
+    score = Score(notes, parts, [Metre(0, 4, 4)], [Tempo(0, 96.0)], "")
+    root = ElementTree.fromstring(musicxml_bytes(score))
+    for part in root.findall("part"):
+        first, *others = part.findall("measure")
+        assert first.get("implicit") == "yes"
+        beats = [sum(int(each.text) for each in bar.iter("duration")) for bar in (first, *others)]
+        assert beats == [beats[0], 4 * beats[0], 4 * beats[0]]
+        assert [each.get("number") for each in others] == ["1", "2"]
+    assert not root.findall(".//note[@print-object='no']")
+    assert root.find(".//creator") is None
+    assert read_back(score, tmp_path).notes["onset"].tolist() == notes["onset"].tolist()

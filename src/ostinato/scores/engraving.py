@@ -24,8 +24,8 @@ def musicxml_bytes(score: Score) -> bytes:
     """Write a score as MusicXML, for notation programs.
 
     Notes are put on the nearest step of a grid that suits them, since notation has no others.
-    Where several notes of a part overlap, they are in several voices. Swing is written straight.
-    Drums are left out.
+    Where several notes of a part overlap, they are in several voices. If nothing is played at first
+    in bar 1, it is written as a pickup. Swing is written straight. Drums are left out.
 
     Parameters
     ----------
@@ -48,6 +48,8 @@ def musicxml_bytes(score: Score) -> bytes:
     steps = math.lcm(STEPS[0], grid.steps if grid else STEPS[0])
     written = music21.stream.Score()
     written.insert(0, music21.metadata.Metadata(title=score.title or "Ostinato"))
+    # Nobody knows who composed it; without this, it would be music21.
+    music21.defaults.author = ""
     parts = [_part(score, part, steps) for part in np.unique(score.pitched["part"]).tolist()]
     for part in parts:
         written.insert(0, part)
@@ -56,11 +58,18 @@ def musicxml_bytes(score: Score) -> bytes:
     for tempo in score.tempi:
         mark = music21.tempo.MetronomeMark(number=round(tempo.bpm, 2))
         first.insert(Fraction(tempo.tick, TICKS_PER_BEAT), mark)
+    end = max(part.highestTime for part in parts)
+    pickup = min(note.getOffsetInHierarchy(part) for part in parts for note in part.recurse().notes)
     for part in parts:
         part.insert(0, music21.key.Key(key.tonic, key.mode))
         for note in part.recurse().notes:
             for pitch in note.pitches:
                 _spell(pitch, key)
+        part.makeMeasures(inPlace=True, refStreamOrTimeRange=[0, end])
+        part.makeTies(inPlace=True)
+        for measure in part.getElementsByClass("Measure"):
+            _rest(measure)
+        _pick_up(part, pickup)
         part.makeNotation(inPlace=True)
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "score.musicxml"
@@ -73,6 +82,9 @@ def _part(score: Score, number: int, steps: int) -> music21.stream.Part:
     about, notes = score.parts[number], score.notes[score.notes["part"] == number]
     part = music21.stream.Part()
     part.partName = about.name or instrument(about)
+    part.partAbbreviation = " ".join(
+        word if word.isdecimal() else f"{word[0]}." for word in part.partName.split()
+    )
     part.insert(0, music21.instrument.instrumentFromMidiProgram(about.program))
     for metre in score.metres:
         signature = music21.meter.TimeSignature(str(metre))
@@ -112,6 +124,41 @@ def _voices(notes: Iterable[tuple[int, int, int]]) -> list[list[Chord]]:
             voices.append(voice := [])
         voice.append((times, sorted(set(pitches))))
     return voices
+
+
+def _rest(measure: music21.stream.Measure) -> None:
+    """Write rests into a measure: all of those of its first voice, and hidden ones of others."""
+    for voice in list(measure.voices):
+        if not voice.notes:
+            measure.remove(voice)
+    if len(measure.voices) == 1:
+        measure.flattenUnnecessaryVoices(inPlace=True, force=True)
+    measure.makeRests(inPlace=True, fillGaps=True, timeRangeFromBarDuration=True)
+    for voice in list(measure.voices)[1:]:
+        for rest in voice.getElementsByClass("Rest"):
+            rest.style.hideObjectOnPrint = True
+
+
+def _pick_up(part: music21.stream.Part, silence: Fraction) -> None:
+    """Leave out the silence with which the first measure begins, in quarter notes."""
+    first, *others = list(part.getElementsByClass("Measure"))
+    if not 0 < silence < first.barDuration.quarterLength:
+        return
+    for stream in first.voices or [first]:
+        rest = stream.getElementsByClass("Rest")[0]
+        if rest.duration.quarterLength == silence:
+            stream.remove(rest)
+        else:
+            rest.duration.quarterLength -= silence
+        for each in stream.notesAndRests:
+            if each.offset >= silence:
+                stream.setElementOffset(each, each.offset - silence)
+    first.paddingLeft = silence
+    first.number = 0
+    first.showNumber = music21.stream.enums.ShowNumber.NEVER
+    for number, measure in enumerate(others, 1):
+        measure.number = number
+        part.setElementOffset(measure, measure.offset - silence)
 
 
 def _spell(pitch: music21.pitch.Pitch, key: music21.key.Key) -> None:

@@ -135,6 +135,11 @@ def test_half_of_the_notes_are_kept(system, by):
     assert rows(piece.score.notes[piece.given]) == rows(given.score.notes)
 
 
+def test_a_variation_in_which_nothing_varies_is_refused():
+    with pytest.raises(UserError, match="no note would be drawn again"):
+        outline.variation(chorale(), 1.0)
+
+
 def test_new_notes_swing_as_the_song_does_and_given_ones_stay_to_the_tick(system):
     straight = make_score([(BEAT // 2 * i, BEAT // 2, 72 + i % 5) for i in range(16)])
     song = with_swing(straight, 2 / 3, 2)

@@ -106,10 +106,11 @@ def test_more_particles_come_nearer_to_the_true_distribution(sampler, does):
 
 @pytest.mark.parametrize("sampler", SAMPLERS)
 @pytest.mark.parametrize("does", ["x-0", ".XX"])
-def test_the_estimate_of_the_evidence_is_unbiased(sampler, does):
+@pytest.mark.parametrize("likely", [None, 3])
+def test_the_estimate_of_the_evidence_is_unbiased(sampler, does, likely):
     model, given = generator(sampler), melody(does)
     true = posterior(model, given)[2]
-    found = write_around(model, given, plan(), 2000, 3, 2).evidence.exp()
+    found = write_around(model, given, plan(), 2000, 3, 2, likely=likely).evidence.exp()
     error = found.std().item() / math.sqrt(len(found))
     assert found.mean().item() == pytest.approx(true, abs=4 * error)
     assert error < true / 10

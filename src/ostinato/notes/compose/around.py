@@ -88,7 +88,15 @@ def sample(
     positions = torch.from_numpy(plan.positions).to(device)
     try:
         written = write_around(
-            system.generator, steps, positions, pieces, particles, seed, temperature, PATIENCE
+            system.generator,
+            steps,
+            positions,
+            pieces,
+            particles,
+            seed,
+            temperature,
+            PATIENCE,
+            given.likely,
         )
     except NothingFits as nothing:
         where = _where(given, nothing.step, system)

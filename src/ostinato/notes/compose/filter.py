@@ -35,6 +35,8 @@ FORESIGHT = 8
 of the chords that are drawn below it fit it."""
 MOST = 2**17
 """So many draws at a step, at most, of all pieces together."""
+LIKELY = 0.5
+"""If a final is likely, this share of the particles ends on it, and the others on any."""
 FEWEST, MORE = 2.0, 4
 """With a smaller effective number of particles, hardly any fit what is given; so many times as many
 are drawn then."""
@@ -87,6 +89,8 @@ class Particles:
     pieces, particles : int
         G, and N for each piece.
     seed : int
+    likely : int, optional
+        See `write_around`.
 
     Attributes
     ----------
@@ -101,7 +105,13 @@ class Particles:
     """
 
     def __init__(
-        self, generator: Generator, positions: Tensor, pieces: int, particles: int, seed: int
+        self,
+        generator: Generator,
+        positions: Tensor,
+        pieces: int,
+        particles: int,
+        seed: int,
+        likely: int | None = None,
     ):
         self._generator, self._seed = generator, seed
         device = positions.device
@@ -115,10 +125,17 @@ class Particles:
         one = silence[:1], plan[:1]
         self._rows = Rows(lambda n: generator.initial(*(x.repeat(n, 1, 1) for x in one)))
         self.state = generator.initial(silence, plan)
+        shares = torch.full((len(finals),), 1 / len(finals), dtype=torch.float64, device=device)
+        # How much too seldom each was begun with, which counts in the end; of each past.
+        self._late = torch.zeros_like(shares)
+        if likely is not None and len(finals) > 1:
+            twisted = LIKELY * (finals == likely) + (1 - LIKELY) * shares
+            self._late, shares = (shares / twisted).log(), twisted
         places = torch.arange(particles, device=device)
         lots = torch.stack([self._lots((1,), "final", piece) for piece in range(pieces)])
-        shares = (places + lots.double().to(device)) / particles
-        self.where = (shares * len(finals)).long().clamp(max=len(finals) - 1)
+        points = (places + lots.double().to(device)) / particles
+        self.where = torch.searchsorted(shares.cumsum(0), points, right=True)
+        self.where = self.where.clamp(max=len(finals) - 1)
         self.nats = torch.zeros(pieces, particles, dtype=torch.float64, device=device)
         self.evidence = self.nats.new_zeros(pieces)
         # For each step so far, the notes of each past, and which past of the step before it has.
@@ -249,6 +266,7 @@ class Particles:
         self.where = self.where.view(where.shape)
         before, now = pasts[:, 0], pasts[:, 1:]
         self.state = self._rows(self.state, before)
+        self._finals, self._late = self._finals[before], self._late[before]
         if notes is None:
             same, latest = self._steps[-1]
             self._steps[-1] = same[before], latest[before]
@@ -259,6 +277,7 @@ class Particles:
 
     def pieces(self) -> tuple[Tensor, Tensor]:
         """Draw a particle for each piece: its notes and its final, as `traced` returns them."""
+        self.nats = self._weighed(self.nats + self._late[self.where], range(len(self.where)))
         chosen, _ = self._chosen(self.nats, 1, "last", range(len(self.where)))
         return self.traced(self.where.gather(1, chosen)[:, 0])
 
@@ -270,11 +289,11 @@ class Particles:
         notes : Tensor[P, S, K]
         finals : Tensor[P] of int64
         """
-        notes = []
+        notes, finals = [], self._finals[past]
         for before, now in reversed(self._steps):
             notes.append(now[past])
             past = before[past]
-        return torch.stack(notes[::-1], 1), self._finals[past]
+        return torch.stack(notes[::-1], 1), finals
 
 
 @torch.inference_mode()
@@ -287,6 +306,7 @@ def write_around(
     seed: int,
     temperature: float = 1.0,
     patience: int = 1,
+    likely: int | None = None,
 ) -> Written:
     """Write pieces around what is given of them.
 
@@ -308,6 +328,9 @@ def write_around(
     patience : int
         Where hardly any particle fits, so many times as many are drawn, at most. Only with 1 is the
         estimate of the evidence exactly unbiased.
+    likely : int, optional
+        A final on which half of the particles end if it is not given, since it is likely. It
+        counts no more than others in the end.
 
     Returns
     -------
@@ -318,7 +341,7 @@ def write_around(
     NothingFits
         If no particle of any piece could go on.
     """
-    swarm = Particles(generator, positions, pieces, particles, seed)
+    swarm = Particles(generator, positions, pieces, particles, seed, likely)
     effective: list[Tensor] = []
     parts = _parts(given)
     for first, last in progress(parts, len(parts), "write"):
@@ -326,7 +349,8 @@ def write_around(
             effective += swarm.hear(torch.stack([_notes(each) for each in given[first:last]]))
         else:
             effective.append(swarm.draw(given[first], temperature, patience))
-    return Written(*swarm.pieces(), swarm.evidence, torch.stack(effective, 1))
+    notes, finals = swarm.pieces()
+    return Written(notes, finals, swarm.evidence, torch.stack(effective, 1))
 
 
 def _effective(nats: Tensor) -> Tensor:

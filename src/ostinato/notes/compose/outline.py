@@ -46,6 +46,8 @@ class Outline:
         Which voice is given, counted from the highest, -1 for the lowest; None if notes of any are.
     final : int or None
         The pitch class on which the piece ends, if it is given.
+    likely : int or None
+        Otherwise, the one on which it probably does.
     swing : tuple of float and int, or None
         How the score swings; see `ostinato.scores.grid.with_swing`. New notes will, too.
     """
@@ -57,6 +59,7 @@ class Outline:
     stop: int
     voice: int | None = None
     final: int | None = None
+    likely: int | None = None
     swing: tuple[float, int] | None = None
 
 
@@ -102,8 +105,10 @@ def melody(score: Score, voice: int = 0) -> Outline:
         where = place(score, int(notes["onset"][1:][late][0]))
         raise UserError(f"a melody is wanted, and {where} has several notes at once")
     given = replace(score, notes=notes, parts=[part])
-    final = int(notes["pitch"][-1]) % rolls.CLASSES if voice == -1 else None
-    return Outline(given, given, int(notes["onset"][0]), given.end, given.end, voice, final)
+    last = int(notes["pitch"][-1]) % rolls.CLASSES
+    # Nearly all melodies end on the keynote.
+    final, likely = {-1: (last, None), 0: (None, last)}.get(voice, (None, None))
+    return Outline(given, given, int(notes["onset"][0]), given.end, given.end, voice, final, likely)
 
 
 def gap(score: Score, first: int, last: int) -> Outline:
@@ -162,7 +167,7 @@ def variation(score: Score, keep: float, by: str = RANDOM, seed: int = 1) -> Out
     Raises
     ------
     UserError
-        If voices are asked for, and there are none.
+        If voices are asked for, and there are none; or if all notes would be kept.
     """
     _on_keyboard(score.pitched, score)
     pitched = np.flatnonzero(~score.drums)
@@ -179,6 +184,8 @@ def variation(score: Score, keep: float, by: str = RANDOM, seed: int = 1) -> Out
         if by == BEAT:
             order = order[np.argsort(_weakness(score, notes)[order], kind="stable")]
         kept = np.isin(np.arange(len(notes)), order[:count])
+    if len(notes) and kept.all():
+        raise UserError("no note would be drawn again; keep fewer of them")
     mask = score.drums
     mask[pitched[kept]] = True
     first, stop = 0, score.end
