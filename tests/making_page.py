@@ -29,8 +29,11 @@ def noise(seconds: float, seed: int) -> np.ndarray:
     return np.random.default_rng(seed).normal(0, 0.1, (int(seconds * RATE), 2)).astype(np.float32)
 
 
-def make_run(folder: Path, name: str = "this run", seed: int = 1) -> Run:
-    """Write what stages would, and return it; another seed writes other pieces."""
+def make_run(folder: Path, name: str = "this run", seed: int = 1, given: str = "1921") -> Run:
+    """Write what stages would, and return it; another seed writes other pieces.
+
+    `given` is what was given of those of several instruments.
+    """
     params = (ROOT / "params.yaml").read_text(encoding="utf-8")
     files.write(folder / "params.yaml", params.replace("seed: 1\n", f"seed: {seed}\n").encode())
     songs = {f"song-{i}.mid": ("test", melody(i, beats=32)) for i in range(SONGS)}
@@ -44,7 +47,7 @@ def make_run(folder: Path, name: str = "this run", seed: int = 1) -> Run:
         begins = {"piece": piece, "begins_as": row["id"], "given": 1920}
         pieces.append(begins | {"metre": "4/4", "steps": 160})
         write_piece(events, piece, with_drums(10 * seed + number))
-        begun.append({"piece": piece, "begins_as": row["source"], "given": 1921})
+        begun.append({"piece": piece, "begins_as": row["source"], "given": given})
     files.write_table(composed / "pieces.csv", list(pieces[0]), pieces)
     files.write_table(events / "pieces.csv", list(begun[0]), begun)
     letters = folder / "results/token_compose/letters"

@@ -15,7 +15,7 @@ SIZES = {"desktop": (1280, 900), "phone": (390, 800)}
 def address(tmp_path_factory):
     """The page of two runs."""
     folder = tmp_path_factory.mktemp("browser")
-    runs = [make_run(folder / "a", "first"), make_run(folder / "b", "other", seed=2)]
+    runs = [make_run(folder / "a", "first"), make_run(folder / "b", "other", 2, "part 1")]
     write_page(folder / "page", runs)
     return (folder / "page/index.html").as_uri()
 
@@ -129,6 +129,20 @@ def test_parts_can_be_hidden_and_notes_read(open_page):
     assert "48 notes in 4 bars, Lead, Bass, Kit" in shelf.locator("svg.roll").get_attribute(
         "aria-label"
     )
+
+
+def test_notes_that_were_given_are_told_from_new_ones(open_page):
+    page = open_page()
+    shelf = page.locator("#bands")
+    shelf.get_by_role("button", name="other", exact=True).click()
+    page.wait_for_function("document.querySelectorAll('#bands .note.heard').length === 16")
+    assert shelf.locator(".note.heard.part-1").count() == 16
+    assert "; 16 of them were given" in shelf.locator("svg.roll").get_attribute("aria-label")
+    grey, coloured = (
+        shelf.locator(which).first.evaluate("note => getComputedStyle(note).fill")
+        for which in (".note.heard", ".note.part-0")
+    )
+    assert grey != coloured
 
 
 def test_the_notes_of_a_tune_are_marked_as_they_sound(open_page):
