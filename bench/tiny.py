@@ -55,10 +55,10 @@ TINY = {
     "autoencoders.conv.content": 8,
     "autoencoders.conv.width": 8,
     "transcriber.channels": 4,
-    "transcriber.training.batch": 4,
+    "transcriber.training.batch": 2,
     "transcriber.training.learning_rate": 0.02,
     "transcriber.training.max_steps": 40,  # fewer find no note
-    "transcriber.training.validate_every": 20,
+    "transcriber.training.validate_every": 40,
     "score_creators.player.width": 8,
     "score_creators.player.hidden": 16,
     "score_creators.player.training.batch": 2,
