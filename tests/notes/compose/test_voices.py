@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ostinato.notes.compose.voices import Voices, separate, silent
+from ostinato.notes.compose.voices import Voices, separate, silent, unisons
 from ostinato.scores.score import NOTE
 
 
@@ -86,3 +86,23 @@ def test_each_voice_sings_one_note_at_a_time_if_there_are_enough(count, rows):
         for voice in range(count):
             own = notes[found == voice]
             assert (own["onset"][1:] >= own["onset"][:-1] + own["length"][:-1]).all()
+
+
+@pytest.mark.parametrize(
+    ("upper", "found"),
+    [
+        ([(0, 480, 67), (960, 480, 65)], [(480, 480, 64)]),
+        # The lower voice holds its note.
+        ([(0, 480, 67), (720, 480, 65)], [(480, 240, 64)]),
+        # Only the lower voice begins in the middle of the rest; the upper one is too far from it.
+        ([(0, 240, 67), (960, 480, 65)], []),
+        ([(0, 480, 79), (960, 480, 77)], []),
+    ],
+)
+def test_a_voice_that_rests_while_its_neighbour_sings_a_note_sings_it_too(upper, found):
+    notes, voices = notes_of(upper, [(0, 480, 60), (480, 480, 64), (960, 480, 60)])
+    notes["part"] = voices
+    more = unisons(notes, [0, 1])
+    rows = [(int(n["onset"]), int(n["length"]), int(n["pitch"])) for n in more]
+    assert rows == found
+    assert (more["part"] == 0).all()

@@ -161,12 +161,13 @@ def _score(
     new = notes_of(roll, song.metres[-1], system.steps_per_beat, system.representation)
     if given.swing:
         new = with_swing(replace(song, notes=new), *given.swing).notes
+    own, taken = voices_of(song), -1
     if given.voice is not None:
-        parts, own = _around(given.voice, parts[0], roll)
-        old["part"] = own
+        parts, taken = _around(given.voice, parts[0], roll)
+        old["part"], own = taken, list(range(len(parts)))
         # The voice that is given has no other notes.
-        new = _in_voices(new, old, [place for place in range(len(parts)) if place != own])
-    elif own := voices_of(song):
+        new = _in_voices(new, old, [part for part in own if part != taken])
+    elif own:
         new = _in_voices(new, old, own)
     elif len(song.pitched):
         new = by_height(new, song, given.begin, song.metres[-1].bar)
@@ -174,6 +175,9 @@ def _score(
         new["part"] = len(parts)
         parts.append(Part("Piano"))
     both = np.concatenate([old, _apart(new, old)])
+    more = voices.unisons(both, own)
+    more = more[(more["onset"] >= given.begin) & (more["onset"] < given.end)]
+    both = np.concatenate([both, more[more["part"] != taken]])
     order = np.lexsort((both["part"], both["pitch"], both["onset"]))
     is_old = (np.arange(len(both)) < len(old))[order]
     return replace(given.score, notes=both[order], parts=parts), is_old

@@ -322,7 +322,7 @@ def notes_of(
 
 
 def in_parts(notes: np.ndarray, before: Voices, parts: Sequence[int]) -> np.ndarray:
-    """Divide notes among parts, each of which is a voice.
+    """Divide notes among parts, each of which is a voice. Two may sing the same.
 
     Parameters
     ----------
@@ -339,7 +339,7 @@ def in_parts(notes: np.ndarray, before: Voices, parts: Sequence[int]) -> np.ndar
     """
     divided = notes.copy()
     divided["part"] = np.array(parts)[voices.separate(notes, before)]
-    return tidy(divided)
+    return tidy(np.concatenate([divided, voices.unisons(divided, parts)]))
 
 
 def continue_score(system: System, score: Score, bars: int, temperature: float, seed: int) -> Score:
