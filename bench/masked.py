@@ -27,6 +27,8 @@ LOWEST, PITCHES = 33, 56
 FILTERS = 48
 DILATIONS = 1, 1, 2, 2, 4, 4, 8, 8, 1, 1
 """Along time, of the layers."""
+PARTS = 16
+"""Crops of each validation chorale that are validated, and masked otherwise each time."""
 CROP = 64
 """Sixteenths that the network is trained with at a time."""
 HIGHEST, LEAST, FALLING = 1.0, 0.05, 0.75
@@ -88,7 +90,7 @@ def fitted(
     seed = derive(seed, "masked")
     torch.manual_seed(seed)
     model, rng = Masked(), np.random.default_rng(seed)
-    held_out = [_example(rng, valid[i % len(valid)], 0) for i in range(16 * len(valid))]
+    held_out = [[_example(rng, voices, 0) for voices in valid] for _ in range(PARTS)]
 
     def batch(step: int) -> tuple[Tensor, Tensor]:
         rng = np.random.default_rng(derive(seed, "batch", step))
@@ -98,11 +100,11 @@ def fitted(
 
     @torch.no_grad()
     def validate(number: int) -> tuple[float, float]:
-        sung, masked = map(torch.stack, zip(*held_out, strict=True))
+        sung, masked = map(torch.stack, zip(*held_out[number], strict=True))
         return model.eval()(sung, masked).item(), len(sung)
 
     settings = like.model_copy(update=TRAINING)
-    return trained(Task("masked", model, {}, batch, validate, settings, seed, [notes]))
+    return trained(Task("masked", model, {}, batch, validate, settings, seed, [notes], PARTS))
 
 
 def _example(rng: np.random.Generator, voices: np.ndarray, shift: int) -> tuple[Tensor, Tensor]:

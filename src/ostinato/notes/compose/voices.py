@@ -78,7 +78,7 @@ def unisons(notes: np.ndarray, parts: Sequence[int]) -> np.ndarray:
     """Find the notes that two voices sing at once, which a roll has once.
 
     One of the voices seems to rest, just when its neighbour begins a note that lasts as long as the
-    rest, or longer. In 43 chorales, 82 % of the unisons are found, and 85 % of what is found is one.
+    rest, or longer. In 43 chorales, 82 % of unisons are found, and 85 % of what is found are some.
 
     Parameters
     ----------
