@@ -78,7 +78,8 @@ def unisons(notes: np.ndarray, parts: Sequence[int]) -> np.ndarray:
     """Find the notes that two voices sing at once, which a roll has once.
 
     One of the voices seems to rest, just when its neighbour begins a note that lasts as long as the
-    rest, or longer. In 43 chorales, 82 % of unisons are found, and 85 % of what is found are some.
+    rest, or longer. Of test chorales, three in four are found, and three in four of those found are
+    some (``bench/voices.py``).
 
     Parameters
     ----------
