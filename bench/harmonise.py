@@ -15,6 +15,7 @@ from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import TypeVar
+from unittest.mock import patch
 
 import masked
 import numpy as np
@@ -104,8 +105,11 @@ def evidence_table(writer: System, songs: Songs, chorales: list[int], particles:
     def task(song: int, count: int) -> tuple[smc.Written, float]:
         plan = Plan(outline.melody(whole(songs, song)), writer.steps_per_beat)
         positions = torch.from_numpy(plan.positions)
+        given = [each._replace(rest=0.0, strike=0.0) for each in plan.given]
         begin = time.perf_counter()
-        written = smc.write_around(writer.generator, plan.given, positions, 1, count, song)
+        written = smc.write_around(
+            writer.generator, given, positions, 1, count, song, likely=plan.likely
+        )
         return written, time.perf_counter() - begin
 
     heads = (
@@ -188,11 +192,8 @@ def best_of(writer: System, count: int) -> Harmonise:
     """Write voices without looking at the melody above, and take the best of many."""
 
     def way(song: int, given: Outline) -> Score:
-        foresight, smc.FORESIGHT = smc.FORESIGHT, 1
-        try:
+        with patch.object(smc, "FORESIGHT", 1), patch.object(around, "PATIENCE", 1):
             tried = around.sample(writer, given, count, 1, 1.0, song)
-        finally:
-            smc.FORESIGHT = foresight
         return max(tried, key=lambda piece: piece.evidence).score
 
     return way

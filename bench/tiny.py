@@ -116,9 +116,9 @@ class Project:
         assert process.returncode == code, output
         return output
 
-    def repro(self) -> list[str]:
-        """Run the pipeline and say which stages ran."""
-        return stages_run(self.run("dvc", "repro"))
+    def repro(self, *stages: str) -> list[str]:
+        """Run the pipeline, or what leads to some stages, and say which stages ran."""
+        return stages_run(self.run("dvc", "repro", *stages))
 
     def set(self, **values: Any) -> None:
         """Change parameters, dots written as two underscores."""

@@ -1,3 +1,4 @@
+import re
 import shutil
 from dataclasses import replace
 from pathlib import Path
@@ -420,22 +421,46 @@ def test_a_tune_is_harmonised_several_times(whole, tmp_path, capsys):
     assert nats == sorted(nats, reverse=True)
 
 
+def test_the_example_of_the_readme_writes_what_the_command_does(whole, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "models").symlink_to(whole)
+    (tmp_path / "tune.abc").write_text(TUNE)
+    options = ["--pieces", "3", "--particles", "4"]
+    main(["harmonise", "tune.abc", "-o", "command.musicxml", *options])
+    text = (Path(__file__).parents[1] / "README.md").read_text(encoding="utf-8")
+    section = text.split("## Write around what you have")[1]
+    [code] = re.findall(r"^```python\n(.*?)^```", section.split("\n## ")[0], re.M | re.S)
+    exec(code.replace("pieces=3", "pieces=3, particles=4"), {})
+    for number in (1, 2, 3):
+        commanded, made = (f"{name}-{number}.musicxml" for name in ("command", "chorale"))
+        assert Path(made).read_bytes() == Path(commanded).read_bytes()
+
+
 @pytest.mark.parametrize("suffix", [".mid", ".wav"])
 def test_bars_are_filled_and_songs_varied(whole, tmp_path, suffix):
-    (tmp_path / "song.mid").write_bytes(midi_bytes(with_drums(3)))
+    song = with_drums(3)
+    (tmp_path / "song.mid").write_bytes(midi_bytes(song))
     common = ["--models", str(whole), "--particles", "2"]
     for command, more in (("fill", ["--bars", "2-3"]), ("vary", ["--by", "beat"])):
         out = tmp_path / f"{command}{suffix}"
         main([command, str(tmp_path / "song.mid"), "-o", str(out), *more, *common])
         assert out.stat().st_size > 100
+        if suffix == ".mid":
+            written = read_midi(out, pickup=False)
+            assert len(written.notes) > 40
+            assert written.notes.tolist() != song.notes.tolist()
+            kept = [tuple(note) for note in song.notes[song.drums].tolist()]
+            assert set(kept) <= set(map(tuple, written.notes.tolist()))
 
 
 @pytest.mark.parametrize(
     ("command", "line"),
     [
-        ("harmonise song.mid -o out.mid", "song.mid: a melody is wanted, and bar 1 has several"),
+        ("harmonise song.mid -o out.mid", "'Piano': a melody is wanted, and bar 1 has several"),
         ("harmonise tune.abc -o out.mid --voice second", "tune.abc: there is no voice second"),
         ("harmonise none.mid -o out.mid", "none.mid: no such file"),
+        ("harmonise song.mid -o song.mid", "song.mid: the song itself would be lost"),
+        ("harmonise tune.abc -o out.mid --voice 5", "tune.abc: of 4 voices, none is number 5"),
         ("harmonise tune.abc -o out.pdf", "only .mid, .midi, .wav, .musicxml and .xml files"),
         ("fill song.mid -o out.mid --bars 9", "song.mid: there are bars 1 to 8, and not 9 to 9"),
         ("vary song.mid -o out.mid --by voice", "song.mid: it does not consist of voices"),

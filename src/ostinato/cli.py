@@ -4,6 +4,7 @@ What a command needs is imported when it runs, since all of it together takes se
 """
 
 import argparse
+import re
 import sys
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
@@ -120,6 +121,9 @@ def parser() -> argparse.ArgumentParser:
         help="where the melody stands: soprano, alto, tenor, bass, or a number from the top "
         "(soprano); of a song in voices, the one that is kept",
     )
+    command.add_argument(
+        "--voices", type=_between(int, 2, 6), default=4, help="how many there are to be (4)"
+    )
 
     command = add(
         "fill",
@@ -130,7 +134,11 @@ def parser() -> argparse.ArgumentParser:
     )
     _add_around(command)
     command.add_argument(
-        "--bars", type=_bars, required=True, help="which, from 1 on: 9-12, or 9", metavar="BARS"
+        "--bars",
+        type=_bars,
+        required=True,
+        help="which, from 1 on, a pickup being bar 1: 9-12, or 9",
+        metavar="BARS",
     )
 
     command = add(
@@ -287,7 +295,7 @@ def _add_around(command: argparse.ArgumentParser) -> None:
         help="how many pieces are tried at a time for each (64)",
     )
     command.add_argument(
-        "--temperature", type=_between(float, 0, 10), default=0.8, help="of new notes (0.8)"
+        "--temperature", type=_between(float, 0.1, 10), default=0.8, help="of new notes (0.8)"
     )
     command.add_argument("--seed", type=int, default=1, help="another one writes something else")
     command.add_argument(
@@ -297,9 +305,9 @@ def _add_around(command: argparse.ArgumentParser) -> None:
 
 
 def _bars(text: str) -> tuple[int, int]:
-    first, _, last = text.partition("-")
-    if not (first.isdecimal() and (last or first).isdecimal()):
+    if not re.fullmatch(r"\d+(-\d+)?", text):
         raise argparse.ArgumentTypeError(f"{text} is neither a bar, such as 9, nor bars, as 9-12")
+    first, _, last = text.partition("-")
     return int(first), int(last or first)
 
 
@@ -351,8 +359,8 @@ def _run(options: argparse.Namespace) -> None:
 def _continue(options: argparse.Namespace) -> None:
     from ostinato import songs
 
-    songs.check_output(options.output)
-    score, swing = songs.read(options.song)
+    songs.check_output(options.output, options.song)
+    score, swing = songs.read(options.song, believed=False)
     import torch
 
     from ostinato.core import devices
@@ -392,7 +400,7 @@ def _longer(options: argparse.Namespace, score: "Score", device: "torch.device")
 
 
 def _harmonise(options: argparse.Namespace) -> None:
-    _write_around(options, "melody", options.voice)
+    _write_around(options, "melody", options.voice, options.voices)
 
 
 def _fill(options: argparse.Namespace) -> None:
@@ -407,28 +415,33 @@ def _write_around(options: argparse.Namespace, outline: str, *arguments: Any) ->
     """Write pieces around what is given of a song: an outline that `ostinato.writing` makes."""
     from ostinato import songs
 
-    songs.check_output(options.output)
+    songs.check_output(options.output, options.song)
     song = songs.read(options.song)
     import torch
 
     from ostinato import writing
     from ostinato.core import devices
-    from ostinato.core.seeds import derive
+    from ostinato.core.progress import tell
 
     try:
         given = getattr(writing, outline)(song, *arguments)
     except UserError as error:
         raise UserError(f"{options.song}: {error}") from error
-    seed = derive(options.seed, "around")
-    device = devices.prepare(torch.get_num_threads(), seed, options.device, double=True)
+    tell(f"{options.song}: {given.described()}")
+    threads = torch.get_num_threads()
+    device = devices.prepare(threads, options.seed, options.device, double=True)
     writer = writing.Writer.load(options.models, device)
-    pieces = writer.sample(given, options.pieces, options.particles, options.temperature, seed)
+    pieces = writer.sample(
+        given, options.pieces, options.particles, options.temperature, options.seed
+    )
     for number, piece in enumerate(pieces, 1):
         path = options.output
         if options.pieces > 1:
             path = path.with_stem(f"{path.stem}-{number}")
         songs.write(path, piece.score)
-        print(f"{path}: log-probability {piece.nats:.1f}, of what was given {piece.evidence:.1f}")
+        print(
+            f"{path}: log-probability {piece.nats:.1f} nats, of what was given {piece.evidence:.1f}"
+        )
 
 
 def _check(options: argparse.Namespace) -> None:

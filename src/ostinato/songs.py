@@ -21,8 +21,19 @@ class Song(NamedTuple):
     swing: tuple[float, int] | None
 
 
-def read(path: Path) -> Song:
+def read(path: Path, believed: bool = True) -> Song:
     """Read a song: MIDI, MusicXML, ABC or Humdrum.
+
+    Parameters
+    ----------
+    path : Path
+    believed : bool
+        Whether a metre that the file says is taken for right, so that bars and notes stay where
+        they are, also if the notes contradict it.
+
+    Returns
+    -------
+    Song
 
     Raises
     ------
@@ -30,21 +41,23 @@ def read(path: Path) -> Song:
         If it can't be read.
     """
     if not path.is_file():
-        raise UserError(f"{path}: no such file")
+        raise UserError(f"{path}: {'a folder, not a song' if path.is_dir() else 'no such file'}")
     from ostinato.scores.corpus import read_score
     from ostinato.scores.grid import STRAIGHT
     from ostinato.scores.score import UnreadableScore
 
     try:
-        score, rhythm = read_score(path)
+        score, rhythm = read_score(path, believed)
     except UnreadableScore as error:
         raise UserError(f"{path}: {error}") from error
     grid = rhythm.grid
     return Song(score, (grid.swing, grid.unit) if grid and grid.swing != STRAIGHT else None)
 
 
-def check_output(path: Path) -> None:
-    """Raise UserError if a file of this name is of no kind that `write` knows."""
+def check_output(path: Path, song: Path | None = None) -> None:
+    """Raise UserError if `write` knows no such kind of file, or if it is the song itself."""
+    if song is not None and path.resolve() == song.resolve():
+        raise UserError(f"{path}: the song itself would be lost; write to another file")
     known = *MIDI, *SOUND, *NOTATION
     if path.suffix.lower() not in known:
         raise UserError(f"{path}: only {', '.join(known[:-1])} and {known[-1]} files are written")

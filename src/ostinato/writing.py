@@ -20,13 +20,13 @@ import torch
 from ostinato.core.errors import UserError
 from ostinato.notes import system
 from ostinato.notes.compose import around, outline
-from ostinato.notes.compose.around import Piece
-from ostinato.notes.compose.outline import RANDOM, VOICES, Outline
+from ostinato.notes.compose.around import TEMPERATURE, Piece
+from ostinato.notes.compose.outline import CHOIR, RANDOM, VOICES, Outline
 from ostinato.notes.system import System
 from ostinato.songs import Song
 
 
-def melody(song: Song, voice: str = "soprano") -> Outline:
+def melody(song: Song, voice: str = "soprano", voices: int = CHOIR) -> Outline:
     """Give a melody, to be harmonised; see `ostinato.notes.compose.outline.melody`.
 
     Parameters
@@ -35,6 +35,8 @@ def melody(song: Song, voice: str = "soprano") -> Outline:
     voice : str
         Where the melody is to stand: soprano, alto, tenor or bass; or 1 for the highest voice, 2
         for the next, and so on.
+    voices : int
+        How many there are to be.
     """
     if voice in VOICES:
         number = VOICES[voice]
@@ -43,7 +45,7 @@ def melody(song: Song, voice: str = "soprano") -> Outline:
     else:
         known = ", ".join(VOICES)
         raise UserError(f"there is no voice {voice}; name one of {known}, or a number from 1 on")
-    return replace(outline.melody(song.score, number), swing=song.swing)
+    return replace(outline.melody(song.score, number, voices), swing=song.swing)
 
 
 def gap(song: Song, first: int, last: int) -> Outline:
@@ -83,7 +85,7 @@ class Writer:
         given: Outline,
         pieces: int = 1,
         particles: int = 64,
-        temperature: float = 1.0,
+        temperature: float = TEMPERATURE,
         seed: int = 1,
     ) -> list[Piece]:
         """Write pieces around what is given, the best first; see `around.sample`."""

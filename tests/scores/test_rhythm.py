@@ -121,6 +121,15 @@ def test_a_metre_that_notes_contradict_is_not():
     assert found.notes["onset"][0] % 1920 == 0
     certain, _ = aligned(score, certain=True)
     assert certain.notes.tolist() == score.notes.tolist()
+    believed, rhythm = aligned(score, believed=True)
+    assert (believed.notes.tolist(), rhythm.metre_from) == (score.notes.tolist(), FILE)
+
+
+def test_who_believes_a_file_also_leaves_notes_that_are_a_little_late():
+    score = piece(BAR_OF_FOUR, 1920, late=20)
+    assert aligned(score, believed=True)[0].notes.tolist() == score.notes.tolist()
+    late, _ = aligned(piece(BAR_OF_FOUR, 1920, late=35), believed=True)
+    assert (late.notes["onset"] % 240 == 0).all()
 
 
 def test_what_is_late_is_put_on_its_step():

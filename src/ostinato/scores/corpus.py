@@ -212,8 +212,18 @@ def read_file(path: Path, source: str, parts: int | None) -> list[Song | Rejecte
     ]
 
 
-def read_score(path: Path) -> tuple[Score, Rhythm]:
+def read_score(path: Path, believed: bool = False) -> tuple[Score, Rhythm]:
     """Read the first score in a file of any kind; see `ostinato.scores.rhythm.aligned`.
+
+    Parameters
+    ----------
+    path : Path
+    believed : bool
+        Whether bars stay where the file says they are.
+
+    Returns
+    -------
+    Score, Rhythm
 
     Raises
     ------
@@ -225,7 +235,7 @@ def read_score(path: Path) -> tuple[Score, Rhythm]:
         raise scores[0]
     if not len(scores[0].notes):
         raise UnreadableScore("no notes")
-    return aligned(scores[0], certain)
+    return aligned(scores[0], certain, believed)
 
 
 def _read(path: Path) -> tuple[list[Score | UnreadableScore], bool]:

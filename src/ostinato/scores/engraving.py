@@ -12,7 +12,7 @@ import numpy as np
 from ostinato.core.errors import UserError
 from ostinato.scores.grid import STEPS, STRAIGHT, find_grid, without_swing
 from ostinato.scores.parts import instrument
-from ostinato.scores.score import TICKS_PER_BEAT, Score, nearest_step
+from ostinato.scores.score import PICKUP, TICKS_PER_BEAT, Score, nearest_step
 
 NAMES = ["F", "C", "G", "D", "A", "E", "B"]
 """The line of fifths, from which names of notes are chosen."""
@@ -85,7 +85,11 @@ def _part(score: Score, number: int, steps: int) -> music21.stream.Part:
     part.partAbbreviation = " ".join(
         word if word.isdecimal() else f"{word[0]}." for word in part.partName.split()
     )
-    part.insert(0, music21.instrument.instrumentFromMidiProgram(about.program))
+    sound = music21.instrument.instrumentFromMidiProgram(about.program)
+    # By default, they are other ones each time.
+    part.id = sound.partId = f"P{number + 1}"
+    sound.instrumentId = f"I{number + 1}"
+    part.insert(0, sound)
     for metre in score.metres:
         signature = music21.meter.TimeSignature(str(metre))
         part.insert(Fraction(metre.tick, TICKS_PER_BEAT), signature)
@@ -142,7 +146,7 @@ def _rest(measure: music21.stream.Measure) -> None:
 def _pick_up(part: music21.stream.Part, silence: Fraction) -> None:
     """Leave out the silence with which the first measure begins, in quarter notes."""
     first, *others = list(part.getElementsByClass("Measure"))
-    if not 0 < silence < first.barDuration.quarterLength:
+    if not PICKUP <= silence / first.barDuration.quarterLength < 1:
         return
     for stream in first.voices or [first]:
         rest = stream.getElementsByClass("Rest")[0]

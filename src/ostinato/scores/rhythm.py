@@ -15,6 +15,9 @@ CONTRADICTED, DOUBTED = 4.0, 2.0
 file that says none, 4/4 from the beginning on. Of songs whose metre is right, the first leaves 97
 in 100 alone (bench/metre.md)."""
 
+SLIGHT = TICKS_PER_BEAT // 16
+"""Half of what notes on four steps a beat may be late by."""
+
 
 @dataclass(frozen=True)
 class Rhythm:
@@ -32,7 +35,7 @@ class Rhythm:
     grid: Grid | None
 
 
-def aligned(score: Score, certain: bool = False) -> tuple[Score, Rhythm]:
+def aligned(score: Score, certain: bool = False, believed: bool = False) -> tuple[Score, Rhythm]:
     """Put notes on the beats and bars that they were meant for.
 
     What all notes are late by is taken away; where a performance has no beats, they are found.
@@ -45,7 +48,10 @@ def aligned(score: Score, certain: bool = False) -> tuple[Score, Rhythm]:
     score : Score
         With a note at least.
     certain : bool
-        Whether a metre that is said is right, as in notation.
+        Whether a metre that is said is right, and notes stand where they are meant, as in notation.
+    believed : bool
+        Whether a metre that is said is taken for right. If notes are less than `SLIGHT` late, they
+        stay where they are.
 
     Returns
     -------
@@ -56,8 +62,10 @@ def aligned(score: Score, certain: bool = False) -> tuple[Score, Rhythm]:
     if certain:
         # Notation writes triplets and dotted notes where others swing.
         grid = replace(grid, offset=0.0, swing=STRAIGHT) if grid else None
-    else:
-        score = _earlier(score, round(grid.offset)) if grid else performed(score)
+    elif not grid:
+        score = performed(score)
+    elif not believed or abs(grid.offset) >= SLIGHT:
+        score = _earlier(score, round(grid.offset))
     swing, swung = (grid.swing, grid.unit) if grid else (STRAIGHT, SWINGING[0])
     claim = score.metres[0].beats, score.metres[0].unit, 0
     if not score.metre_known:
@@ -66,7 +74,8 @@ def aligned(score: Score, certain: bool = False) -> tuple[Score, Rhythm]:
         claim = 4, 4, 0  # its bars are as long
     best = claim
     # Changes of metre are believed; drums alone tell nothing of harmony.
-    if len(score.metres) == 1 and len(score.pitched) and not (certain and score.metre_known):
+    fixed = (certain or believed) and score.metre_known
+    if len(score.metres) == 1 and len(score.pitched) and not fixed:
         straight = straightened(score.notes["onset"], swing, swung)
         candidates, nats = find_metre(score, straight, claim[:2])
         step = _shortest(grid)

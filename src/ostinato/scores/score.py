@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from fractions import Fraction
 from heapq import heappop, heappush
 
 import numpy as np
@@ -184,6 +185,10 @@ def tidy(notes: np.ndarray) -> np.ndarray:
     room[:-1] = np.where(same_key[1:], np.diff(notes["onset"]), room[:-1])
     notes["length"] = np.clip(notes["length"], 1, np.maximum(room, 1))
     return notes[np.lexsort((notes["part"], notes["pitch"], notes["onset"]))]
+
+
+PICKUP = Fraction(1, 3)
+"""A first bar is a pickup if it begins with silence for this share of it, at least."""
 
 
 def nearest_step(ticks: np.ndarray, steps_per_beat: int) -> np.ndarray:

@@ -13,6 +13,7 @@ from ostinato.core.errors import UserError
 from ostinato.notes.compose import around, outline
 from ostinato.notes.compose.around import sample
 from ostinato.notes.compose.outline import Outline, Plan
+from ostinato.notes.data.positions import FINAL, UNKNOWN
 from ostinato.notes.parts.given import HELD, SILENT, STRUCK
 from ostinato.notes.system import System
 from ostinato.scores.grid import with_swing
@@ -78,7 +79,7 @@ def test_each_voice_of_a_chorale_can_be_the_melody():
     for voice, own in ((0, 0), (1, 1), (2, 2), (-1, 3)):
         given = outline.melody(chorale(), voice)
         assert rows(given.score.notes) == rows(chorale().notes[chorale().notes["part"] == own])
-    assert outline.melody(chorale(), -1).final == int(given.score.notes["pitch"][-1]) % 12
+    assert Plan(given, 4).positions[0, FINAL] == int(given.score.notes["pitch"][-1]) % 12
 
 
 @pytest.mark.parametrize(
@@ -87,7 +88,7 @@ def test_each_voice_of_a_chorale_can_be_the_melody():
         (make_score([]), 0, "no note to harmonise"),
         (make_score([(0, 480, 60), (0, 480, 64)]), 0, "bar 1 has several notes at once"),
         (make_score([(0, 480, 60), (1920, 480, 112)]), 0, "bar 2 has a note of pitch 112"),
-        (chorale(), 4, "there are 4 voices"),
+        (chorale(), 4, "of 4 voices, none is number 5"),
     ],
 )
 def test_what_is_no_melody_is_said(score, voice, line):
@@ -109,9 +110,16 @@ def test_bars_are_written_anew_and_all_others_stay(system):
     assert nats == sorted(nats, reverse=True)
 
 
-@pytest.mark.parametrize("bars", [(0, 2), (3, 2), (4, 5)])
-def test_bars_that_do_not_exist_are_said(bars):
-    with pytest.raises(UserError, match="there are bars 1 to 4"):
+@pytest.mark.parametrize(
+    ("bars", "line"),
+    [
+        ((0, 2), "there are bars 1 to 4"),
+        ((4, 5), "there are bars 1 to 4"),
+        ((3, 2), "bar 2 comes before bar 3"),
+    ],
+)
+def test_bars_that_do_not_exist_are_said(bars, line):
+    with pytest.raises(UserError, match=line):
         outline.gap(chorale(), *bars)
 
 
@@ -137,8 +145,70 @@ def test_half_of_the_notes_are_kept(system, by):
         assert set(given.score.notes["part"].tolist()) == {0, 1}
     [piece] = sample(system, given, particles=4)
     new = piece.score.notes[~piece.given]
-    assert set(new["part"].tolist()) >= ({2, 3} if by == "voice" else {0, 3})
+    if by == "voice":
+        assert set(new["part"].tolist()) == {2, 3}
+        assert all(note["pitch"] < sounding(given.score, note["onset"]).max() for note in new)
+    else:
+        assert set(new["part"].tolist()) >= {0, 3}
     assert rows(piece.score.notes[piece.given]) == rows(given.score.notes)
+
+
+@pytest.mark.parametrize(("keep", "count"), [(0.1, 1), (0.5, 2), (0.95, 3), (0.0, 0)])
+def test_at_least_a_voice_is_kept_and_one_is_drawn_again(keep, count):
+    assert len(outline.variation(chorale(), keep, "voice").kept) == count
+
+
+def test_notes_that_are_a_little_late_are_in_the_same_voices(system):
+    """They stay to the tick, and new ones are divided as if they were on time."""
+    late = chorale().delayed(0)
+    late.notes["onset"] += 10
+    on_time, found = (
+        sample(system, outline.variation(score, 0.5), particles=4)[0] for score in (chorale(), late)
+    )
+    assert rows(found.score.notes[found.given]) == rows(outline.variation(late, 0.5).score.notes)
+    divided = [
+        sorted((n["onset"] // 120, n["pitch"], n["part"]) for n in piece.score.notes[~piece.given])
+        for piece in (on_time, found)
+    ]
+    assert divided[0] == divided[1]
+
+
+def test_no_more_notes_sound_at_once_than_voices_are_asked_for_or_the_song_has(system):
+    for known, most in (
+        (outline.melody(TUNE, count=2), 2),
+        (outline.melody(TUNE), 4),
+        (outline.gap(TUNE, 2, 2), 1),
+        (outline.gap(chorale(), 2, 3), 4),
+    ):
+        [piece] = sample(system, known, particles=4)
+        counts = [len(sounding(piece.score, tick)) for tick in range(0, piece.score.end, 120)]
+        assert max(counts) == most
+
+
+def test_the_last_note_counts_however_short_it_is(system):
+    short = make_score([(BEAT * i, BEAT, 72 + i % 5) for i in range(4)] + [(4 * BEAT, 20, 72)])
+    assert (Plan(outline.melody(short), 4).roll > 0).sum() == 5
+    [piece] = sample(system, outline.melody(make_score([(0, 10, 60)])), particles=2)
+    assert rows(piece.score.notes[piece.given]) == [(0, 10, 60)]
+
+
+def test_notes_of_a_melody_may_overlap_a_little():
+    legato = make_score([(BEAT * i, BEAT + 50, 72 + i % 5) for i in range(8)])
+    assert rows(outline.melody(legato).score.notes) == rows(legato.notes)
+    with pytest.raises(UserError, match="several notes at once"):
+        outline.melody(make_score([(0, 2 * BEAT, 72), (BEAT, BEAT, 74)]))
+
+
+def test_what_is_new_ends_where_the_gap_does(system):
+    [piece] = sample(system, outline.gap(chorale(), 2, 2), particles=4)
+    new = piece.score.notes[~piece.given]
+    assert (new["onset"] + new["length"]).max() <= 8 * BEAT
+
+
+def test_a_song_does_not_get_longer():
+    """The last bar is written anew, as far as it goes: with the pickup, it makes a whole one."""
+    song = make_score([(BEAT * beat, BEAT, 60 + beat % 7) for beat in range(3, 15)])
+    assert len(Plan(outline.gap(song, 4, 4), 4).given) == 15 * 4
 
 
 def test_a_variation_in_which_nothing_varies_is_refused():
@@ -184,10 +254,16 @@ def test_what_is_given_of_steps_is_what_is_given_of_the_piece(notes):
     assert (allowed[roll > 0] == [False, True, False]).all()
     assert (allowed[roll < 0] == [False, False, True]).all()
     silent = roll == 0
-    assert allowed[silent][:, [SILENT, STRUCK]].all()
-    over = silent[1:] & (roll[:-1] != 0)
+    # New notes are neither higher nor lower than those of the song, nor more at once.
+    pitches = score.notes["pitch"].astype(int) - 21
+    inside = silent.copy()
+    inside[:, : pitches.min()] = inside[:, pitches.max() + 1 :] = False
+    assert (allowed[silent & ~inside] == [True, False, False]).all()
+    assert allowed[inside][:, [SILENT, STRUCK]].all()
+    over = inside[1:] & (roll[:-1] != 0)
     assert not allowed[1:][over][:, HELD].any()
-    assert allowed[1:][silent[1:] & ~over][:, HELD].all()
+    assert allowed[1:][inside[1:] & ~over][:, HELD].all()
+    assert {each.most for each in plan.given} == {(roll != 0).sum(1).max()}
 
 
 def test_a_whole_song_is_written_anew_in_its_voices(system):
@@ -202,6 +278,13 @@ def test_without_notes_of_its_own_a_piano_plays_beside_the_drums(system):
     assert (piece.score.notes["part"][~piece.given] == 3).all()
     assert [part.name for part in piece.score.parts] == ["Lead", "Bass", "Kit", "Piano"]
     assert not piece.score.drums[~piece.given].any()
+
+
+def test_bars_in_which_the_drums_play_alone_are_filled(system):
+    song = with_drums(3)
+    song = replace(song, notes=song.notes[song.drums | (song.notes["onset"] >= 4 * 4 * BEAT)])
+    [piece] = sample(system, outline.gap(song, 1, 2), particles=4)
+    assert piece.score.notes["onset"][~piece.given].min() < 8 * BEAT
 
 
 @pytest.mark.parametrize("name", ["lstm", "dynamics"])
@@ -236,5 +319,11 @@ def test_a_pickup_is_bar_1_and_what_comes_before_it_stays_silent(system):
 
 
 def test_the_final_is_known_if_the_end_is_given():
-    assert outline.gap(chorale(), 2, 2).final == int(chorale().notes["pitch"][-4:].min()) % 12
-    assert outline.gap(chorale(), 4, 4).final is None
+    last = int(chorale().notes["pitch"][-4:].min()) % 12
+    middle = Plan(outline.gap(chorale(), 2, 2), 4)
+    assert (middle.positions[0, FINAL], middle.likely) == (last, None)
+    longer = chorale()
+    longer.notes["length"][-3] += 5  # released a little later than the other voices
+    assert Plan(outline.gap(longer, 2, 2), 4).positions[0, FINAL] == last
+    end = Plan(outline.gap(chorale(), 4, 4), 4)
+    assert (end.positions[0, FINAL], end.likely) == (UNKNOWN, last)

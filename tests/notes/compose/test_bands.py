@@ -20,7 +20,7 @@ def band():
 
 def test_notes_go_to_the_instrument_that_played_nearest():
     new = make_score([(0, 480, 42), (0, 480, 54), (0, 480, 57), (0, 480, 90)]).notes
-    assert by_height(new, band(), 8 * 1920, 1920)["part"].tolist() == [0, 0, 1, 1]
+    assert by_height(new, band(), 1920)["part"].tolist() == [0, 0, 1, 1]
 
 
 def test_drums_play_their_last_four_bars_again():

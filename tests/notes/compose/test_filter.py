@@ -8,6 +8,7 @@ import pytest
 import torch
 from making import positions
 
+from ostinato.notes.compose import filter as smc
 from ostinato.notes.compose.filter import NothingFits, Particles, write_around
 from ostinato.notes.data.positions import FINAL, UNKNOWN
 from ostinato.notes.generator import Generator
@@ -65,7 +66,10 @@ def every_piece(steps: int = STEPS) -> torch.Tensor:
 
 
 def posterior(model: Generator, given: list[Given]) -> tuple[torch.Tensor, torch.Tensor, float]:
-    """All pieces that contain what is given, their probabilities, and that of what is given."""
+    """All pieces that contain what is given, their probabilities, and that of what is given.
+
+    What rests cost makes both smaller.
+    """
     pieces = every_piece(len(given))
     fits = torch.stack([each.fits(pieces[:, step]) for step, each in enumerate(given)]).all(0)
     pieces = pieces[fits]
@@ -77,6 +81,8 @@ def posterior(model: Generator, given: list[Given]) -> tuple[torch.Tensor, torch
         unused = pieces.new_zeros(*pieces.shape[:2], model.num_uniforms)
         nats, _ = model.log_prob(pieces, model.initial(silence, where), unused)
         total += nats.sum(1).exp()
+    for step, each in enumerate(given):
+        total *= (-each.price(pieces[:, step])).exp()
     possible = total > 0
     return pieces[possible], total[possible] / total.sum(), total.sum().item()
 
@@ -106,14 +112,40 @@ def test_more_particles_come_nearer_to_the_true_distribution(sampler, does):
 
 
 @pytest.mark.parametrize("sampler", SAMPLERS)
-@pytest.mark.parametrize("does", ["x-0", ".XX"])
-def test_the_estimate_of_the_evidence_is_unbiased(sampler, does):
-    model, given = generator(sampler), melody(does)
+@pytest.mark.parametrize(
+    ("does", "limits"),
+    [
+        ("x-0", {}),
+        (".XX", {}),
+        ("x-.", {"most": 1}),
+        ("...", {"above": 0}),
+        ("x..", {"most": 2, "rest": 0.7, "strike": 0.4}),
+    ],
+)
+def test_the_estimate_of_the_evidence_is_unbiased(sampler, does, limits):
+    model, given = generator(sampler), [each._replace(**limits) for each in melody(does)]
     true = posterior(model, given)[2]
     found = write_around(model, given, plan(), 2000, 3, 2).evidence.exp()
     error = found.std().item() / math.sqrt(len(found))
     assert found.mean().item() == pytest.approx(true, abs=4 * error)
     assert error < true / 10
+
+
+def test_a_final_that_is_known_is_evidence_too():
+    model, given, where = generator(), melody("XXX"), plan()
+    nats = []
+    for final in range(12):
+        where[..., FINAL] = final
+        nats.append(write_around(model, given, where, 1, 2, 1).evidence.item())
+    assert np.exp(nats).sum() == pytest.approx(posterior(model, given)[2])
+
+
+def test_pieces_are_the_same_however_many_are_drawn_at_once(monkeypatch):
+    model, given = generator(), melody("x.x")
+    at_once = write_around(model, given, plan(), 5, 4, 1, patience=4)
+    monkeypatch.setattr(smc, "MOST", 64 * 4)
+    few = write_around(model, given, plan(), 5, 4, 1, patience=4)
+    torch.testing.assert_close(few, at_once)
 
 
 def test_a_final_that_is_likely_counts_no_more_than_others():
@@ -171,6 +203,19 @@ def test_particles_keep_their_own_past_in_every_memory(memory):
     assert pasts > 10
     assert len(found.unique()) > 10
     torch.testing.assert_close(found, expected)
+
+
+def test_what_is_new_is_the_more_expected_the_lower_the_temperature():
+    model, given, where = generator(), melody("x..."), plan(4)
+    nats = []
+    for temperature in (2.0, 1.0, 0.3):
+        notes = write_around(model, given, where, 300, 8, 1, temperature).notes
+        begin = model.initial(
+            notes.new_zeros(300, model.context_length, KEYS), where.repeat(300, 1, 1)
+        )
+        unused = notes.new_zeros(300, 4, model.num_uniforms)
+        nats.append(model.log_prob(notes, begin, unused)[0].sum(1).mean().item())
+    assert nats[0] < nats[1] < nats[2]
 
 
 def test_what_cannot_be_written_is_said():

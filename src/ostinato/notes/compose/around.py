@@ -9,24 +9,23 @@ from torch import Tensor
 from ostinato.core import devices, noise
 from ostinato.core.errors import UserError
 from ostinato.core.progress import tell
+from ostinato.core.seeds import derive
 from ostinato.notes.compose import voices
 from ostinato.notes.compose.bands import by_height
 from ostinato.notes.compose.compose import midi_velocities, notes_of
-from ostinato.notes.compose.filter import FEWEST, NothingFits, Written, write_around
+from ostinato.notes.compose.filter import NothingFits, Written, fewest, write_around
 from ostinato.notes.compose.outline import Outline, Plan, place
 from ostinato.notes.data import rolls
 from ostinato.notes.data.positions import FINAL
 from ostinato.notes.performer import VELOCITY
 from ostinato.notes.system import System
-from ostinato.scores.grid import with_swing
-from ostinato.scores.score import TICKS_PER_BEAT, Part, Score, tidy, voices_of
+from ostinato.scores.grid import straightened, with_swing
+from ostinato.scores.score import TICKS_PER_BEAT, Part, Score, nearest_step, tidy, voices_of
 
+TEMPERATURE = 0.8
 PATIENCE = 64
 """Where hardly any particle fits what is given, so many times as many are drawn, at most."""
 NAMES = "Soprano", "Alto", "Tenor", "Bass"
-MOST_VOICES = 5
-USUAL = 0.8
-"""There are so many voices that this share of the steps has no more notes."""
 
 
 @dataclass(frozen=True)
@@ -39,9 +38,10 @@ class Piece:
     given : ndarray[bool], shape [notes]
         Which of its notes were given.
     nats : float
-        Its log-probability.
+        Its log-probability, that of its final included.
     evidence : float
-        An estimate of the log-probability of what is given, in nats.
+        An estimate of the log-probability of what is given, in nats. At other temperatures than 1,
+        and where more particles were drawn since hardly any fitted, it is a rough one.
     """
 
     score: Score
@@ -55,7 +55,7 @@ def sample(
     given: Outline,
     pieces: int = 1,
     particles: int = 64,
-    temperature: float = 1.0,
+    temperature: float = TEMPERATURE,
     seed: int = 1,
 ) -> list[Piece]:
     """Write pieces around what is given.
@@ -93,15 +93,15 @@ def sample(
             positions,
             pieces,
             particles,
-            seed,
+            derive(seed, "around"),
             temperature,
             PATIENCE,
-            given.likely,
+            plan.likely,
         )
     except NothingFits as nothing:
         where = _where(given, nothing.step, system)
         raise UserError(f"{where}: nothing that the model can write fits what is given") from None
-    _warn(written, given, system)
+    _warn(written, given, system, particles)
     nats = _nats(system, written, positions)
     if failed := int(written.evidence.isinf().sum()):
         tell(f"{failed} of {pieces} pieces could not go on, and are left out")
@@ -131,10 +131,10 @@ def _where(given: Outline, step: int, system: System) -> str:
     return place(given.song, step * TICKS_PER_BEAT // system.steps_per_beat)
 
 
-def _warn(written: Written, given: Outline, system: System) -> None:
-    """Say where hardly anything fitted."""
-    least, step = written.effective.amin(0).min(0)
-    if least < FEWEST:
+def _warn(written: Written, given: Outline, system: System, particles: int) -> None:
+    """Say where hardly anything fitted, in most of the pieces."""
+    least, step = written.effective.median(0).values.min(0)
+    if least < fewest(particles):
         tell(
             f"{_where(given, int(step), system)}: what is given is unusual there; more particles "
             "find more that fits it"
@@ -159,42 +159,62 @@ def _score(
     roll = np.where(plan.roll, 0, midi_velocities(_played(system, given, plan, notes, seed)))
     song, old, parts = given.song, given.score.notes.copy(), list(given.score.parts)
     new = notes_of(roll, song.metres[-1], system.steps_per_beat, system.representation)
-    if given.swing:
-        new = with_swing(replace(song, notes=new), *given.swing).notes
-    own, taken = voices_of(song), -1
+    own, kept = voices_of(song), given.kept
     if given.voice is not None:
-        parts, taken = _around(given.voice, parts[0], roll)
-        old["part"], own = taken, list(range(len(parts)))
-        # The voice that is given has no other notes.
-        new = _in_voices(new, old, [part for part in own if part != taken])
+        parts, taken = _around(given.voice, parts[0], given.voices)
+        old["part"], own, kept = taken, list(range(len(parts))), (taken,)
+    # Notes are divided where they were meant to stand, and not where they are played.
+    meant = _on_steps(old, given.swing, system.steps_per_beat)
+    if given.voice is not None:
+        high = _above(new, meant) & (taken > 0) | (taken == own[-1])
+        new = np.concatenate([
+            _in_voices(new[high], meant, own[:taken]),
+            _in_voices(new[~high], meant, own[taken + 1 :]),
+        ])  # fmt: skip
     elif own:
-        new = _in_voices(new, old, own)
+        new = _in_voices(new, meant, [part for part in own if part not in kept])
     elif len(song.pitched):
-        new = by_height(new, song, given.begin, song.metres[-1].bar)
+        new = by_height(new, song, song.metres[-1].bar)
     else:
         new["part"] = len(parts)
         parts.append(Part("Piano"))
+    more = voices.unisons(np.concatenate([meant, new]), own)
+    first, end = np.flatnonzero(plan.free)[[0, -1]] * (TICKS_PER_BEAT // system.steps_per_beat)
+    inside = (more["onset"] >= first) & (more["onset"] <= end) & ~np.isin(more["part"], kept)
+    new = tidy(np.concatenate([new, more[inside]]))
+    if given.swing:
+        new = with_swing(replace(song, notes=new), *given.swing).notes
     both = np.concatenate([old, _apart(new, old)])
-    more = voices.unisons(both, own)
-    more = more[(more["onset"] >= given.begin) & (more["onset"] < given.end)]
-    both = np.concatenate([both, more[more["part"] != taken]])
     order = np.lexsort((both["part"], both["pitch"], both["onset"]))
     is_old = (np.arange(len(both)) < len(old))[order]
     return replace(given.score, notes=both[order], parts=parts), is_old
 
 
-def _around(voice: int, part: Part, roll: np.ndarray) -> tuple[list[Part], int]:
+def _around(voice: int, part: Part, count: int) -> tuple[list[Part], int]:
     """Choose voices around one that is given: all parts, the highest first, and which is its."""
-    counts = (roll != 0).sum(1)
-    sounding = counts[counts > 0]
-    count = int(np.quantile(sounding, USUAL)) if len(sounding) else 0
-    count = min(max(count, 1), MOST_VOICES)
-    own = count if voice == -1 else min(voice, count)
-    names = NAMES if count == len(NAMES) - 1 else [f"Voice {i + 1}" for i in range(count + 1)]
+    own = count - 1 if voice == -1 else voice
+    names = NAMES if count == len(NAMES) else [f"Voice {i + 1}" for i in range(count)]
     parts = [replace(part, name=name) for name in names]
-    if part.name:
+    if part.name not in ("", *names):
         parts[own] = part
     return parts, own
+
+
+def _above(new: np.ndarray, melody: np.ndarray) -> np.ndarray:
+    """Tell which new notes begin above a melody; where it rests, it stays where it was."""
+    latest = np.searchsorted(melody["onset"], new["onset"], "right") - 1
+    return new["pitch"] > melody["pitch"][np.maximum(latest, 0)]
+
+
+def _on_steps(notes: np.ndarray, swing: tuple[float, int] | None, steps: int) -> np.ndarray:
+    """Put notes on so many steps of a beat, without swing."""
+    begin, end = notes["onset"].astype(np.int64), notes["onset"] + notes["length"].astype(np.int64)
+    if swing:
+        begin, end = (np.rint(straightened(each, *swing) * TICKS_PER_BEAT) for each in (begin, end))
+    begin, end = nearest_step(begin, steps), nearest_step(end, steps)
+    found, ticks = notes.copy(), TICKS_PER_BEAT // steps
+    found["onset"], found["length"] = begin * ticks, np.maximum(end - begin, 1) * ticks
+    return found
 
 
 def _in_voices(new: np.ndarray, old: np.ndarray, places: list[int]) -> np.ndarray:

@@ -5,33 +5,37 @@ import numpy as np
 from ostinato.scores.score import NOTE, Metre, Score
 
 REMEMBERED, REPEATED = 16, 4
-"""So many of the last bars tell how high an instrument plays; and so many the drums play again."""
+"""So many bars before and after a note tell how high an instrument plays; and so many of the last
+ones the drums play again."""
 
 
-def by_height(notes: np.ndarray, score: Score, begin: int, bar: int) -> np.ndarray:
-    """Give each note to the instrument that last played nearest to it.
+def by_height(notes: np.ndarray, score: Score, bar: int) -> np.ndarray:
+    """Give each note to the instrument that plays nearest to it in the bars around it.
 
     Parameters
     ----------
     notes : ndarray[NOTE]
         New notes.
     score : Score
-        What was played, with a note that has pitch at least.
-    begin, bar : int
-        When the new notes begin, and the length of a bar, in ticks.
+        What is played, with a note that has pitch at least.
+    bar : int
+        The length of a bar, in ticks.
 
     Returns
     -------
     ndarray[NOTE]
     """
-    known = score.pitched
-    lately = known[known["onset"] >= begin - REMEMBERED * bar]
-    known = lately if len(lately) else known
-    parts = np.unique(known["part"])
-    height = np.array([np.median(known["pitch"][known["part"] == part]) for part in parts])
-    divided = notes.copy()
-    distance = np.abs(notes["pitch"].astype(float)[:, None] - height)
-    divided["part"] = parts[distance.argmin(1)]
+    known, divided = score.pitched, notes.copy()
+    onset = known["onset"].astype(int)
+    bars = np.minimum(notes["onset"].astype(int), onset.max()) // bar
+    for number in np.unique(bars).tolist():
+        near = np.abs(onset - number * bar) <= REMEMBERED * bar
+        around = known[near] if near.any() else known
+        parts = np.unique(around["part"])
+        height = np.array([np.median(around["pitch"][around["part"] == part]) for part in parts])
+        now = bars == number
+        distance = np.abs(notes["pitch"][now].astype(float)[:, None] - height)
+        divided["part"][now] = parts[distance.argmin(1)]
     return divided
 
 

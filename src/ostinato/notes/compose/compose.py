@@ -395,7 +395,7 @@ def continue_score(system: System, score: Score, bars: int, temperature: float, 
         at_end = Voices(last["pitch"].astype(float), last["onset"] + last["length"].astype(int))
         new = in_parts(new, at_end, own)
     else:
-        new = by_height(new, score, given * ticks, metres[-1].bar)
+        new = by_height(new, score, metres[-1].bar)
     new = np.concatenate([new, drums_again(score, given * ticks, bars, metres[-1])])
     return replace(score, notes=tidy(np.concatenate([old, new])))
 

@@ -34,12 +34,13 @@ FORESIGHT = 8
 """So many times as many particles are drawn where a note is struck that is given, since only some
 of the chords that are drawn below it fit it."""
 MOST = 2**17
-"""So many draws at a step, at most, of all pieces together."""
+"""So many draws at once, at most, unless those of one piece are more; and so many for a piece when
+hardly any fit."""
 LIKELY = 0.5
 """If a final is likely, this share of the particles ends on it, and the others on any."""
 FEWEST, MORE = 2.0, 4
-"""With a smaller effective number of particles, hardly any fit what is given; so many times as many
-are drawn then."""
+"""With a smaller effective number of particles (or half of them, if that is less), hardly any fit
+what is given; so many times as many are drawn then."""
 
 
 class Written(NamedTuple):
@@ -137,7 +138,9 @@ class Particles:
         self.where = torch.searchsorted(shares.cumsum(0), points, right=True)
         self.where = self.where.clamp(max=len(finals) - 1)
         self.nats = torch.zeros(pieces, particles, dtype=torch.float64, device=device)
-        self.evidence = self.nats.new_zeros(pieces)
+        # A final that is given is evidence, too.
+        told = generator.knows_final and len(finals) == 1
+        self.evidence = self.nats.new_full((pieces,), -math.log(CLASSES) if told else 0.0)
         # For each step so far, the notes of each past, and which past of the step before it has.
         self._steps: list[tuple[Tensor, Tensor]] = []
         self._finals = finals
@@ -187,32 +190,36 @@ class Particles:
         pieces, particles = self.where.shape
         struck = (given.allowed[:, STRUCK] & (given.allowed.sum(1) == 1)).any()
         times, step = FORESIGHT if struck else 1, len(self._steps)
-        most = max(times, min(times * patience, MOST // (pieces * particles)))
+        most = min(times * patience, MOST // particles)
         before = self.nats.clone()
         where, effective = self.where.clone(), self.nats.new_zeros(pieces)
         found = self.nats.new_zeros(*where.shape, self._generator.keys, dtype=torch.int8)
-        left = list(range(pieces))
+        left: list[int] = list(range(pieces))
+        again: list[int] = []
         while left:
-            tried = self.where[left].repeat_interleave(times, 1)
+            room = max(MOST // (particles * times), 1)
+            some, left = left[:room], left[room:]
+            tried = self.where[some].repeat_interleave(times, 1)
             shape, names = (tried.shape[1], self._generator.num_uniforms), ("step", step, times)
-            lots = torch.cat([self._lots(shape, *names, piece) for piece in left])
+            lots = torch.cat([self._lots(shape, *names, piece) for piece in some])
             notes, nats, state = self._generator.step_given(
                 self.state, given, tried.flatten(), lots.to(self.state.past), temperature
             )
-            nats = before[left].repeat_interleave(times, 1) + nats.view(tried.shape)
+            nats = (nats - given.price(notes)).view(tried.shape)
+            nats = before[some].repeat_interleave(times, 1) + nats
             fit = _effective(nats)
-            done = torch.full_like(fit, True, dtype=torch.bool) if times >= most else fit >= FEWEST
-            kept = [piece for piece, enough in zip(left, done.tolist(), strict=True) if enough]
-            left = [piece for piece in left if piece not in kept]
-            times *= MORE
-            if not kept:
-                continue
-            nats = self._weighed(nats[done], kept)
-            chosen, self.nats[kept] = self._chosen(nats, particles, "drawn", kept)
-            where[kept] = tried[done].gather(1, chosen)
-            notes = notes.view(*tried.shape, -1)[done].to(torch.int8)
-            found[kept] = notes.gather(1, chosen[..., None].expand(-1, -1, notes.shape[2]))
-            effective[kept] = fit[done]
+            done = (fit >= fewest(particles)) | (times * MORE > most)
+            kept = [piece for piece, enough in zip(some, done.tolist(), strict=True) if enough]
+            again += [piece for piece in some if piece not in kept]
+            if kept:
+                nats = self._weighed(nats[done], kept)
+                chosen, self.nats[kept] = self._chosen(nats, particles, "drawn", kept)
+                where[kept] = tried[done].gather(1, chosen)
+                notes = notes.view(*tried.shape, -1)[done].to(torch.int8)
+                found[kept] = notes.gather(1, chosen[..., None].expand(-1, -1, notes.shape[2]))
+                effective[kept] = fit[done]
+            if not left:
+                left, again, times = again, [], times * MORE
         self.state = state
         self._keep(where, found)
         return effective.clamp(max=particles)
@@ -351,6 +358,11 @@ def write_around(
             effective.append(swarm.draw(given[first], temperature, patience))
     notes, finals = swarm.pieces()
     return Written(notes, finals, swarm.evidence, torch.stack(effective, 1))
+
+
+def fewest(particles: int) -> float:
+    """The effective number below which hardly any of so many particles fit; see `FEWEST`."""
+    return min(FEWEST, particles / 2)
 
 
 def _effective(nats: Tensor) -> Tensor:

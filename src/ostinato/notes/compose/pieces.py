@@ -11,7 +11,7 @@ from joblib import Parallel, delayed
 from ostinato.core import devices, files
 from ostinato.core.errors import UserError
 from ostinato.core.params import Compose
-from ostinato.core.progress import progress
+from ostinato.core.progress import progress, tell
 from ostinato.core.seeds import derive
 from ostinato.notes import system
 from ostinato.notes.compose import around, outline
@@ -24,6 +24,7 @@ from ostinato.notes.compose.compose import (
     notes_of,
     score_of,
 )
+from ostinato.notes.compose.outline import Outline
 from ostinato.notes.data import rolls
 from ostinato.notes.data.dataset import metres_of
 from ostinato.notes.data.positions import Bars
@@ -140,34 +141,49 @@ def _written_around(
     writer: System, songs: Songs, count: int, settings: Compose, seed: int, first: int
 ) -> Made:
     """Write around a voice of songs, or in the middle of them."""
-    for number, song in enumerate(chosen_songs(songs, count, seed, first).tolist(), first):
-        score, swing = beginning_of(songs, song, settings.bars, settings.tempo), songs.swing[song]
-        if swing:
-            score = with_swing(score, *swing)
-        if settings.given == BARS:
-            outer = len(outline.bar_lines(score)) // 4
-            known = outline.gap(score, outer + 1, len(outline.bar_lines(score)) - 1 - outer)
-            what = given.outside(known.begin, known.end)
-        else:
-            try:
-                known = outline.melody(score, -1 if settings.given == "bass" else 0)
-            except UserError as error:
-                raise UserError(f"compose.given: {songs.title[song]}: {error}") from error
-        known = replace(known, swing=swing)
-        [piece] = around.sample(
+    around.check(writer)
+    every = len(songs.of("test"))
+    for number in range(first, first + count):
+        song, known, piece = _first_that_fits(
             writer,
-            known,
-            1,
-            settings.particles,
-            settings.temperature,
+            songs,
+            chosen_songs(songs, every, seed, number).tolist(),
+            settings,
             derive(seed, "given", number),
         )
         score = piece.score
-        if settings.given != BARS:
+        if settings.given == BARS:
+            what = given.outside(known.begin, known.end)
+        else:
             what = given.part(int(score.notes["part"][piece.given][0]))
         title = f"piece-{number + 1:02d}, {settings.given} of {songs.title[song]}"
         steps = -(-score.end * songs.steps_per_beat // TICKS_PER_BEAT)
         yield song, replace(score, title=title), what, steps
+
+
+def _first_that_fits(
+    writer: System, songs: Songs, candidates: list[int], settings: Compose, seed: int
+) -> tuple[int, Outline, around.Piece]:
+    """Write around what is given of the first song that has it: a melody, bars in the middle."""
+    for song in candidates:
+        score, swing = beginning_of(songs, song, settings.bars, settings.tempo), songs.swing[song]
+        if swing:
+            score = with_swing(score, *swing)
+        try:
+            if settings.given == BARS:
+                outer = len(outline.bar_lines(score)) // 4
+                known = outline.gap(score, outer + 1, len(outline.bar_lines(score)) - 1 - outer)
+            else:
+                known = outline.melody(score, -1 if settings.given == "bass" else 0)
+            known = replace(known, swing=swing)
+            [piece] = around.sample(
+                writer, known, 1, settings.particles, settings.temperature, seed
+            )
+        except UserError as error:
+            tell(f"{songs.title[song]}: {error}")
+            continue
+        return song, known, piece
+    raise UserError(f"compose.given: {settings.given}: no test song fits")
 
 
 def beginning_of(songs: Songs, song: int, bars: int, tempo: float) -> Score:

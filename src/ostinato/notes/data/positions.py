@@ -35,6 +35,15 @@ class Bars(NamedTuple):
     beat: int
 
 
+def close_of(notes: np.ndarray) -> tuple[int, int]:
+    """Find the step at which the last of some notes end, and the final: see `STEP`.
+
+    ndarray[STEP_NOTE], one at least.
+    """
+    ends = notes["onset"] + notes["length"]
+    return int(ends.max()), int(notes["pitch"][ends == ends.max()].min()) % CLASSES
+
+
 class Positions:
     """The positions of all steps of a piece.
 

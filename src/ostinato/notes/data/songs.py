@@ -8,7 +8,7 @@ import numpy as np
 
 from ostinato.core import files
 from ostinato.notes.data import rolls
-from ostinato.notes.data.positions import Bars, Positions
+from ostinato.notes.data.positions import Bars, Positions, close_of
 
 STEP_NOTE = np.dtype(
     [
@@ -116,9 +116,7 @@ class Songs:
         notes, length = self.song(index), int(self.steps[index])
         if not len(notes):
             return Positions(self.bars[index], length)(start, steps, shift)
-        first, ends = int(notes["onset"][0]), notes["onset"] + notes["length"]
-        end = int(ends.max())
-        final = int(notes["pitch"][ends == end].min()) % rolls.CLASSES
+        first, (end, final) = int(notes["onset"][0]), close_of(notes)
         return Positions(self.bars[index], length, first, end, final)(start, steps, shift)
 
 

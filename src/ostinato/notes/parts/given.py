@@ -30,11 +30,20 @@ class Given(NamedTuple):
         What each key may do; see `SILENT`.
     key, above : int
         At most so many keys above this key may sound, which tells a voice from those below it.
+    most : int
+        At most so many keys may sound, those given included.
+    rest : float
+        What it costs, in nats, if a key fewer sounds than that.
+    strike : float
+        What it costs to strike a key.
     """
 
     allowed: Tensor
     key: int = 0
     above: int = ANY
+    most: int = ANY
+    rest: float = 0.0
+    strike: float = 0.0
 
     @property
     def everything(self) -> bool:
@@ -56,7 +65,13 @@ class Given(NamedTuple):
         does = torch.where(notes > 0, STRUCK, torch.where(notes < 0, HELD, SILENT))
         keys = torch.arange(len(self.allowed), device=notes.device)
         above = (notes[..., self.key + 1 :] != 0).sum(-1)
-        return self.allowed[keys, does].all(-1) & (above <= self.above)
+        few = (above <= self.above) & ((notes != 0).sum(-1) <= self.most)
+        return self.allowed[keys, does].all(-1) & few
+
+    def price(self, notes: Tensor) -> Tensor:
+        """What notes cost, in nats: Tensor[..., K] to Tensor[...]."""
+        missing, struck = self.most - (notes != 0).sum(-1), (notes > 0).sum(-1)
+        return self.rest * missing.double() + self.strike * struck.double()
 
     def next_needed(self, last: Tensor) -> Tensor:
         """Find the lowest key from `last` on that has to sound; K if there is none.
@@ -67,6 +82,12 @@ class Given(NamedTuple):
         keys = torch.arange(count, device=last.device)
         needed = (~self.allowed[:, SILENT]) & (keys >= last[:, None])
         return torch.where(needed, keys, count).amin(1)
+
+    def _full(self, drawn: Tensor, last: Tensor) -> Tensor:
+        """Tell where no key may sound any more but those that have to: Tensor[M, 1] of bool."""
+        keys = torch.arange(len(self.allowed), device=last.device)
+        needed = (~self.allowed[:, SILENT]) & (keys >= last[:, None])
+        return ((drawn != 0).sum(1) + needed.sum(1) >= self.most)[:, None]
 
     def outcomes(self, drawn: Tensor, last: Tensor) -> Tensor:
         """Tell which outcomes of a draw are allowed, with keys drawn from the lowest on.
@@ -90,6 +111,7 @@ class Given(NamedTuple):
         can = (keys >= last[:, None]) & (keys <= first)
         above = (drawn[:, self.key + 1 :] != 0).sum(1, keepdim=True)
         can &= (above < self.above) | (keys <= self.key)
+        can &= (keys == first) | ~self._full(drawn, last)
         strike, hold = (can & self.allowed[:, what] for what in (STRUCK, HELD))
         return torch.cat([strike, hold, first == count], 1)
 
