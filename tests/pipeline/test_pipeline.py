@@ -205,8 +205,9 @@ def test_texts_in_folders_are_classified(project):
         for number in range(8):
             (text / label / f"{number}.txt").write_text(word * (20 + number))
     project.set(tokens__letters__task="classify")
-    changed = ["tokens@letters", "token_model@letters", "token_compose@letters", "token_evaluate"]
-    assert project.repro("token_compose@letters", "token_evaluate") == changed
+    ran = project.repro("token_compose@letters", "token_evaluate")
+    assert ran[:2] == ["tokens@letters", "token_model@letters"]
+    assert set(ran[2:]) == {"token_compose@letters", "token_evaluate"}
     metrics = json.loads(project.read("results/token_model/metrics.json"))["letters"]
     assert metrics["logistic_accuracy"] == 1
     assert 0 <= metrics["model_accuracy"] <= 1
