@@ -1,5 +1,7 @@
 """Songs of several instruments that go on."""
 
+from dataclasses import replace
+
 import numpy as np
 from making import make_score
 
@@ -21,6 +23,17 @@ def band():
 def test_notes_go_to_the_instrument_that_played_nearest():
     new = make_score([(0, 480, 42), (0, 480, 54), (0, 480, 57), (0, 480, 90)]).notes
     assert by_height(new, band(), 1920)["part"].tolist() == [0, 0, 1, 1]
+
+
+def test_the_bars_around_a_note_tell_how_high_instruments_play():
+    rows = [
+        (beat * 480, 480, pitch, 80, part)
+        for beat in range(4 * 60)
+        for part, pitch in enumerate((40, 70) if beat < 4 * 30 else (70, 40))
+    ]
+    score = replace(band(), notes=np.sort(np.array(rows, NOTE)))
+    new = make_score([(0, 480, 42), (59 * 1920, 480, 42), (80 * 1920, 480, 42)]).notes
+    assert by_height(new, score, 1920)["part"].tolist() == [0, 1, 1]
 
 
 def test_drums_play_their_last_four_bars_again():

@@ -143,7 +143,7 @@ def test_a_final_that_is_known_is_evidence_too():
 def test_pieces_are_the_same_however_many_are_drawn_at_once(monkeypatch):
     model, given = generator(), melody("x.x")
     at_once = write_around(model, given, plan(), 5, 4, 1, patience=4)
-    monkeypatch.setattr(smc, "MOST", 64 * 4)
+    monkeypatch.setattr(smc, "MOST", 4 * 8 * 4)  # enough for four pieces at a time
     few = write_around(model, given, plan(), 5, 4, 1, patience=4)
     torch.testing.assert_close(few, at_once)
 
