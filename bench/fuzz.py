@@ -154,7 +154,8 @@ def mxl(rng: random.Random) -> bytes:
 
 def abc(rng: random.Random) -> bytes:
     """Make a tune in ABC."""
-    pieces = """ABc2|d/e/ (3fga z4 [CEG] |: :| |1 |2 || "Am" {g}a ^f _b =c A, c' - > < [M:3/4] %%"""
+    pieces = """ABc2|d/e/ (3fga z4 [CEG] |: :| |1 |2 || "Am" {g}a ^f _b =c A, c' - > < [M:3/4] %%
+        Z2 x3 y TA HB"""
     music = " ".join(rng.choice(pieces.split()) for _ in range(rng.randrange(4, 40)))
     metre = rng.choice(("6/8", "4/4", "C|"))
     return f"X:1\nT:Größe\nM:{metre}\nL:1/8\nQ:1/4=120\nK:G\n{music}|\n".encode()

@@ -4,7 +4,7 @@ After Huang, Cooijmans, Roberts, Courville and Eck (2017), "Counterpoint by conv
 (arXiv:1903.07227): a chorale is four voices by pitches by sixteenths. A convolutional network is
 trained to complete it where some of it is masked, and writes by masking and completing again and
 again, less and less of it (Yao and others 2014, arXiv:1409.0585). The network is smaller than the
-paper's, and sees as far along time by dilated convolutions.
+paper's, and sees as far along pitch and along time by dilated convolutions.
 """
 
 from pathlib import Path
@@ -25,8 +25,8 @@ VOICES = 4
 LOWEST, PITCHES = 33, 56
 """The lowest MIDI pitch and the number of pitches that voices sing; class 0 is a rest."""
 FILTERS = 48
-DILATIONS = 1, 1, 2, 2, 4, 4, 8, 8, 1, 1
-"""Along time, of the layers."""
+DILATIONS = (1, 1), (2, 1), (4, 2), (8, 2), (12, 4), (1, 4), (2, 8), (4, 8), (8, 1), (12, 1)
+"""Along pitch and along time, of the layers. All voices are seen: they cover 54 semitones."""
 PARTS = 16
 """Crops of each validation chorale that are validated, and masked otherwise each time."""
 CROP = 64
@@ -38,7 +38,7 @@ PASSES = 128
 TRAINING = {
     "batch": 16,
     "learning_rate": 2e-3,
-    "max_steps": 1500,
+    "max_steps": 2000,
     "validate_every": 100,
     "weight_decay": 0.01,
     "precision": "float32",
@@ -56,7 +56,7 @@ class Masked(nn.Module):
             nn.Sequential(
                 nn.BatchNorm2d(FILTERS),
                 nn.ReLU(),
-                nn.Conv2d(FILTERS, FILTERS, 3, padding=(1, each), dilation=(1, each)),
+                nn.Conv2d(FILTERS, FILTERS, 3, padding=each, dilation=each),
             )
             for each in DILATIONS
         )
@@ -104,7 +104,8 @@ def fitted(
         return model.eval()(sung, masked).item(), len(sung)
 
     settings = like.model_copy(update=TRAINING)
-    return trained(Task("masked", model, {}, batch, validate, settings, seed, [notes], PARTS))
+    config = {"dilations": DILATIONS}
+    return trained(Task("masked", model, config, batch, validate, settings, seed, [notes], PARTS))
 
 
 def _example(rng: np.random.Generator, voices: np.ndarray, shift: int) -> tuple[Tensor, Tensor]:

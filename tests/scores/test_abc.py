@@ -8,6 +8,7 @@ import pytest
 
 from ostinato.scores import abc
 from ostinato.scores.notation import read_abc, read_notation
+from ostinato.scores.score import UnreadableScore
 
 HEAD = "X:1\nT:Tune\nM:4/4\nL:1/4\nK:C\n"
 SOUND = [(0, 960, 48, 1), (0, 480, 60, 0), (480, 480, 62, 0), (960, 960, 55, 1), (960, 960, 64, 0),
@@ -40,6 +41,46 @@ def test_an_overlay_is_silent_in_bars_without_it(bar, beats):
     assert low["onset"] == first
     rest = 0 if beats == 4 else (4 - beats) * 480
     assert low["onset"] - rest == beats * 480
+
+
+@pytest.mark.parametrize(
+    ("music", "onsets"),
+    [
+        ("CG2D|Z2|E", [0, 1, 3, 12]),
+        ("CG2D|X|E", [0, 1, 3, 8]),
+        ("CG2D|[M:3/4]Z|[L:1/8]E", [0, 1, 3, 7]),
+        ("CG2D|Z&C4|E", [0, 1, 3, 4, 8]),
+        ("Cx2Dy3E", [0, 3, 4]),
+        ("TCHD~uE2é4", [0, 1, 2]),
+        ("J[CE]2!trill!h4D", [0, 0, 2]),
+        ('"Zx"C{Tx}DE', [0, 1, 2]),
+        ("CG2D|\nE4:|", [0, 1, 3, 4, 8, 9, 11, 12]),
+    ],
+)
+def test_symbols_are_no_notes_and_rests_last(music, onsets):
+    score = read_abc(HEAD + f"{music}|\n")
+    assert (score.notes["onset"] / 480).tolist() == onsets
+
+
+def test_the_rest_of_a_long_bar_may_have_a_metre_of_triplets():
+    score = read_abc(HEAD + "CDEF|" + "(3C/D/E/" * 37 + "F/4|CDEF|\n")
+    assert len(score.notes) == 4 + 3 * 37 + 1 + 4
+    assert score.metres[1].beats / score.metres[1].unit == 33.25 / 4
+
+
+@pytest.mark.parametrize(
+    ("tune", "why"),
+    [
+        ("X:1\nM:none\nL:1/4\nK:C\nC|Z2|\n", "Z2, a rest of whole bars, without a metre"),
+        (HEAD + "Z600|C|X600|\n", "rests of over 1,000 bars"),
+        ("X:1\nM:100/4\nK:C\nC|Z2|\n", "Z2, a rest of whole bars, of over 16 whole notes"),
+        (f"X:1\nM:4/4\nL:{'1' * 5000}/{'1' * 5000}\nK:C\nZ|C|\n", ""),
+    ],
+)
+def test_rests_without_a_known_length_are_refused(tune, why):
+    refused = read_abc(tune)
+    assert isinstance(refused, UnreadableScore)
+    assert str(refused).startswith(why)
 
 
 def test_the_ampersand_of_a_chord_symbol_is_no_overlay():

@@ -2,7 +2,8 @@
 
 The format is that of the ABC standard 2.1 (Walshaw and others, 2011). music21 knows voices that
 stand in lines of their own, but neither fields inside a line that change the voice, nor ``&``,
-which begins the bar once more for another voice.
+which begins the bar once more for another voice. It takes some symbols before notes for notes, and
+leaves out rests that are not printed and rests of whole bars.
 """
 
 import re
@@ -11,7 +12,8 @@ from itertools import pairwise
 
 from ostinato.scores.score import UnreadableScore
 
-FIELD = re.compile(r"\s*[A-Za-z]:")
+FIELD = re.compile(r"\s*(?![A-Ga-gxz]:[|:])[A-Za-z]:")
+"""What begins a line that is no music; a note before a repeat sign does not."""
 VOICE = re.compile(r"\[V:[ \t]*([^\s\[\]]+)[^\[\]]*\]")
 IGNORED = re.compile(r'"[^"]*"|![^!]*!|\+[^+]*\+|\{[^{}]*\}|\[[A-Za-z]:[^\[\]]*\]')
 """Chord symbols, decorations, grace notes and inline fields."""
@@ -27,9 +29,19 @@ NOTE = re.compile(
 TUPLETS = {2: 3, 3: 2, 4: 3, 5: 2, 6: 2, 7: 2, 8: 3, 9: 2}
 """In the time of how many notes that many notes are played."""
 
-OVERLAY, WHOLE_BARS = "&", re.compile(r"[ZX]\d*")
-"""What begins a bar once more, and rests of whole bars."""
+OVERLAY = "&"
+"""What begins a bar once more."""
 
+SILENT = re.compile(
+    rf"(?P<ignored>{IGNORED.pattern})|(?P<symbol>[H-Wh-w~y\x80-\U0010ffff]\d*)|(?P<hidden>x)"
+    r"|[ZX](?P<bars>\d*)"
+)
+"""What is no note: symbols, space and other letters, hidden rests, rests of whole bars."""
+
+LENGTH_OF = re.compile(r"\(?([\d+ ]{1,20})\)?(?:/ *(\d{1,9}))?")
+"""A metre or a unit, such as 4/4, (2+3)/8 and 1."""
+MOST_BARS = 1000
+"""The most bars of rests in a tune."""
 
 NUMBER = re.compile("[0-9]+")
 METRE = re.compile(r"(?:^|\[)[ \t]*M:([^\]\n]*)", re.MULTILINE)
@@ -101,7 +113,8 @@ def tunes(text: str) -> list[str]:
 def plain(tune: str) -> str:
     """Write voices that change inside lines, and those after ``&``, in lines of their own.
 
-    Without a metre and a unit, notes are eighths, which is written down, too.
+    Without a metre and a unit, notes are eighths, which is written down, too. All rests are ``z``,
+    and symbols before notes are left out.
 
     Parameters
     ----------
@@ -110,10 +123,17 @@ def plain(tune: str) -> str:
     Returns
     -------
     str
+
+    Raises
+    ------
+    UnreadableScore
+        When it is not known how long a rest of whole bars is, or there are too many.
     """
     head, body = _divided([COMMENT.sub("", line) for line in tune.splitlines()])
     if head and not any(line.startswith(("L:", "M:")) for line in head):
         head.insert(-1, "L:1/8")
+    rests = _Rests(head)
+    body = [rests.line(line) for line in body]
     if not any(VOICE.search(line) or OVERLAY in IGNORED.sub("", line) for line in body):
         return "\n".join(head + body) + "\n"
     voices: dict[str, list[str]] = {}
@@ -142,6 +162,61 @@ def _divided(lines: list[str]) -> tuple[list[str], list[str]]:
     keys = [i for i, line in enumerate(lines) if line.startswith("K:")]
     end = keys[0] + 1 if keys else 0
     return lines[:end], lines[end:]
+
+
+class _Rests:
+    """Writes all rests of a tune as z, and leaves out symbols; it goes along the tune."""
+
+    def __init__(self, head: list[str]):
+        self.bar: Fraction | None = None
+        self.unit: Fraction | None = None
+        self.bars = 0
+        for line in head:
+            if FIELD.match(line):
+                self.field(line.strip())
+        if self.unit is None:
+            self.unit = Fraction(1, 16 if self.bar and self.bar < Fraction(3, 4) else 8)
+
+    def line(self, line: str) -> str:
+        """Write a line of the body."""
+        if FIELD.match(line):
+            self.field(line.strip())
+            return line
+        return SILENT.sub(self._silence, line)
+
+    def field(self, field: str) -> None:
+        """Note a metre or a unit, in whole notes; a metre that is none ends the one before."""
+        name, value = field[0], field[2:].strip()
+        if name not in "ML":
+            return
+        found = LENGTH_OF.match({"C": "4/4", "C|": "2/2"}.get(value, value))
+        whole = sum(int(each) for each in NUMBER.findall(found[1])) if found else 0
+        parts = int(found[2] or 1) if found else 1
+        length = Fraction(whole, parts) if whole and parts else None
+        if name == "M":
+            self.bar = length
+        else:
+            self.unit = length or self.unit
+
+    def _silence(self, match: re.Match[str]) -> str:
+        if INLINE.fullmatch(match[0]):
+            self.field(match[0][1:-1])
+        if match["ignored"]:
+            return match[0]
+        if match["symbol"]:
+            return ""
+        if match["hidden"]:
+            return "z"
+        why = f"{match[0][:20]}, a rest of whole bars, "
+        if self.bar is None:
+            raise UnreadableScore(f"{why}without a metre")
+        if self.bar > MOST_WHOLE_NOTES:
+            raise UnreadableScore(f"{why}of over {MOST_WHOLE_NOTES} whole notes")
+        bars, length = _largest(match["bars"]), self.bar / self.unit
+        self.bars += bars
+        if self.bars > MOST_BARS:
+            raise UnreadableScore(f"rests of over {MOST_BARS:,} bars")
+        return "|".join([f"z{length.numerator}/{length.denominator}"] * bars)
 
 
 def _layers(lines: list[str]) -> list[list[str]]:
@@ -175,8 +250,6 @@ def _rest(bar: str) -> str:
     """Write a rest as long as the first voice of a bar, with the fields inside it."""
     first = _overlays(bar)[0]
     fields = "".join(INLINE.findall(first))
-    if WHOLE_BARS.search(IGNORED.sub("", first)):
-        return fields + first
     length = _length(first)
     return fields + (f" z{length.numerator}/{length.denominator} " if length else "")
 

@@ -12,7 +12,7 @@ import numpy as np
 from ostinato.core.errors import UserError
 from ostinato.scores.grid import STEPS, STRAIGHT, find_grid, without_swing
 from ostinato.scores.parts import instrument
-from ostinato.scores.score import PICKUP, TICKS_PER_BEAT, Score, nearest_step
+from ostinato.scores.score import PICKUP, TICKS_PER_BEAT, Score, step_spans
 
 NAMES = ["F", "C", "G", "D", "A", "E", "B"]
 """The line of fifths, from which names of notes are chosen."""
@@ -93,8 +93,7 @@ def _part(score: Score, number: int, steps: int) -> music21.stream.Part:
     for metre in score.metres:
         signature = music21.meter.TimeSignature(str(metre))
         part.insert(Fraction(metre.tick, TICKS_PER_BEAT), signature)
-    begins = nearest_step(notes["onset"], steps)
-    ends = np.maximum(nearest_step(notes["onset"] + notes["length"], steps), begins + 1)
+    begins, ends = step_spans(notes["onset"], notes["onset"] + notes["length"], steps)
     rows = zip(begins.tolist(), ends.tolist(), notes["pitch"].tolist(), strict=True)
     voices = _voices(rows)
     for voice in voices:

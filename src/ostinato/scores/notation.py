@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from fractions import Fraction
 from itertools import zip_longest
 from pathlib import Path
+from unittest.mock import patch
 
 import music21
 
@@ -31,6 +32,9 @@ DRUMS = {
     "E5": 48,
 }
 """General MIDI drums by their usual place on a staff with a treble clef."""
+
+METRE, MOST_ACCENTS = music21.meter.TimeSignature, 32
+FIND_ACCENTS = METRE._setDefaultAccentWeights
 
 FOLKSONG_BOOKS = {"boehme10", "boehme20", "kinder0"}
 """Books of the Essen folk-song collection: 932 German popular songs and children's songs. Every
@@ -105,7 +109,7 @@ def _read(source: Path | str, kind: str | None) -> Score | UnreadableScore:
     collects = gc.isenabled()
     gc.disable()
     try:
-        with warnings.catch_warnings():
+        with warnings.catch_warnings(), patch.object(METRE, "_setDefaultAccentWeights", _accents):
             warnings.simplefilter("ignore")
             # music21 would keep what it has read in the system's /tmp.
             parsed = music21.converter.parse(
@@ -121,6 +125,15 @@ def _read(source: Path | str, kind: str | None) -> Score | UnreadableScore:
     finally:
         if collects:
             gc.enable()
+
+
+def _accents(metre: music21.meter.TimeSignature, depth: int = 3) -> None:
+    """Find the accents of a metre, but for a long one, for which music21 takes minutes.
+
+    The rest of a bar of ABC that is too long can have one, say 337/24. Nobody asks for them.
+    """
+    if metre.numerator <= MOST_ACCENTS:
+        FIND_ACCENTS(metre, depth)
 
 
 def _score(source: music21.stream.Score) -> Score:

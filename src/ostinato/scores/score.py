@@ -197,6 +197,17 @@ def nearest_step(ticks: np.ndarray, steps_per_beat: int) -> np.ndarray:
     return (doubled + TICKS_PER_BEAT) // (2 * TICKS_PER_BEAT)
 
 
+def step_spans(
+    onsets: np.ndarray, ends: np.ndarray, steps_per_beat: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """Round when notes begin and end, in ticks, to the nearest steps; each lasts at least one.
+
+    Integers to int64 of the same shape.
+    """
+    begins = nearest_step(onsets, steps_per_beat)
+    return begins, np.maximum(nearest_step(ends, steps_per_beat), begins + 1)
+
+
 def bar_ticks(score: Score) -> list[int]:
     """List where the bars of a score begin, in ticks; at least one does."""
     ends = [*(metre.tick for metre in score.metres[1:]), score.end]

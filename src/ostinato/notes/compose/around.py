@@ -20,7 +20,7 @@ from ostinato.notes.data.positions import FINAL
 from ostinato.notes.performer import VELOCITY
 from ostinato.notes.system import System
 from ostinato.scores.grid import straightened, with_swing
-from ostinato.scores.score import TICKS_PER_BEAT, Part, Score, nearest_step, tidy, voices_of
+from ostinato.scores.score import TICKS_PER_BEAT, Part, Score, step_spans, tidy, voices_of
 
 TEMPERATURE = 0.8
 PATIENCE = 64
@@ -211,9 +211,9 @@ def _on_steps(notes: np.ndarray, swing: tuple[float, int] | None, steps: int) ->
     begin, end = notes["onset"].astype(np.int64), notes["onset"] + notes["length"].astype(np.int64)
     if swing:
         begin, end = (np.rint(straightened(each, *swing) * TICKS_PER_BEAT) for each in (begin, end))
-    begin, end = nearest_step(begin, steps), nearest_step(end, steps)
+    begin, end = step_spans(begin, end, steps)
     found, ticks = notes.copy(), TICKS_PER_BEAT // steps
-    found["onset"], found["length"] = begin * ticks, np.maximum(end - begin, 1) * ticks
+    found["onset"], found["length"] = begin * ticks, (end - begin) * ticks
     return found
 
 

@@ -327,7 +327,7 @@ class Plan:
             times = np.rint(straightened(times, *outline.swing) * TICKS_PER_BEAT)
         begin, end, stop = nearest_step(times, steps_per_beat).tolist()
         notes, song = (
-            _on_steps(score, outline.swing, steps_per_beat)
+            _quantised(score, outline.swing, steps_per_beat)
             for score in (outline.score, outline.song)
         )
         # A note of less than half a step takes a whole one.
@@ -399,7 +399,7 @@ class Plan:
         return given
 
 
-def _on_steps(score: Score, swing: tuple[float, int] | None, steps_per_beat: int) -> np.ndarray:
+def _quantised(score: Score, swing: tuple[float, int] | None, steps_per_beat: int) -> np.ndarray:
     """Quantise those notes of a score that a piano has: ndarray[STEP_NOTE]."""
     notes = quantise(without_swing(score, *swing) if swing else score, steps_per_beat)
     return notes[(notes["pitch"] >= rolls.LOWEST) & (notes["pitch"] < rolls.LOWEST + rolls.KEYS)]

@@ -23,7 +23,7 @@ from ostinato.scores.score import (
     TICKS_PER_BEAT,
     Metre,
     Score,
-    nearest_step,
+    step_spans,
     voices_of,
 )
 from ostinato.scores.sources import SPLITS
@@ -313,9 +313,8 @@ def quantise(score: Score, steps_per_beat: int) -> np.ndarray:
     """
     notes = score.pitched
     result = np.zeros(len(notes), STEP_NOTE)
-    result["onset"] = nearest_step(notes["onset"], steps_per_beat)
-    ends = nearest_step(notes["onset"] + notes["length"], steps_per_beat)
-    result["length"] = np.maximum(ends - result["onset"], 1)
+    begins, ends = step_spans(notes["onset"], notes["onset"] + notes["length"], steps_per_beat)
+    result["onset"], result["length"] = begins, ends - begins
     result["pitch"] = notes["pitch"]
     result["velocity"] = notes["velocity"]
     result["part"] = notes["part"]

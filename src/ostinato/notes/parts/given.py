@@ -80,14 +80,16 @@ class Given(NamedTuple):
         """
         count = len(self.allowed)
         keys = torch.arange(count, device=last.device)
-        needed = (~self.allowed[:, SILENT]) & (keys >= last[:, None])
-        return torch.where(needed, keys, count).amin(1)
+        return torch.where(self._needed(last), keys, count).amin(1)
+
+    def _needed(self, last: Tensor) -> Tensor:
+        """Tell which keys from `last` on have to sound: Tensor[M] to Tensor[M, K] of bool."""
+        keys = torch.arange(len(self.allowed), device=last.device)
+        return ~self.allowed[:, SILENT] & (keys >= last[:, None])
 
     def _full(self, drawn: Tensor, last: Tensor) -> Tensor:
         """Tell where no key may sound any more but those that have to: Tensor[M, 1] of bool."""
-        keys = torch.arange(len(self.allowed), device=last.device)
-        needed = (~self.allowed[:, SILENT]) & (keys >= last[:, None])
-        return ((drawn != 0).sum(1) + needed.sum(1) >= self.most)[:, None]
+        return ((drawn != 0).sum(1) + self._needed(last).sum(1) >= self.most)[:, None]
 
     def outcomes(self, drawn: Tensor, last: Tensor) -> Tensor:
         """Tell which outcomes of a draw are allowed, with keys drawn from the lowest on.
