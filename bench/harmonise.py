@@ -141,14 +141,14 @@ Harmonise = Callable[[int, Outline], Score]
 def quality_table(writer: System, songs: Songs, chorales: list[int]) -> None:
     """Print how near harmonisations are to Bach's, and whether they can be told from these."""
     usual = UsualChords(songs)
-    masks = Masks(songs)
     ways: dict[str, Harmonise] = {
         "Bach": lambda song, given: whole(songs, song),
         "64 particles, temperature 1": particles(writer, 64, 1.0),
         "64 particles, temperature 0.8": particles(writer, 64, 0.8),
         "64 particles, temperature 0.5": particles(writer, 64, 0.5),
         f"best of {BEST_OF}": best_of(writer, BEST_OF),
-        "trained on masks": masks,
+        "trained on masks, temperature 1": Masks(songs, 1.0),
+        "trained on masks, temperature 0.5": Masks(songs, 0.5),
         "the usual chord": usual,
     }
     real = pieces_of([whole(songs, song) for song in chorales], chorales, songs)
@@ -243,8 +243,8 @@ class UsualChords:
 class Masks:
     """Harmonises with a model that is trained on masks; see `masked`."""
 
-    def __init__(self, songs: Songs):
-        self._songs = songs
+    def __init__(self, songs: Songs, temperature: float):
+        self._songs, self._temperature = songs, temperature
         params = read_params(Path("params.yaml"))
         self._model = masked.fitted(
             *([sung(songs, song) for song in four_voices(songs, split)]
@@ -256,7 +256,9 @@ class Masks:
 
     def __call__(self, song: int, given: Outline) -> Score:
         """Harmonise a melody. Voices that stay are struck again where the melody is."""
-        soprano, *lower = masked.harmonised(self._model, sung(self._songs, song)[0], song)
+        soprano, *lower = masked.harmonised(
+            self._model, sung(self._songs, song)[0], self._temperature, song
+        )
         ticks = TICKS_PER_BEAT // self._songs.steps_per_beat
         struck = np.zeros(len(soprano) + 1, bool)
         struck[(given.score.notes["onset"] // ticks).astype(int)] = True

@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from ostinato.core import noise
-from ostinato.core.categorical import draw
+from ostinato.core.categorical import draw_at
 from ostinato.core.schema import Training
 from ostinato.core.seeds import derive
 from ostinato.core.training import Task
@@ -31,10 +31,10 @@ PARTS = 16
 """Crops of each validation chorale that are validated, and masked otherwise each time."""
 CROP = 64
 """Sixteenths that the network is trained with at a time."""
-HIGHEST, LEAST, FALLING = 1.0, 0.05, 0.75
+HIGHEST, LEAST, FALLING = 1.0, 0.02, 0.9
 """The share of notes that a pass masks: that of the first pass and that of the last ones, and the
 share of passes over which it falls."""
-PASSES = 128
+PASSES = 512
 TRAINING = {
     "batch": 16,
     "learning_rate": 2e-3,
@@ -129,7 +129,7 @@ def classes(pitches: np.ndarray) -> np.ndarray:
 
 
 @torch.inference_mode()
-def harmonised(model: Masked, soprano: np.ndarray, seed: int) -> np.ndarray:
+def harmonised(model: Masked, soprano: np.ndarray, temperature: float, seed: int) -> np.ndarray:
     """Write three voices below a soprano.
 
     Parameters
@@ -137,6 +137,7 @@ def harmonised(model: Masked, soprano: np.ndarray, seed: int) -> np.ndarray:
     model : Masked
     soprano : ndarray[int64], shape [steps]
         Pitches; 0 where it rests.
+    temperature : float
     seed : int
 
     Returns
@@ -151,8 +152,8 @@ def harmonised(model: Masked, soprano: np.ndarray, seed: int) -> np.ndarray:
         lots = noise.uniforms((2, VOICES, len(soprano)), seed, "masked", number)
         masked = (lots[:1] < share) | (sung < 0)
         masked[:, 0] = False
-        found = model.logits(sung, masked).transpose(2, 3).softmax(-1)
-        sung = torch.where(masked, draw(found, lots[1:]), sung)
+        logits = model.logits(sung, masked).transpose(2, 3)
+        sung = torch.where(masked, draw_at(logits, lots[1:], temperature), sung)
     pitches = torch.where(sung[0] > 0, sung[0] - 1 + LOWEST, 0).numpy()
     pitches[0] = soprano
     return pitches
