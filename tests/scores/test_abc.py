@@ -22,6 +22,9 @@ SOUND = [(0, 960, 48, 1), (0, 480, 60, 0), (480, 480, 62, 0), (960, 960, 55, 1),
         "[V:1]CDE2|Gc3|\n[V:2]C,2G,2|C,4|\n",
         "[V:tenor]CDE2|[V:bass]C,2G,2|\n[V:tenor]Gc3|[V:bass]C,4|\n",
         "V:a\nCDE2|\nV:b\n[K:C]C,2G,2|\nV:a\nGc3|\nV:b\nC,4|\n[V:b]\n",
+        "V:1\nCDE2|\nV:2\nC,2G,2|\nV:1\nGc3|\nV:2\nC,4|\n",
+        "V:S clef=treble\nCDE2|\n\nV:B\nC,2G,2|\n\nV:S\nGc3|\n\nV:B\nC,4|\n",
+        "V:S\nCDE2|Gc3|\nd:*HT\ns:* !trill!\n\nV:B\nC,2G,2|C,4|\n",
         "CDE2 & C,2G,2|Gc3 & C,4|\n",
         '"C"CDE2 & C,2G,2|Gc3&C,4|\n',
     ],
@@ -29,6 +32,27 @@ SOUND = [(0, 960, 48, 1), (0, 480, 60, 0), (480, 480, 62, 0), (960, 960, 55, 1),
 def test_voices_begin_together(music):
     score = read_abc(HEAD + music)
     assert score.notes[["onset", "length", "pitch", "part"]].tolist() == SOUND
+
+
+def test_voices_are_in_the_order_of_the_head():
+    score = read_abc(HEAD.replace("K:", "V:up\nV:unused\nV:low\nK:") + "V:low\nC4|\nV:up\nE4|\n")
+    assert score.notes[["pitch", "part"]].tolist() == [(60, 1), (64, 0)]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "%%begintext\nA bad beggar | e2\n%%endtext\nCDEF|\n",
+        "CDEF|\n\nA cabbage, and\nmany words.\n\n",
+        "CDEF|\n\n%%begintext\n\nab|e260\n%%endtext\n",
+        "%%begintext\nba|d\n%%endtext\n%%beginsvg\nCDEF|\n",
+    ],
+)
+def test_prose_is_no_music(tmp_path: Path, text):
+    path = tmp_path / "a.abc"
+    path.write_text(HEAD + text + "\n" + HEAD + text)
+    for score in read_notation(path):
+        assert score.notes["pitch"].tolist() == [60, 62, 64, 65]
 
 
 @pytest.mark.parametrize(

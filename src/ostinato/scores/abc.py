@@ -8,12 +8,14 @@ leaves out rests that are not printed and rests of whole bars.
 
 import re
 from fractions import Fraction
-from itertools import pairwise
+from itertools import groupby, pairwise
 
 from ostinato.scores.score import UnreadableScore
 
 FIELD = re.compile(r"\s*(?![A-Ga-gxz]:[|:])[A-Za-z]:")
 """What begins a line that is no music; a note before a repeat sign does not."""
+SYMBOLS = "d:", "s:"
+"""What begins a line of symbols above notes."""
 VOICE = re.compile(r"\[V:[ \t]*([^\s\[\]]+)[^\[\]]*\]")
 IGNORED = re.compile(r'"[^"]*"|![^!]*!|\+[^+]*\+|\{[^{}]*\}|\[[A-Za-z]:[^\[\]]*\]')
 """Chord symbols, decorations, grace notes and inline fields."""
@@ -100,14 +102,42 @@ def tunes(text: str) -> list[str]:
     list of str
         One text for each tune, or one in all if there is none.
     """
-    lines = [line.strip() if FIELD.match(line) else line for line in text.splitlines()]
+    lines = _without_blocks(text.splitlines())
+    lines = [line.strip() if FIELD.match(line) else line for line in lines]
     begins = [i for i, line in enumerate(lines) if line.startswith("X:")]
     if not begins:
-        return ["\n".join(lines)]
+        return ["\n".join(_without_prose(lines))]
     # Free text may stand before the tunes.
     head = [line for line in lines[: begins[0]] if FIELD.match(line) or line.startswith("%")]
     ends = [*begins[1:], len(lines)]
-    return ["\n".join(head + lines[i:j]) + "\n" for i, j in zip(begins, ends, strict=True)]
+    written = [_without_prose(lines[i:j]) for i, j in zip(begins, ends, strict=True)]
+    return ["\n".join(head + lines) + "\n" for lines in written]
+
+
+def _without_blocks(lines: list[str]) -> list[str]:
+    """Leave out what stands between ``%%begintext``, or the like, and its end, if it has one."""
+    ends = max((i for i, line in enumerate(lines) if line.startswith("%%end")), default=-1)
+    kept, inside = [], False
+    for number, line in enumerate(lines):
+        inside |= line.startswith("%%begin") and number < ends
+        if not inside:
+            kept.append(line)
+        inside &= not line.startswith("%%end")
+    return kept
+
+
+def _without_prose(lines: list[str]) -> list[str]:
+    """Leave out paragraphs after a tune, which are text if they have neither bars nor fields.
+
+    In the standard, an empty line ends a tune; but many people leave one between voices.
+    """
+    kept: list[str] = []
+    for full, paragraph in groupby(lines, key=lambda line: bool(line.strip())):
+        written = list(paragraph)
+        music = any("|" in line or FIELD.match(line) for line in written)
+        if full and (music or not kept):
+            kept += written
+    return kept
 
 
 def plain(tune: str) -> str:
@@ -133,11 +163,13 @@ def plain(tune: str) -> str:
     if head and not any(line.startswith(("L:", "M:")) for line in head):
         head.insert(-1, "L:1/8")
     rests = _Rests(head)
-    body = [rests.line(line) for line in body]
-    if not any(VOICE.search(line) or OVERLAY in IGNORED.sub("", line) for line in body):
+    body = [rests.line(line) for line in body if not line.startswith(SYMBOLS)]
+    parted = any(line.startswith("V:") or VOICE.search(line) for line in body)
+    if not parted and not any(OVERLAY in IGNORED.sub("", line) for line in body):
         return "\n".join(head + body) + "\n"
-    voices: dict[str, list[str]] = {}
-    voice = "1"
+    named = [line[2:].split()[0] for line in head if line.startswith("V:") and line[2:].split()]
+    voices: dict[str, list[str]] = {name: [] for name in named}
+    voice = named[0] if named else "1"
     for line in body:
         if line.startswith("V:"):
             voice = line[2:].split()[0] if line[2:].split() else voice
@@ -151,7 +183,7 @@ def plain(tune: str) -> str:
                 if piece.strip():
                     voices.setdefault(voice, []).append(piece)
     lines = [line for line in head if not line.startswith("V:")]
-    layers = [layer for written in voices.values() for layer in _layers(written)]
+    layers = [layer for written in voices.values() if written for layer in _layers(written)]
     for number, layer in enumerate(layers, 1):
         lines += [f"V:{number}", *layer]
     return "\n".join(lines) + "\n"
