@@ -5,11 +5,12 @@ import gc
 import warnings
 from collections.abc import Sequence
 from fractions import Fraction
-from itertools import zip_longest
+from itertools import pairwise, zip_longest
 from pathlib import Path
 from unittest.mock import patch
 
 import music21
+from music21.abcFormat import translate
 
 from ostinato.scores import abc, musicxml
 from ostinato.scores.charset import charset_of
@@ -32,9 +33,6 @@ DRUMS = {
     "E5": 48,
 }
 """General MIDI drums by their usual place on a staff with a treble clef."""
-
-METRE, MOST_ACCENTS = music21.meter.TimeSignature, 32
-FIND_ACCENTS = METRE._setDefaultAccentWeights
 
 FOLKSONG_BOOKS = {"boehme10", "boehme20", "kinder0"}
 """Books of the Essen folk-song collection: 932 German popular songs and children's songs. Every
@@ -109,13 +107,19 @@ def _read(source: Path | str, kind: str | None) -> Score | UnreadableScore:
     collects = gc.isenabled()
     gc.disable()
     try:
-        with warnings.catch_warnings(), patch.object(METRE, "_setDefaultAccentWeights", _accents):
+        # For ABC, music21 takes minutes to find beams, and metres of bars that are too long.
+        # Nobody needs the beams; for the metres, see `_add_long_bars`.
+        with (
+            warnings.catch_warnings(),
+            patch.object(translate, "reBar"),
+            patch.object(music21.stream.Stream, "makeBeams"),
+        ):
             warnings.simplefilter("ignore")
             # music21 would keep what it has read in the system's /tmp.
             parsed = music21.converter.parse(
                 source, format=kind, forceSource=True, storePickle=False
             )
-            return _score(parsed)
+            return _score(parsed, kind == "abc")
     except (UnreadableScore, MemoryError):
         raise
     # Damage can make the parser raise anything, which is a reason to reject this piece.
@@ -127,22 +131,15 @@ def _read(source: Path | str, kind: str | None) -> Score | UnreadableScore:
             gc.enable()
 
 
-def _accents(metre: music21.meter.TimeSignature, depth: int = 3) -> None:
-    """Find the accents of a metre, but for a long one, for which music21 takes minutes.
-
-    The rest of a bar of ABC that is too long can have one, say 337/24. Nobody asks for them.
-    """
-    if metre.numerator <= MOST_ACCENTS:
-        FIND_ACCENTS(metre, depth)
-
-
-def _score(source: music21.stream.Score) -> Score:
+def _score(source: music21.stream.Score, is_abc: bool) -> Score:
     parts = list(source.parts) or [source]
     written = Written(title=(source.metadata.title if source.metadata else None) or "")
     for index, part in enumerate(parts):
         written.parts.append(_part(part))
         _add_notes(written, part, index)
     _add_metres(written, parts[0])
+    if is_abc:
+        _add_long_bars(written, list(parts[0].getElementsByClass(music21.stream.Measure)))
     for mark in source.flatten().getElementsByClass(music21.tempo.MetronomeMark):
         written.add_tempo(Fraction(mark.offset), float(mark.getQuarterBPM() or 0))
     written.pickup = _missing(parts[0])
@@ -221,12 +218,25 @@ def _part(part: music21.stream.Part) -> Part:
 
 
 def _add_metres(written: Written, part: music21.stream.Part) -> None:
-    # After a bar of ABC that is too long, music21 inserts the same signature object once more.
-    # In a flattened part it would appear only at its last position.
     signatures = part.recurse().getElementsByClass(music21.meter.TimeSignature)
     for each in signatures:
         moment = Fraction(signatures.currentHierarchyOffset())
         written.add_metre(moment, each.numerator, each.denominator)
+
+
+def _add_long_bars(written: Written, measures: Sequence[music21.stream.Measure]) -> None:
+    """Where a bar is too long, give a metre to its rest, and to the next bar the old one again."""
+    metre = None
+    for measure, after in pairwise(measures):
+        metre = measure.timeSignature or metre
+        if metre is None:
+            continue
+        bar = Fraction(metre.barDuration.quarterLength)
+        bars, rest = divmod(Fraction(measure.highestTime), bar)
+        if bars and rest:
+            moment = Fraction(measure.offset) + bars * bar
+            written.add_metre(moment, rest.numerator, 4 * rest.denominator)
+            written.metres.setdefault(Fraction(after.offset), (metre.numerator, metre.denominator))
 
 
 def _missing(part: music21.stream.Part) -> Fraction:
