@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from ostinato.scores import abc
+from ostinato.scores.midi import from_bytes, midi_bytes
 from ostinato.scores.notation import read_abc, read_notation
 from ostinato.scores.score import UnreadableScore
 
@@ -90,6 +91,12 @@ def test_the_rest_of_a_long_bar_may_have_a_metre_of_triplets():
     score = read_abc(HEAD + "CDEF|" + "(3C/D/E/" * 37 + "F/4|CDEF|\n")
     assert len(score.notes) == 4 + 3 * 37 + 1 + 4
     assert [str(metre) for metre in score.metres] == ["4/4", "5/16", "4/4"]
+
+
+def test_a_metre_that_midi_does_not_have_is_left_out_after_a_long_bar():
+    score = read_abc("X:1\nM:3/44\nL:1/8\nK:C\nCDEF|CDEF|\n")
+    assert from_bytes(midi_bytes(score)).metres == score.metres
+    assert all(metre.unit == 4 for metre in score.metres)
 
 
 def test_tunes_of_many_long_bars_take_no_time():

@@ -236,7 +236,8 @@ def _add_long_bars(written: Written, measures: Sequence[music21.stream.Measure])
         if bars and rest:
             moment = Fraction(measure.offset) + bars * bar
             written.add_metre(moment, rest.numerator, 4 * rest.denominator)
-            written.metres.setdefault(Fraction(after.offset), (metre.numerator, metre.denominator))
+            if (begin := Fraction(after.offset)) not in written.metres:
+                written.add_metre(begin, metre.numerator, metre.denominator)
 
 
 def _missing(part: music21.stream.Part) -> Fraction:
