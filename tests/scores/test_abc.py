@@ -100,8 +100,10 @@ def test_a_metre_that_midi_does_not_have_is_left_out_after_a_long_bar():
 
 
 def test_tunes_of_many_long_bars_take_no_time():
-    score = read_abc(HEAD + "CDEF|CDEFG|" * 1500 + "\n")
-    assert len(score.notes) == 9 * 1500
+    begun = time.process_time()
+    score = read_abc(HEAD + "CDEF|CDEFG|" * 600 + "\n")
+    assert len(score.notes) == 9 * 600
+    assert time.process_time() - begun < 7  # with beams, it is over 14
 
 
 @pytest.mark.parametrize(
@@ -110,7 +112,7 @@ def test_tunes_of_many_long_bars_take_no_time():
         ("X:1\nM:none\nL:1/4\nK:C\nC|Z2|\n", "Z2, a rest of whole bars, without a metre"),
         (HEAD + "Z600|C|X600|\n", "rests of over 1,000 bars"),
         ("X:1\nM:100/4\nK:C\nC|Z2|\n", "Z2, a rest of whole bars, of over 16 whole notes"),
-        (f"X:1\nM:4/4\nL:{'1' * 5000}/{'1' * 5000}\nK:C\nZ|C|\n", ""),
+        (f"X:1\nM:4/4\nL:{'1' * 5000}/{'1' * 5000}\nK:C\nZ|C|\n", "music21: ValueError"),
     ],
 )
 def test_rests_without_a_known_length_are_refused(tune, why):

@@ -222,8 +222,8 @@ class _Rests:
         if name not in "ML":
             return
         found = LENGTH_OF.match({"C": "4/4", "C|": "2/2"}.get(value, value))
-        whole = sum(int(each) for each in NUMBER.findall(found[1])) if found else 0
-        parts = int(found[2] or 1) if found else 1
+        over, under = found.groups() if found else ("", None)
+        whole, parts = sum(map(int, NUMBER.findall(over))), int(under or 1)
         length = Fraction(whole, parts) if whole and parts else None
         if name == "M":
             self.bar = length
@@ -260,7 +260,7 @@ def _layers(lines: list[str]) -> list[list[str]]:
         for number, layer in enumerate(layers):
             if not parts:
                 # Words belong to the first layer, all other fields to each.
-                if number == 0 or line[0] not in "wWs":
+                if number == 0 or line[0] not in "wW":
                     layer.append(line)
                 continue
             written = []
